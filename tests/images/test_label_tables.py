@@ -173,8 +173,10 @@ def test_columns_go_by_their_common_names_and_that_is_said(root):
     ],
 )
 def test_a_column_that_cannot_be_known_is_asked_for_by_the_option(root, header, option):
-    cells = ",".join(["img/ISIC_0.png"] * len(header.split(",")))
-    assert option in refusal(root, labels=table(root, f"{header}\n{cells}\n"))
+    # The last two columns tell apart what the other holds together.
+    rows = [["img/ISIC_0.png"] * 2, ["img/ISIC_0.png", "img/ISIC_1.png"], ["img/ISIC_1.png", "img/ISIC_0.png"]]
+    lines = [",".join(["img/ISIC_0.png"] * (header.count(",") - 1) + cells) for cells in rows]
+    assert option in refusal(root, labels=table(root, "\n".join([header, *lines]) + "\n"))
 
 
 @pytest.mark.parametrize(
@@ -217,6 +219,56 @@ def test_a_column_that_is_surely_one_of_patients_is_read_in_whatever_language(ro
     assert [scan.patient for scan in scans] == [f"p{number}" for number in range(4)]
     text = f"Datei;Befund;Patient;{column}\n" + "".join(f"{name}.png;x;q;p\n" for name in NAMES)
     assert {scan.patient for scan in listed(root, labels=table(root, text)) if scan.label} == {"q"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "taken"),
+    [
+        # Both say the same: the ID, in whichever order, language and spelling; an empty cell and words for nobody say nothing.
+        (["PatientenID", "Patientenname"], ["7,Meier", "007,meier ", "8,Huber", "9,"], "7 007 8 9"),
+        (["patient_name", "patient_id"], ["Meier,7", "Meier,7", "Huber,8", "Anonymous,9"], "7 7 8 9"),
+        (["Nombre del paciente", "ID paciente"], ["Ruiz,7", "Ruiz,7", "Sanz,8", "Vega,9"], "7 7 8 9"),
+        (["Patientenname", "MRN"], ["Meier,7", "Meier,7", "Huber,8", "Wolf,9"], "7 7 8 9"),
+        # One ID under two names, as after a marriage, is one patient; so are two IDs of one name, which may be one person.
+        (["patient_id", "patient_name"], ["7,Meier", "7,Maier", "8,Huber", "9,Wolf"], "7 7 8 9"),
+        (["patient_id", "patient_name"], ["7,Meier", "6,Meier", "8,Huber", "9,Wolf"], "Meier Meier Huber Wolf"),
+        (["Patient", "PatientenID"], ["Meier,7", "Maier,7", "Huber,8", "Wolf,9"], "7 7 8 9"),
+        # A column that knows fewer patients leaves the others' unknown.
+        (["patient_id", "patient_name"], [",Meier", "7,Meier", "8,Huber", "9,Wolf"], "Meier Meier Huber Wolf"),
+        (["patient_id", "patient_name"], [",Meier", ",Meier", ",Huber", ",Wolf"], "Meier Meier Huber Wolf"),
+    ],
+)
+def test_of_columns_that_name_the_patient_the_one_that_holds_most_together_is_read_and_that_is_said(
+    root, columns, cells, taken
+):
+    text = f"path,label,{','.join(columns)}\n" + "".join(
+        f"{name}.png,x,{cell}\n" for name, cell in zip(NAMES, cells, strict=True)
+    )
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.label]
+    assert [str(scan.patient) for scan in scans] == taken.split()
+    assert all(f"'{column}'" in notes_of(scans) for column in columns)
+
+
+def test_columns_that_contradict_each_other_over_patients_are_asked_for_without_a_name(root):
+    cells = ["7,Meier", "7,Huber", "8,Meier", "9,Wolf"]
+    text = "path,label,PatientenID,Patientenname\n"
+    labels = table(root, text + "".join(f"{name}.png,x,{cell}\n" for name, cell in zip(NAMES, cells, strict=True)))
+    said = refusal(root, labels=labels)
+    assert "--patient-column" in said
+    assert "Meier" not in said
+    scans = [scan for scan in listed(root, labels=labels, patient_column="Patientenname") if scan.label]
+    assert [scan.patient for scan in scans] == ["Meier", "Huber", "Meier", "Wolf"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"), [(["0,benign", "1,malignant"], ["benign", "malignant"]), (["0,benign", "0,malignant"], None)]
+)
+def test_of_columns_that_name_the_same_classes_words_go_before_numbers(root, cells, labels):
+    text = "path,class,class_name\n" + "".join(f"{name}.png,{cell}\n" for name, cell in zip(NAMES[:2], cells, strict=True))
+    if labels is None:
+        assert "--label-column" in refusal(root, labels=table(root, text))
+    else:
+        assert [label for label in labels_of(root, labels=table(root, text)).values() if label] == labels
 
 
 def test_one_hot_columns_are_classes_and_those_that_are_not_so_are_asked_for(root):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
+from fewscan.images.tables.alike import labels_column, patients_beside, patients_column
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted
 
@@ -63,10 +64,11 @@ _AS_LIKE = 0.8
 _SO_LONG = 5
 # A column is one of patients by such a word, and what numbers and codes are called behind it: PatientenID, Pat.-Nr., MRN. With
 # anything before, `inpatient` too, and where it numbers cases, of which a patient may have several, it is only called like one.
-_CODE = r"(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)"
-_PATIENTS = (
-    rf"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?{_CODE}?|pat{_CODE}|mrn|(medical)?recordnumber"
-)
+_CODE = r"(u?id|nr|no|n[uú]m(ber|mer|[eé]ro)?|code|key|hash|name|nombre)"
+# Before the word: ID del paciente, nom du patient.
+_CODE_OF = r"(u?id|n[uú]m([eé]ro)?|code|name|nombre|nom)(of|de|del|du|des|della?|d)?"
+_PERSON = r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?"
+_PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?recordnumber"
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
 _AND_NONE = "' and none '"
@@ -104,7 +106,7 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     if one_hot:
         asked["label"] = None
     left = ("patient", "split") if labels_alone else ()
-    found = {what: None if what in left else _position(table, cells, what, name) for what, name in asked.items()}
+    found = {what: None if what in left else _position(table, cells, what, name, options) for what, name in asked.items()}
     beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in _COMMON_NAMES[what]}
     # Beside a column of files' names one of patients or numbers is hardly that of the paths.
     unsure = found["path"] is None and _of_file_names(cells) is not None
@@ -130,30 +132,43 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
     if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
         said.append(f"not read: {', '.join(unread)} (--label-column says which column holds the labels)")
+    if found["patient"] is not None and not asked["patient"]:
+        said += patients_beside(cells, found["patient"], _that_may_be(cells.columns, "patient"), options.no_label)
     if found["patient"] is None and not labels_alone and (unread := _unread_patients(cells.columns, _taken(found))):
         said.append(f"not read: {', '.join(unread)} (--patient-column says which column holds the patients)")
     path = found["path"]
     return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
 
 
-def _position(table: Path, cells: Cells, what: str, asked: str | None) -> int | None:
+def _position(table: Path, cells: Cells, what: str, asked: str | None, options: TableOptions) -> int | None:
     columns = cells.columns
     if asked is not None:
         fits = [position for position, name in enumerate(columns) if name == asked]
         if not fits:
             raise _missing(table, cells, asked)
     else:
-        # Under its plain name a column goes before all that are called otherwise, and one of an English name before a German.
-        fits = [position for position, name in enumerate(columns) if name == what]
-        for common in (_COMMON_NAMES[what], _GERMAN_NAMES.get(what, ())):
-            fits = fits or [position for position, name in enumerate(columns) if plain(name) in common]
-        if what == "patient":
-            fits = fits or [position for position, name in enumerate(columns) if _of_patients(name, _OF_PATIENTS)]
+        fits = _that_may_be(columns, what)
+    if len(fits) > 1 and what == "patient":
+        return patients_column(table, cells, fits, options.no_label)
+    if len(fits) > 1 and what == "label" and (at := labels_column(cells, fits, options.no_label)) is not None:
+        return at
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
         way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
         raise FewscanError(f"{table} has {len(fits)} columns that may be the {what} ({names}): {way}")
     return fits[0] if fits else None
+
+
+def _that_may_be(columns: Sequence[str], what: str) -> list[int]:
+    """Return the columns that are called as one of `what` is: of patients all, which are compared, of others the best names."""
+    if what == "patient":
+        common = _COMMON_NAMES[what]
+        return [at for at, name in enumerate(columns) if plain(name) in common or _of_patients(name, _OF_PATIENTS)]
+    # Under its plain name a column goes before all that are called otherwise, and one of an English name before a German.
+    fits = [at for at, name in enumerate(columns) if name == what]
+    for names in (_COMMON_NAMES[what], _GERMAN_NAMES.get(what, ())):
+        fits = fits or [at for at, name in enumerate(columns) if plain(name) in names]
+    return fits
 
 
 def _taken(found: Mapping[str, int | None]) -> set[int]:

@@ -10,12 +10,10 @@ from fewscan.images.formats.image import GivenSplit
 from fewscan.images.options import NO_LABEL, Several, TableOptions
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
+from fewscan.images.tables.alike import NO_PATIENT
 from fewscan.images.tables.columns import Columns, find_columns, is_one
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, position_of, read_cells
-
-# What stands for a patient nobody knows, besides what stands for no label.
-_NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class _RowReader:
             findings, said = self._chosen(findings)
             notes = (*notes, said)
         patient = cell(row, self.columns.patient)
-        if patient is not None and patient.casefold() in self.nothing | _NO_PATIENT:
+        if patient is not None and patient.casefold() in self.nothing | NO_PATIENT:
             notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
             patient = None
         return Row(

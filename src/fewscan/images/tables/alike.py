@@ -1,0 +1,109 @@
+"""Several columns of a table that may say the same of its rows, such as an ID beside a name -> which of them to read.
+
+Columns are compared by how they group the rows: one holds together what another does where no two rows that are the same in
+the other are several in it. To take two patients for one only costs images, to take one for two leaks: so of patients the
+column is read that holds together all that the others do.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import number_key, spelling_key
+from fewscan.images.options import NO_LABEL
+from fewscan.images.patients import patient_key
+from fewscan.images.tables.reading import Cells, cell, plain
+from fewscan.wording import counted, listed
+
+# What stands for a patient nobody knows, besides what stands for no label.
+NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
+
+_OF_NAMES = re.compile(r"name|nombre|^nom|nom$")
+
+Keys = Sequence[Hashable]  # what a column says of each row, None for nothing
+
+
+def patients_column(table: Path, cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> int:
+    """Return which of the columns `fits`, one or more, to read patients from.
+
+    Of several that hold together the same a plain `patient` goes first, and a name last. Raises FewscanError where no column
+    holds together all that the others do.
+    """
+    keys = _patients(cells, fits, no_label)
+    said = [at for at in fits if any(key is not None for key in keys[at])] or fits
+    best = [at for at in said if all(_holds(keys[at], keys[other]) for other in said)]
+    if not best:
+        raise FewscanError(_contradiction(table, cells, said, keys))
+    return min(best, key=lambda at: _rank(cells.columns[at]))
+
+
+def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Collection[str]) -> list[str]:
+    """Return of each of the columns `fits` that is not `taken`, in words, how the patients of that one are known in it."""
+    keys = _patients(cells, fits, no_label)
+    words = []
+    for name, at in ((cells.columns[at], at) for at in fits if at != taken):
+        several = _several(keys[taken], keys[at])
+        held = (
+            f"{counted(several, 'patient')} with several values in '{name}' (--patient-column {shlex.quote(name)} parts them)"
+        )
+        words.append(held if several else f"the same patients in '{name}'")
+    return words
+
+
+def labels_column(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> int | None:
+    """Return which of several columns of labels to read, where all name the same classes: words before numbers; else None."""
+    nothing = {word.casefold() for word in (*NO_LABEL, *no_label)}
+    keys = [_keys(cells, at, spelling_key, nothing) for at in fits]
+    if not all(_holds(one, other) for one in keys for other in keys):
+        return None
+    texts = {at: [text for _, row in cells.rows if (text := cell(row, at)) is not None] for at in fits}
+    return min(fits, key=lambda at: all(number_key(text) is not None for text in texts[at]))
+
+
+def _patients(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> dict[int, Keys]:
+    nothing = NO_PATIENT | {word.casefold() for word in (*NO_LABEL, *no_label)}
+    return {at: _keys(cells, at, patient_key, nothing) for at in fits}
+
+
+def _keys(cells: Cells, at: int, key_of: Callable[[str], str | None], nothing: Collection[str]) -> Keys:
+    texts = (cell(row, at) for _, row in cells.rows)
+    return [None if text is None or text.casefold() in nothing else key_of(text) for text in texts]
+
+
+def _holds(one: Keys, other: Keys) -> bool:
+    """Return whether `one` holds together what `other` does; not where it says nothing of a row of which the other does."""
+    groups: dict[Hashable, Hashable] = {}
+    of_each = ((mine, theirs) for mine, theirs in zip(one, other, strict=True) if theirs is not None)
+    return all(mine is not None and groups.setdefault(theirs, mine) == mine for mine, theirs in of_each)
+
+
+def _several(one: Keys, other: Keys) -> int:
+    """Return how many of those that `one` tells apart are several in `other`."""
+    seen: dict[Hashable, set[Hashable]] = {}
+    for mine, theirs in zip(one, other, strict=True):
+        if mine is not None and theirs is not None:
+            seen.setdefault(mine, set()).add(theirs)
+    return sum(len(theirs) > 1 for theirs in seen.values())
+
+
+def _rank(name: str) -> int:
+    return 0 if plain(name) == "patient" else 2 if _OF_NAMES.search(plain(name)) else 1
+
+
+def _contradiction(table: Path, cells: Cells, fits: Sequence[int], keys: dict[int, Keys]) -> str:
+    a, b = next(_apart(fits, keys))
+    names = listed([f"'{cells.columns[at]}'" for at in fits])
+    first, second = cells.columns[a], cells.columns[b]
+    return (
+        f"{table} has {len(fits)} columns that may be the patient ({names}), and they contradict each other: "
+        f"{_several(keys[a], keys[b]):,} values of '{first}' have several in '{second}', and {_several(keys[b], keys[a]):,} of "
+        f"'{second}' several in '{first}': name one with --patient-column"
+    )
+
+
+def _apart(fits: Sequence[int], keys: dict[int, Keys]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of columns of which neither holds together what the other does."""
+    for number, a in enumerate(fits):
+        yield from ((a, b) for b in fits[number + 1 :] if not _holds(keys[a], keys[b]) and not _holds(keys[b], keys[a]))
