@@ -72,14 +72,14 @@ def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> Non
     line = {"path": "a.png", "label": "a", "label_state": "", "predicted": "b", "label_probability": 0.1}
     table = pd.DataFrame([line | {"predicted_probability": 0.9, "row": row} for row in range(shown + 7)])
     agreement = Interval(value=0.9, low=0.8, high=0.95)
-    found = LabelSuspects(table, shown + 30, agreement, 0.5, 0, 0)
+    found = LabelSuspects(table, shown + 30, agreement, 0.5, 0, 0, 0)
     lines = label_suspects._lines(found, names=False)
     assert len(lines) == shown + 2
     assert "7" in lines[-1]
     assert not any("a.png" in each for each in lines)
-    few = LabelSuspects(table[:1], shown, agreement, 0.5, 41, 43)
-    *_, test, others = label_suspects._lines(few, names=True)
-    assert ("41" in test, "43" in others) == (True, True)
+    few = LabelSuspects(table[:1], shown, agreement, 0.5, 41, 43, 45)
+    *_, confirmed, test, others = label_suspects._lines(few, names=True)
+    assert ("45" in confirmed, "41" in test, "43" in others) == (True, True, True)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Labels that held-out predictions contradict: which are listed, in which order, and that the table goes back."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.label_suspects import find_label_suspects
 from fewscan.evaluation.predictor import Predictor
+from fewscan.labels.teaching import SUSPECT_READING
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
@@ -101,6 +103,22 @@ def test_labels_are_those_of_today(run: Run, split_dataset: Snapshot) -> None:
     now.labels.set(split_dataset.rows("labeled", "validation").tolist(), state="unsure")
     nothing = find_label_suspects(run, split_dataset, now)
     assert (nothing.checked, nothing.agreement.value, nothing.warning) == (0, None, None)
+
+
+def test_what_somebody_confirmed_is_left_out_and_counted_until_it_is_taken_back(run: Run, split_dataset: Snapshot) -> None:
+    confirmed, other = split_dataset.rows("labeled", "validation")[[2, 6]].tolist()
+    cross_fitted(run, split_dataset, {confirmed: 2, other: 2})
+    log = Dataset.open(split_dataset.folder).labels
+    labels = [split_dataset.classes[split_dataset.labels[row]] for row in (confirmed, other)]
+    note = json.dumps({"reading": SUSPECT_READING, "run": "r"})
+    log.enter([confirmed], labels[:1], origin="review", who="Ada", note=note, settles=True)
+    # The same label without having been asked about a doubt, and another one, confirm nothing.
+    log.enter([other], labels[1:], origin="review", who="Ada")
+    found = find_label_suspects(run, split_dataset, Dataset.open(split_dataset.folder))
+    assert (found.table["row"].tolist(), found.confirmed, found.summary()["confirmed"]) == ([other], 1, 1)
+    log.undo(rows=[confirmed])
+    again = find_label_suspects(run, split_dataset, Dataset.open(split_dataset.folder))
+    assert (sorted(again.table["row"]), again.confirmed) == (sorted([confirmed, other]), 0)
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ def suspects(
 
     Worst first. Each labeled and validation image is predicted by a training without it, its copies, and other scans of its
     patient: those of 'fewscan calibrate --folds', or else five trainings, as long as the run's own each. Stop it at any time:
-    the same command goes on. Labels are those of today. Those of the test set are not checked.
+    the same command goes on. Labels are those of today. Those of the test set are not checked, and those that somebody
+    confirmed on the review page are not listed again.
 
     The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Look at the scan,
     not at the prediction: networks err, and labels that follow them make every later score look better than it is.
@@ -64,6 +65,8 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
         lines.append(f"  and {len(found.table) - SHOWN:,} more")
     if found.warning:
         lines.append(f"warning: {found.warning}")
+    if found.confirmed:
+        lines.append(f"not listed: {counted(found.confirmed, 'label')} that somebody confirmed in an earlier check")
     if found.test:
         lines.append(f"not checked: {counted(found.test, 'label')} of the test set, which stays sealed")
     if found.others:

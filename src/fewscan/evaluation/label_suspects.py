@@ -19,6 +19,7 @@ from fewscan.evaluation.calibration import Calibration, Labels, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.intervals import Interval, bootstrap
+from fewscan.labels.teaching import confirmed
 from fewscan.locks import alone
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
@@ -30,6 +31,7 @@ class LabelSuspects:
 
     table: a line a scan, worst first, which `labels set` takes when somebody has corrected its labels; columns path, label,
     label_state, predicted, label_probability, predicted_probability and row.
+    confirmed: contradicted labels that are not listed, since somebody confirmed them in an earlier check.
     checked: labels that a held-out prediction was there for. agreement: the share of them that predictions agree with; chance:
     the share that calling every scan by one class would agree with. test: labels of the test set, which stays sealed.
     others: labels that the run did not learn from, and that nothing is said of.
@@ -41,6 +43,7 @@ class LabelSuspects:
     chance: float
     test: int
     others: int
+    confirmed: int
 
     @property
     def warning(self) -> str | None:
@@ -57,6 +60,7 @@ class LabelSuspects:
         return {
             "checked": self.checked,
             "contradicted": len(self.table),
+            "confirmed": self.confirmed,
             "agreement": self.agreement.model_dump(),
             "chance": self.chance,
             "not_checked_test": self.test,
@@ -85,9 +89,12 @@ def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | 
     predicted = logs.argmax(axis=1)
     own, best = logs[np.arange(len(labels)), labels], logs.max(axis=1)
     contradicted = np.flatnonzero(predicted != labels)
-    order = contradicted[np.argsort(own[contradicted], kind="stable")]
-    rows = held_out.rows[known][order]
     names = np.array(run.record.classes, dtype=object)
+    rows = held_out.rows[known]
+    answered = confirmed(now.labels.entries(rows[contradicted]))
+    listed = [at for at in contradicted.tolist() if (int(rows[at]), names[labels[at]]) not in answered]
+    order = np.array(listed, np.int64)[np.argsort(own[listed], kind="stable")]
+    rows = rows[order]
     table = now.labels.table(rows)[["path", "label", "label_state"]].assign(
         predicted=names[predicted[order]],
         label_probability=np.exp(own[order]),
@@ -97,7 +104,7 @@ def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | 
     tested = int(current.iloc[dataset.rows("test")].notna().sum())
     agreement, chance = _agreement(predicted == labels, held_out.groups[known], labels)
     others = int(current.notna().sum()) - len(known) - tested
-    return LabelSuspects(table, len(known), agreement, chance, tested, others)
+    return LabelSuspects(table, len(known), agreement, chance, tested, others, len(contradicted) - len(order))
 
 
 def _agreement(hits: npt.NDArray[np.bool_], groups: Rows, labels: Labels) -> tuple[Interval, float]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from fewscan.images.sources import CHECK, PREDICTIONS
 from fewscan.labels.standing import Entries, Numbers, live
@@ -34,6 +35,17 @@ def asked_as(note: str, *readings: str) -> bool:
     except ValueError:
         return False
     return isinstance(told, dict) and told.get("reading") in readings
+
+
+def confirmed(entries: pd.DataFrame) -> set[tuple[int, str]]:
+    """Return the labels, as row and label, that somebody gave who was asked of them as labels in doubt.
+
+    entries: of the log, as `LabelLog.entries` has them; those that were taken back confirm nothing. Such a label is not asked
+    of again, whichever run or check contradicts it; another label of the same scan is.
+    """
+    given = entries[~entries["undone"] & entries["undoes"].isna() & entries["label"].notna()]
+    asked = given[given["note"].fillna("").map(lambda note: asked_as(note, SUSPECT_READING)).astype(bool)]
+    return set(zip(asked["row"].tolist(), asked["label"].tolist(), strict=True))
 
 
 def only_teaching(entries: Entries, by_network: Sequence[bool], count: int) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
-from fewscan.labels.teaching import SUSPECT_READING, asked_as
+from fewscan.labels.teaching import SUSPECT_READING, confirmed
 from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
@@ -202,9 +202,8 @@ def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -
     entries = desk.dataset.labels.entries([int(line["row"]) for line in lines])
     holding = entries[~entries["undone"] & entries["undoes"].isna()]
     since = set(holding.loc[holding["at"] > written, "row"])
-    looked_at = holding[holding["note"].fillna("").map(lambda note: asked_as(note, SUSPECT_READING)).astype(bool)]
-    confirmed = set(zip(looked_at["row"], looked_at["label"], strict=True))
-    left = [line for line in lines if line["row"] not in since and (line["row"], line["label"]) not in confirmed]
+    looked_at = confirmed(entries)
+    left = [line for line in lines if line["row"] not in since and (line["row"], line["label"]) not in looked_at]
     shown = [
         Doubt(
             row=int(line["row"]),
