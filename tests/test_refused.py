@@ -23,11 +23,9 @@ from tests.made import remade
 MakeDataset = Callable[..., Snapshot]
 
 
-def test_a_table_is_a_csv_in_a_folder_that_is_there(split_dataset: Snapshot, tmp_path: Path) -> None:
+def test_a_table_is_a_csv(split_dataset: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=r"\.csv"):
         fewscan.suggest(split_dataset.folder, 4, out=tmp_path / "scans.txt")
-    with pytest.raises(FewscanError, match="no folder"):
-        fewscan.label_suspects(split_dataset.folder, out=tmp_path / "nowhere" / "doubts.csv")
     with pytest.raises(FewscanError, match="--count"):
         fewscan.suggest(split_dataset.folder, 0)
     with pytest.raises(FewscanError, match="nothing"):

@@ -26,12 +26,15 @@ _encoded = json.JSONEncoder(allow_nan=False).encode
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(path: Path, *, parents: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; on success it replaces `path`, on an error it is removed.
 
-    Raises FewscanError where the operating system refuses to write; see `writing`.
+    parents: whether its folder is made where there is none, as for what a user asks for by `--out`. Raises FewscanError where
+    the operating system refuses to write; see `writing`.
     """
     with writing(path):
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
         try:
             yield temporary
@@ -168,6 +171,30 @@ def refuse_existing(path: Path, instead: str = "remove it first") -> None:
     """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another place."""
     if path.exists() or path.is_symlink():
         raise FewscanError(f"{path} exists already: choose another --out, or {instead}")
+
+
+def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --overwrite to replace it") -> None:
+    """Raise FewscanError where a verb may not or cannot write what is to stand at `paths`: before the work that it is to hold.
+
+    With `overwrite` files that stand there may be replaced; else `instead` is what helps besides another place. Folders that
+    are not there yet are not made: the verb may still be refused.
+    """
+    for path in paths:
+        with writing(path):
+            if not overwrite:
+                refuse_existing(path, instead)
+            elif path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            folder = next(each for each in path.absolute().parents if each.exists() or each.is_symlink())
+            require_writable(folder / path.name)
+
+
+def require_writable(path: Path) -> None:
+    """Raise FewscanError where no `path` can be made in its folder; only trying tells, whatever rights there are."""
+    with writing(path.parent):
+        tried = _temporary(path)
+        tried.touch()
+        tried.unlink()
 
 
 def refuse_replacing(path: Path, *read: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from fewscan.atomic import refuse_existing
+from fewscan.atomic import require_place
 from fewscan.config import json_object
 from fewscan.errors import FewscanError
 from fewscan.wording import command_line
@@ -75,9 +75,9 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
 
 
 def refuse_existing_run(folder: Path) -> None:
-    """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
+    """Raise FewscanError where no run can be made at `folder`, naming --resume where one stands there that was interrupted."""
     how = "go on with this interrupted run by adding --resume" if is_unfinished(folder) else "remove it first"
-    refuse_existing(folder, how)
+    require_place(folder, instead=how)
 
 
 def require_split(folder: Path, name: str, names: Sequence[str]) -> None:

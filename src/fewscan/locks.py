@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fewscan.atomic import remove_left, writing
+from fewscan.atomic import remove_left, require_writable, writing
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 
@@ -41,6 +41,7 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
             lock.write(json.dumps({"verb": verb, "process": os.getpid(), "machine": platform.node()}))
             lock.flush()
         remove_left(folder)
+        require_writable(path)  # a lock that lies there already shows nothing
         yield
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fewscan.atomic import refuse_existing, remove_folder, remove_left, writing
+from fewscan.atomic import remove_folder, remove_left, require_place, writing
 from fewscan.errors import FewscanError
 from fewscan.locks import LOCK_FILE, alone
 
@@ -50,11 +50,11 @@ def _is_empty(folder: Path) -> bool:
 
 
 def refuse_finished(out: Path, verb: str) -> None:
-    """Raise FewscanError where `out` stands there already; what a kill left of its growing beside it is removed."""
+    """Raise FewscanError where `out` stands there already or cannot; what a kill left of its growing beside it is removed."""
     if out.name:  # `.` has none, and nothing beside it
         parts = partial_folder(out)
         remove_left(parts.parent, parts.name)
         if out.exists() and is_partial(parts):
             with alone(parts, verb):
                 remove_folder(parts)
-    refuse_existing(out)
+    require_place(out, instead="remove it first")

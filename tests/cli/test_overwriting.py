@@ -167,3 +167,49 @@ def test_what_a_verb_wrote_before_is_replaced_also_in_a_folder_below(place: str,
     done = fewscan("labels", "export", "data", "--out", place, "--overwrite", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert (workplace / place).read_text() != "before"
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network is asked anything, no scan is listed and no copy looked for."""
+
+    def working(*_: object, **__: object) -> None:
+        raise AssertionError("the verb worked")
+
+    for where in ("torch.nn.Module.__call__", "fewscan.datasets.importing.list_scans", "fewscan.auditing.audit.find_pairs"):
+        monkeypatch.setattr(where, working)
+
+
+OUT = {name: (words, path) for name, (words, path) in REPLACING.items() if path in words and name != "upgrade"}
+INSIDE = {name: (words, path) for name, (words, path) in REPLACING.items() if "/" in path}
+INSIDE |= {"add": (["add", "data", "scans"], "data/images")}
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("name", list(OUT))
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(name: str, fewscan: Command, workplace: Path) -> None:
+    words, path = OUT[name]
+    before = contents(workplace)
+    done = fewscan(*(f"run/config.yaml/deep/{path}" if word == path else word for word in words), cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "config.yaml" in done.stderr.strip().splitlines()[-1]
+    assert contents(workplace) == before
+
+
+@pytest.mark.usefixtures("no_work", "rights_count")
+@pytest.mark.parametrize("name", list(INSIDE))
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(name: str, fewscan: Command, workplace: Path) -> None:
+    words, path = INSIDE[name]
+    folder = workplace / Path(path).parent
+    (folder / LOCK_FILE).touch()  # of a process that could write
+    folder.chmod(0o555)
+    done = fewscan(*words, *(["--overwrite"] if name in OVERWRITES | {"calibrate"} else []), cwd=workplace)
+    folder.chmod(0o755)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot write" in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_folder_that_is_not_there_is_made_for_what_is_written(fewscan: Command, workplace: Path) -> None:
+    done = fewscan("labels", "export", "data", "--out", "new/deep/table.csv", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert (workplace / "new" / "deep" / "table.csv").is_file()

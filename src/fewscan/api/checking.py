@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.atomic import refuse_existing, refuse_replacing
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 from fewscan.splits.support import TARGET_ERROR
 
@@ -45,8 +45,7 @@ def check(
     written = None if out is None else Path(out)
     if written is not None:
         require_table_name(written)
-        if not overwrite:
-            refuse_existing(written, "give --overwrite to replace it")
+        require_place(written, overwrite=overwrite)
         refuse_replacing(written, path, given)
     with LabelCheck.of(path, given, at_most=at_most, least_score=least_score).alone() as found:
         result = found.result(found.ask())

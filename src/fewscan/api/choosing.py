@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
-from fewscan.atomic import refuse_existing, refuse_replacing
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def suggest(
     if table is not None:
         if table.suffix.lower() != ".csv":
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}")
-        if not overwrite:
-            refuse_existing(table, "give --overwrite to replace it")
+        require_place(table, overwrite=overwrite)
     opened = opened_place(place, data)
     if table is not None:
         refuse_replacing(table, *read_of(opened, data))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
-from fewscan.atomic import refuse_existing, refuse_replacing
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -31,12 +31,11 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
     from fewscan.atomic import replaced_file
     from fewscan.spreadsheet import write_csv
 
-    if not overwrite:
-        refuse_existing(Path(out), "give --overwrite to replace it")
+    require_place(Path(out), overwrite=overwrite)
     opened = opened_dataset(dataset)
     refuse_replacing(Path(out), *read_of(opened))
     table = opened.labels.table()
-    with replaced_file(Path(out)) as temporary:
+    with replaced_file(Path(out), parents=True) as temporary:
         write_csv(table, temporary)
     return table
 
@@ -90,11 +89,8 @@ def label_suspects(
     if table is not None:
         if table.suffix.lower() != ".csv":
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
-        if not table.parent.is_dir():  # before hours of training
-            raise FewscanError(f"there is no folder {table.parent} to write {table.name} into: make it first")
         require_ready(run, ("run",), data)
-        for path in () if overwrite else (table, page_beside(table)):
-            refuse_existing(path, "give --overwrite to replace it")
+        require_place(table, page_beside(table), overwrite=overwrite)  # before hours of training
     opened = opened_classifier(run, data)
     dataset = opened_dataset_of(opened)
     if table is not None:

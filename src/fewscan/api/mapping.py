@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
-from fewscan.atomic import refuse_existing, refuse_replacing
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def map_scans(
     if page is not None:
         if page.suffix.lower() != ".html":
             raise FewscanError(f"--out is a page whose name ends in .html, not {page}: the table lies beside it")
-        for path in () if overwrite else written:
-            refuse_existing(path, "give --overwrite to replace it")
+        require_place(*written, overwrite=overwrite)
     opened = opened_place(place, data)
     read = read_of(opened, data) if written else []
     for path in written:

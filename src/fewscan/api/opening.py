@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.atomic import require_place
 from fewscan.errors import FewscanError
 from fewscan.folders import Kind, is_unfinished, kind_of, require_kind
 from fewscan.locks import alone
@@ -84,9 +85,10 @@ def opened_dataset_of(run: Run) -> Snapshot:
 
 
 def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
-    """Raise FewscanError where the file `name` of a verb stands in the run already, unless that is to be replaced."""
+    """Raise FewscanError where the file `name` of a verb stands in the run already and is to stay, or cannot be written."""
     if (run.folder / name).exists() and not overwrite:
         raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to replace that")
+    require_place(run.folder / name, overwrite=True)
 
 
 def opened_classifier(run: str | Path | Run, data: str | Path | None = None) -> Run:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
-GIVE_OVERWRITE = "give --overwrite"
-
 
 def calibrate(
     run: str | Path | Run,
@@ -122,11 +120,10 @@ def explain(
     is asked about. With `names` the nearest scans carry the names of their files, which may hold names of patients; else their
     rows. With `overwrite` a picture that stands there is replaced.
     """
-    from fewscan.atomic import refuse_existing, refuse_replacing
+    from fewscan.atomic import refuse_replacing, require_place
 
     require_ready(run, ("run",), data)
-    if not overwrite:
-        refuse_existing(Path(out), GIVE_OVERWRITE)
+    require_place(Path(out), overwrite=overwrite)
     # Only now, since it takes seconds.
     from fewscan.explaining.evidence import explain_scan
     from fewscan.images.readers import locate
@@ -168,7 +165,7 @@ def report(
     With `names` labeled and test scans carry the names of their files, which may hold names of patients; else their rows.
     With `overwrite` a page that stands there is replaced.
     """
-    from fewscan.atomic import refuse_existing, refuse_replacing
+    from fewscan.atomic import refuse_replacing, require_place
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
     from fewscan.evaluation.today import as_evaluated
     from fewscan.reporting.features_page import write_features_report
@@ -176,8 +173,7 @@ def report(
 
     opened = opened_run(run, data)
     page = opened.folder / REPORT_FILE if out is None else Path(out)
-    if not overwrite:
-        refuse_existing(page, GIVE_OVERWRITE)
+    require_place(page, overwrite=overwrite)
     if out is not None:
         refuse_replacing(page, *read_of(opened, data))
     dataset = opened_dataset_of(opened)
@@ -200,11 +196,11 @@ def export(
 
     The folder appears only where the files say of scans what the run says; see `fewscan.exporting.proof.prove`.
     """
-    from fewscan.atomic import new_folder, refuse_existing, writing
+    from fewscan.atomic import new_folder, require_place, writing
 
     require_ready(run, ("run",), data)
     if out is not None:
-        refuse_existing(Path(out))
+        require_place(Path(out), instead="remove it first")
     # Only now, since it takes seconds.
     from fewscan.exporting.export import check_format, export_model
     from fewscan.reporting.model_card import write_model_card

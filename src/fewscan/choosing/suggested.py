@@ -37,7 +37,7 @@ class Suggested:
 
     def save(self, out: Path) -> None:
         """Write the table; raises FewscanError where that fails."""
-        with replaced_file(out) as temporary:
+        with replaced_file(out, parents=True) as temporary:
             write_csv(self.table, temporary)
 
     def summary(self) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def read_table(path: Path) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write a table that `read_table` has read, and that was changed since, CSV or Parquet by its name."""
     whole = pa.Table.from_pandas(table, preserve_index=False)
-    with replaced_file(out) as temporary:
+    with replaced_file(out, parents=True) as temporary:
         write = _write_csv if out.suffix == ".csv" else _write_parquet
         write(temporary, iter([whole]), whole.schema)
 

@@ -58,7 +58,7 @@ class ScanMap:
 
     def save(self, out: Path) -> None:
         """Write the table as CSV."""
-        with replaced_file(out) as temporary:
+        with replaced_file(out, parents=True) as temporary:
             write_csv(self.table, temporary)
 
     def summary(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fewscan.atomic import new_folder, refuse_existing, write_json, writing
+from fewscan.atomic import new_folder, require_place, write_json, writing
 from fewscan.errors import FewscanError
 from fewscan.phantoms.drawing import CLASSES, Phantom, View, draw_phantom
 from fewscan.progress import track
@@ -86,7 +86,7 @@ def write_practice_scans(
     if heads < len(CLASSES):
         raise FewscanError(f"{images} practice scans are too few: ask for at least {2 * len(CLASSES)}")
     if truth is not None:
-        refuse_existing(truth)
+        require_place(truth, instead="remove it first")
     rng = stream(seed, "practice order").numpy()
     numbers = [f"{number:0{len(str(images))}d}" for number in rng.permutation(images)]
     labels = rng.permutation(np.resize(CLASSES, heads)).tolist()

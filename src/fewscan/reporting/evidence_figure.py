@@ -47,7 +47,7 @@ PAIR_SIDE_PX = 160
 
 def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
     """Write `draw_evidence` as the PNG file `out`, replacing an older one; raises FewscanError where it cannot be written."""
-    with replaced_file(out) as temporary:
+    with replaced_file(out, parents=True) as temporary:
         draw_evidence(evidence, names=names).savefig(temporary, format="png")
 
 

@@ -38,7 +38,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     The CSV names files; the page shows rows, and files, which may hold names of patients, only with `names`. It shows the
     worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
     """
-    with replaced_file(table) as temporary:
+    with replaced_file(table, parents=True) as temporary:
         write_csv(suspects.table, temporary, float_format="%.4g")
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     lines = suspects.table.head(pictures)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fewscan.atomic import refuse_existing, replaced_file
+from fewscan.atomic import replaced_file, require_place
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import UnreadableImage
@@ -77,7 +77,7 @@ class Embeddings:
     def save(self, out: Path) -> None:
         """Write the table as Parquet; raises FewscanError where `out` exists, or cannot be written."""
         require_table(out)
-        with replaced_file(out) as temporary:
+        with replaced_file(out, parents=True) as temporary:
             self.table.to_parquet(temporary, index=False)
 
     def summary(self) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def usual_encoder() -> EncoderSettings:
 
 
 def require_table(out: Path) -> None:
-    """Raise FewscanError where `out` stands there already, or its name does not say that it is Parquet."""
+    """Raise FewscanError where `out` stands there already or cannot, or its name does not say that it is Parquet."""
     if out.suffix != SUFFIX:
         raise FewscanError(f"--out {out}: features are written as Parquet alone, let its name end in {SUFFIX}")
-    refuse_existing(out)
+    require_place(out, instead="remove it first")
 
 
 def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "auto", *, devices: int = 1) -> Embeddings:
