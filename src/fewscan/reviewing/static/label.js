@@ -71,7 +71,7 @@ function showClasses() {
     button.addEventListener("click", () => told(decide)("label", label));
     return button;
   });
-  if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: press c and name the first one."));
+  if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: name the first one by New class."));
   element("classes").replaceChildren(...buttons);
   if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)].focus();
   for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
@@ -97,6 +97,10 @@ async function forward() {
   if (!next) return order.queue.length ? open(order.place, order.queue[0].why) : finished();
   await open(order.add(next.row), next.why);
   await order.fill();
+}
+
+async function backward() {
+  if (order.place > 0) await open(order.place - 1);
 }
 
 function finished() {
@@ -230,7 +234,7 @@ function openDialog(id) {
 
 const KEYS = {
   "?": () => decide("unsure"), n: () => decide("not a scan"), u: undo, s: skip, c: () => openDialog("class-dialog"),
-  h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (order.place > 0 ? open(order.place - 1) : undefined),
+  h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: backward,
   ArrowUp: () => slices.step(-1), ArrowDown: () => slices.step(1), e: toggleHeat, ...keys,
 };
 
@@ -249,7 +253,7 @@ document.addEventListener("keydown", (event) => {
 
 heedWheel(viewer, slices);
 
-const CLICKS = { skip, undo, "new-class": KEYS.c, help: KEYS.h, heat: toggleHeat };
+const CLICKS = { backward, forward, skip, undo, "new-class": KEYS.c, help: KEYS.h, heat: toggleHeat };
 for (const [id, act] of Object.entries(CLICKS)) element(id).addEventListener("click", () => told(act)());
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", () => told(decide)(button.dataset.state));
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());

@@ -12,11 +12,9 @@ const link = (run, file, text, download) => {
   return made("a", download ? { ...attributes, download: "" } : { ...attributes, target: "_blank", rel: "noopener" }, text);
 };
 
-function button(run, what, text, anew = false, blocked = "") {
+function button(run, what, text, anew = false) {
   const one = made("button", { type: "button" }, text);
   const isThis = (now) => now.run === run.name && now.what === what;
-  one.disabled = blocked !== "";
-  one.title = blocked;
   one.addEventListener("click", told(() => making.begin({ run: run.name, what, anew, target_error: Number(element("error").value) }, isThis)));
   return one;
 }

@@ -1,8 +1,11 @@
 // Many scans as dots on a canvas: colored, zoomed, moved about, pointed at, and drawn around.
 
+import { heedDrags, placeOn } from "./drags.js";
+
 const PAD = 26; // room for a number above the highest dot
-const NEAR_PX = 10; // how far from a dot one may point at it
-const CLICK_PX = 4; // a drag that is shorter is a click
+// near: how far from a dot one may point at it; click: a drag that is shorter is a click. A finger is blunt, and never still.
+const MOUSE_PX = { near: 10, click: 4 };
+const FINGER_PX = { near: 24, click: 10 };
 const MOST_ZOOM = 60;
 
 // Whether (x, y) lies within a polygon, a list of [x, y]. Source: Franklin, "PNPOLY".
@@ -41,10 +44,10 @@ export class Scatter {
     this.numbers = []; // { x, y, text }: what stands on the map
     this.line = []; // what is being drawn, in pixels of the canvas
     new ResizeObserver(() => this.later()).observe(canvas.parentElement);
-    canvas.addEventListener("pointerdown", (event) => this.grasp(event));
-    canvas.addEventListener("pointermove", (event) => { if (!event.buttons) pointed(this.nearest(...this.at(event)), event); });
+    heedDrags(canvas, (event) => this.grasp(event), (...fingers) => this.pinch(...fingers));
+    canvas.addEventListener("pointermove", (event) => { if (!event.buttons) pointed(this.nearest(...placeOn(canvas, event)), event); });
     canvas.addEventListener("pointerleave", (event) => pointed(-1, event));
-    canvas.addEventListener("wheel", (event) => { event.preventDefault(); this.scale(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...this.at(event)); }, { passive: false });
+    canvas.addEventListener("wheel", (event) => { event.preventDefault(); this.scale(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...placeOn(canvas, event)); }, { passive: false });
     this.reset();
   }
 
@@ -85,19 +88,14 @@ export class Scatter {
     return { side: side * this.zoom, left: (this.canvas.width - side) / 2 + this.left, top: (this.canvas.height - side) / 2 + this.top };
   }
 
-  at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) * window.devicePixelRatio, (event.clientY - box.top) * window.devicePixelRatio];
-  }
-
   place(x, y) {
     const { side, left, top } = this.frame;
     return [(x - left) / side, (y - top) / side];
   }
 
-  nearest(x, y) {
+  nearest(x, y, near = MOUSE_PX.near) {
     const { side, left, top } = this.frame;
-    const far = NEAR_PX * window.devicePixelRatio;
+    const far = near * window.devicePixelRatio;
     let [best, found] = [far * far, -1];
     for (let position = 0; position < this.xs.length; position += 1) {
       const across = this.xs[position] * side + left - x;
@@ -128,31 +126,32 @@ export class Scatter {
   }
 
   grasp(event) {
-    if (!this.xs.length) return;
-    this.canvas.setPointerCapture(event.pointerId);
+    if (!this.xs.length) return null;
     const moves = this.moves || event.button !== 0;
-    this.line = moves ? [] : [this.at(event)];
+    this.line = moves ? [] : [placeOn(this.canvas, event)];
     this.told.pointed(-1, event);
-    const drag = (moved) => {
-      if (moves) this.move(moved.movementX * window.devicePixelRatio, moved.movementY * window.devicePixelRatio);
-      else { this.line.push(this.at(moved)); this.later(); }
+    const drag = (across, down, moved) => {
+      if (moves) this.move(across, down);
+      else { this.line.push(placeOn(this.canvas, moved)); this.later(); }
     };
     const end = (ended) => {
-      for (const name of ["pointermove", "pointerup", "pointercancel"]) this.canvas.removeEventListener(name, name === "pointermove" ? drag : end);
       const line = this.line;
       this.line = [];
-      if (!moves && ended.type === "pointerup") this.told.drawn(this.meant(line), event.shiftKey);
+      if (!moves && ended) this.told.drawn(this.meant(line, event.pointerType === "touch" ? FINGER_PX : MOUSE_PX), event.shiftKey);
       this.later();
     };
-    this.canvas.addEventListener("pointermove", drag);
-    this.canvas.addEventListener("pointerup", end);
-    this.canvas.addEventListener("pointercancel", end);
+    return { drag, end };
+  }
+
+  pinch(factor, x, y, across, down) {
+    this.scale(factor, x, y);
+    this.move(across, down);
   }
 
   // What a drawn line means: all within it, or of a click the dot that is there.
-  meant(line) {
+  meant(line, { near, click }) {
     const [x, y] = line[0];
-    if (line.every(([a, b]) => Math.hypot(a - x, b - y) < CLICK_PX * window.devicePixelRatio)) return [this.nearest(x, y)].filter((one) => one >= 0);
+    if (line.every(([a, b]) => Math.hypot(a - x, b - y) < click * window.devicePixelRatio)) return [this.nearest(x, y, near)].filter((one) => one >= 0);
     const found = enclosed(this.xs, this.ys, line.map((point) => this.place(...point)));
     return found.filter((position) => !this.hidden.has(this.codes[position]));
   }

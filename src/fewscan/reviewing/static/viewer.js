@@ -1,6 +1,7 @@
 // A scan on a canvas: its gray levels through a window that can be moved, zoomed and moved about.
 
 import { askBytes } from "./asking.js";
+import { heedDrags } from "./drags.js";
 
 const WHITE = 255;
 
@@ -20,7 +21,7 @@ export class Viewer {
     this.moves = false;
     this.reset();
     new ResizeObserver(() => this.paint()).observe(canvas.parentElement);
-    canvas.addEventListener("pointerdown", (event) => this.grasp(event));
+    heedDrags(canvas, (event) => this.grasp(event), (...fingers) => this.pinch(...fingers));
   }
 
   show(image, keep) {
@@ -61,10 +62,13 @@ export class Viewer {
     this.render();
   }
 
-  scale(factor) {
+  // Zoom about a place, in pixels of the canvas from its middle.
+  scale(factor, x = 0, y = 0) {
+    const before = this.zoom;
     this.zoom = Math.min(16, Math.max(1, this.zoom * factor));
-    if (this.zoom === 1) { this.x = 0; this.y = 0; }
-    this.paint();
+    this.x = x + (this.x - x) * (this.zoom / before);
+    this.y = y + (this.y - y) * (this.zoom / before);
+    this.paint(); // which keeps the scan on the canvas
   }
 
   move(x, y) {
@@ -75,22 +79,26 @@ export class Viewer {
   }
 
   grasp(event) {
-    if (!this.image) return;
-    this.canvas.setPointerCapture(event.pointerId);
+    if (!this.image) return null;
     const moves = this.moves || event.shiftKey || event.button !== 0;
-    const drag = (moved) => {
-      const ratio = window.devicePixelRatio;
-      if (moves) this.move(moved.movementX * ratio, moved.movementY * ratio);
-      else this.adjust(-moved.movementY / 300, moved.movementX / 300);
+    const { image, black, white } = this;
+    const drag = (across, down) => {
+      const whole = 300 * window.devicePixelRatio; // a drag that moves level and width by themselves
+      if (moves) this.move(across, down);
+      else this.adjust(-down / whole, across / whole);
     };
-    const end = () => {
-      this.canvas.removeEventListener("pointermove", drag);
-      this.canvas.removeEventListener("pointerup", end);
-      this.canvas.removeEventListener("pointercancel", end);
+    const end = (ended) => {
+      if (ended || moves || this.image !== image) return;
+      Object.assign(this, { black, white });
+      this.render();
     };
-    this.canvas.addEventListener("pointermove", drag);
-    this.canvas.addEventListener("pointerup", end);
-    this.canvas.addEventListener("pointercancel", end);
+    return { drag, end };
+  }
+
+  pinch(factor, x, y, across, down) {
+    if (!this.image) return;
+    this.scale(factor, x - this.canvas.width / 2, y - this.canvas.height / 2);
+    this.move(across, down);
   }
 
   // Levels -> pixels through the window.
