@@ -165,7 +165,7 @@ def of_settings(rng: random.Random, path: Path) -> Callable[[], object]:
 
 def of_label_table(rng: random.Random, path: Path) -> Callable[[], object]:
     path.write_bytes(mutated(rng, TABLE))
-    return lambda: read_rows(path, ImportOptions())
+    return lambda: read_rows(path, ImportOptions(), {})
 
 
 def of_predictions(rng: random.Random, path: Path) -> Callable[[], object]:

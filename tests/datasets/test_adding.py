@@ -52,6 +52,46 @@ def facts_of(dataset: Dataset, *columns: str) -> pd.DataFrame:
     return dataset.unsplit().manifest[list(columns or ["source", "path", "label", "label_from", "set_aside", "sha256"])]
 
 
+def states_of(dataset: Dataset) -> dict[str, tuple[str | None, str]]:
+    held = dataset.labels.current(dataset.images.rows)
+    return {
+        name: (label if isinstance(label, str) else None, state)
+        for name, label, state in zip(facts_of(dataset)["path"], held["label"], held["state"], strict=True)
+    }
+
+
+@pytest.mark.slow
+def test_what_is_said_in_place_of_a_class_is_entered_by_import_and_add_as_labels_set_does(pile: Path, tmp_path: Path) -> None:
+    write_pile(pile / "weg", classes="x", each=1, seed=500)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\npile/a/0.png,unsure\npile/a/1.png,a|unsure\npile/b/0.png,not a scan\n")
+    given = {"labels": table, "labels_only": False, "size_px": SIZE_PX}
+    dataset = fewscan.import_scans(pile, tmp_path / "data", rename={"x": "unsure"}, **given)
+    states = states_of(dataset)
+    assert [states[name] for name in ("a/0.png", "a/1.png", "b/0.png", "weg/x/0.png")] == [
+        (None, "unsure"), (None, "unsure"), (None, "not a scan"), (None, "unsure")
+    ]  # fmt: skip
+    assert dataset.unsplit().classes == ("a", "b")
+    assert set(dataset.labels.entries()["origin"]) == {"folder", "labels.csv"}
+    more = write_pile(tmp_path / "more", classes="c", each=3, seed=900)
+    fewscan.add_scans(dataset, more, rename={"c": "unsure"})
+    assert states_of(Dataset.open(dataset.folder))["c/0.png"] == (None, "unsure")
+    # What was exported is taken back by an import, too.
+    exported = tmp_path / "exported.csv"
+    fewscan.export_labels(dataset.folder, exported)
+    again = fewscan.import_scans([str(pile), str(more)], tmp_path / "again", labels=exported, labels_only=True, size_px=SIZE_PX)
+    assert states_of(again) == states_of(Dataset.open(dataset.folder))
+
+
+@pytest.mark.slow
+def test_a_dataset_with_a_class_that_is_called_as_a_state_asks_which_is_meant(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.labels.enter([0], ["unsure"], origin="folder")
+    more = write_pile(tmp_path / "more", classes="c", each=3, seed=900)
+    with pytest.raises(FewscanError, match="--no-label"):
+        fewscan.add_scans(dataset, more, rename={"c": "unsure"})
+    assert fewscan.add_scans(dataset, more, no_label="c").unlabeled == 3
+
+
 @pytest.mark.slow
 def test_new_sources_and_new_files_of_an_old_one_come_to_the_end_and_the_rest_stays(pile: Path, dataset: Dataset) -> None:
     before, pixels = facts_of(dataset), np.array(dataset.pixels)

@@ -118,6 +118,14 @@ def test_states_take_a_scan_out_and_back_in(dataset: Dataset) -> None:
     assert labels_of(dataset)[0] == "glioma"
 
 
+def test_a_word_for_a_state_given_as_the_label_of_a_row_is_that_state(dataset: Dataset) -> None:
+    classes = dataset.unsplit().classes
+    done = dataset.labels.set([2, 3], ["Unsure", "not_a_scan"])
+    assert done.new_classes == ()
+    assert dataset.labels.current(4)["state"].tolist()[2:] == ["unsure", "not a scan"]
+    assert dataset.unsplit().classes == classes
+
+
 def test_undo_by_batch_and_by_scan(dataset: Dataset) -> None:
     before = labels_of(dataset)
     dataset.labels.set([0, 1], "pituitary")

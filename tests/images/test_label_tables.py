@@ -221,6 +221,38 @@ def test_a_column_that_is_surely_one_of_patients_is_read_in_whatever_language(ro
     assert {scan.patient for scan in listed(root, labels=table(root, text)) if scan.label} == {"q"}
 
 
+def test_what_is_said_in_place_of_a_class_is_no_class_wherever_labels_come_from(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "a/2.png", "unsure/3.png", "Not_a-scan/4.png", "weg/5.png", "leer/6.png")
+    labels = table(tmp_path, "path,label,label_state\na/1.png,Unsure,\nb/9.png,b,\na/2.png,,not a scan\n")
+    scans = listed(root, labels=labels, labels_only=False, rename={"weg": "UNSURE", "leer": "n/a"})
+    of = {scan.relative: (scan.label, scan.state) for scan in scans if scan.set_aside is None}
+    assert of == {
+        "Not_a-scan/4.png": (None, "not a scan"), "a/1.png": (None, "unsure"), "a/2.png": (None, "not a scan"),
+        "leer/6.png": (None, None), "unsure/3.png": (None, "unsure"), "weg/5.png": (None, "unsure"),
+    }  # fmt: skip
+    plan = plan_of(scans, parse_sources([str(root)]))
+    assert (plan.sources[0].classes, plan.sources[0].unlabeled) == ({}, 6)
+    renamed = listed(root, labels=labels, labels_only=False, rename={"unsure": "doubtful"}, no_label=["Not_a-scan"])
+    assert {scan.relative: (scan.label, scan.state) for scan in renamed if scan.relative[0] in "uN"} == {
+        "unsure/3.png": ("doubtful", None), "Not_a-scan/4.png": (None, None)
+    }  # fmt: skip
+    assert "nobody" in refusal(root, labels=labels, labels_only=False, rename={"nobody": "unsure"})
+
+
+def test_folders_are_classes_beside_a_table_that_says_unsure_of_some(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "a/2.png", "b/3.png")
+    assert list(labels_of(root, labels=table(tmp_path, "path,label\na/1.png,unsure\n")).values()) == [None, "a", "b"]
+
+
+@pytest.mark.parametrize(("several", "label"), [("none", None), ("first", "b"), ("whole", "both")])
+def test_a_cell_with_a_word_for_not_known_is_not_settled_whatever_becomes_of_several_findings(root, several, label):
+    cells = ["a|unsure", "unklar|a", "NA|a", "b|a"]
+    labels = table(root, "path,label\n" + "".join(f"{path},{cell}\n" for path, cell in zip(PLAIN, cells, strict=True)))
+    scans = listed(root, labels=labels, several=several, rename={"b|a": "both"} if label == "both" else {})
+    of = [(scan.label, scan.state) for scan in scans if scan.set_aside is None and scan.path.suffix == ".png"]
+    assert of == [(None, "unsure"), (None, None), (None, None), (label, None)]
+
+
 @pytest.mark.parametrize(
     ("columns", "cells", "taken"),
     [

@@ -245,7 +245,9 @@ def test_columns_can_have_other_names_and_a_byte_order_mark(root):
 )
 def test_columns_that_are_called_like_labels_and_are_not_read_are_named(root, columns, unread, paths):
     make(root, "a.png")
-    labels = table(root / "labels.csv", f"{columns}\n{','.join(['a.png', 'x', 'p7', 'u', 'v'][: columns.count(',') + 1])}\n")
+    labels = table(
+        root / "labels.csv", f"{columns}\n{','.join(['a.png', 'x', 'p7', 'label', 'v'][: columns.count(',') + 1])}\n"
+    )
     (scan,) = listed(root, labels=[labels], **paths)
     said = " ".join(scan.notes)
     assert ("not read" in said) == bool(unread)

@@ -144,9 +144,30 @@ def test_labels_go_by_the_names_that_the_dataset_has(tmp_path: Path) -> None:
 
 
 def test_several_findings_are_no_label_unless_asked_for(tmp_path: Path) -> None:
-    text = "path,label\nc/9.png,glioma\nc/9.png,pituitary\nb/1.png,glioma|pituitary\na/2.png,glioma\na/2.png,unsure\n"
+    text = "path,label\nc/9.png,glioma\nc/9.png,pituitary\nb/1.png,glioma|pituitary\n"
     assert said(read(tmp_path, text)) == {}
-    assert said(read(tmp_path, text, several="first")) == {1: "glioma", 2: "glioma", 6: "glioma"}
+    assert said(read(tmp_path, text, several="first")) == {2: "glioma", 6: "glioma"}
+
+
+@pytest.mark.parametrize("several", ["none", "first", "whole"])
+def test_a_finding_beside_a_word_for_not_known_is_not_settled_in_a_cell_as_in_rows(several: str, tmp_path: Path) -> None:
+    rows = [("c/9.png", "glioma|Unsure"), ("b/1.png", "glioma| unbekannt"), ("a/2.png", "glioma|?"), ("head", "pituitary|?")]
+    whole = {"pituitary|?": "both"} if several == "whole" else {}
+    text = "path,label\n" + "".join(f"{path},{label}\n" for path, label in rows[: 4 if whole else 3])
+    found = read(tmp_path, text, rename=whole, several=several)
+    assert said(found) == {6: "unsure"} | ({3: "both", 4: "both"} if whole else {})
+    assert sum("not settled" in note for note in found.notes) == 3
+    text = "path,label\n" + "".join(f"{path},{one}\n" for path, label in rows[:2] for one in label.split("|"))
+    assert said(read(tmp_path, text, several=several)) == {6: "unsure"}
+    # A part that is renamed is what it is renamed to.
+    text = "path,label\nc/9.png,glioma|weg\nb/1.png,unbekannt|weg\n"
+    assert said(read(tmp_path, text, rename={"weg": "unsure"}, several=several)) == {2: "unsure", 6: "unsure"}
+
+
+def test_a_label_that_is_renamed_to_a_word_for_no_label_says_nothing(tmp_path: Path) -> None:
+    text = "path,label\nc/9.png,weg\nb/1.png,leer\na/2.png,glioma\n"
+    found = read(tmp_path, text, rename={"weg": "NA", "leer": "entfällt"}, no_label=["entfällt"])
+    assert (said(found), found.silent) == ({1: "glioma"}, 2)
 
 
 def test_patients_and_parts_in_a_table_change_nothing(tmp_path: Path) -> None:

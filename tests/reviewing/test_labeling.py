@@ -134,7 +134,7 @@ def test_a_new_class_can_be_given_and_a_spelling_of_a_known_one_cannot(client: T
     assert client.post("/api/classes", json={"name": "cyst"}).json() == [*CLASSES, "cyst"]
     assert decide(1, "cyst")["batch"] == 1
     assert client.post("/api/classes", json={"name": "cyst"}).json() == [*CLASSES, "cyst"]
-    for name in ("Glioma", "unsure", "a|b", "\x1b[31m", " ", "x" * 61):
+    for name in ("Glioma", "unsure", "Not-a scan", "NA", "a|b", "\x1b[31m", " ", "x" * 61):
         assert client.post("/api/classes", json={"name": name}).status_code in (400, 422), name
 
 

@@ -34,7 +34,7 @@ Unlabeled = Annotated[
     list[str] | None,
     typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.", callback=sources_there),
 ]
-Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW. May be repeated.")]
+Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW, or OLD=unsure. May be repeated.")]
 PathColumn = Annotated[
     str | None, typer.Option(help="The table's column of paths. [default: the one that goes by a common name, as path or file]")
 ]

@@ -13,7 +13,7 @@ from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
 from fewscan.errors import FewscanError
 from fewscan.images.blocks import has_blocks, refuse_others
-from fewscan.images.classes import fit_classes
+from fewscan.images.classes import fit_classes, said_in_place
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImageSpec, ImportOptions, SourceOptions
 from fewscan.images.parallel import in_order
@@ -23,6 +23,7 @@ from fewscan.images.plan import ImportPlan
 from fewscan.images.readers import file_sha256
 from fewscan.images.sources import ScanFile, Source, is_inside, parse_sources
 from fewscan.images.store import ImageStore
+from fewscan.images.tables.rows import STATE_COLUMN
 from fewscan.labels.log import LabelLog
 from fewscan.progress import kept_if_stopped, track
 from fewscan.wording import counted, listed
@@ -161,6 +162,12 @@ def _sorted_out(
 
 def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[ScanFile, ...]:
     """Return the scans with labels that go beside these classes of the dataset."""
+    states = sorted({scan.state for scan in scans if scan.state is not None})
+    for state in (state for state in states if said_in_place(state, classes) is None):
+        raise FewscanError(
+            f"'{state}' is a class of the dataset, and the word for a scan that is {state}: leave such labels out with "
+            f"--no-label='{state}', and give them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
+        )
     labels = {(scan.source, scan.label) for scan in scans if scan.label is not None and scan.set_aside is None}
     fitted = fit_classes(labels, classes, {})
     named = ((scan, fitted.get((scan.source, scan.label or ""), scan.label)) for scan in scans)

@@ -25,7 +25,7 @@ from fewscan.images.plan import ImportPlan, plan_of
 from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.store import IMAGES_FOLDER, ImageStore
-from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.labels.log import LABELS_FILE, LabelLog, State
 from fewscan.partial import growing, refuse_finished
 from fewscan.progress import kept_if_stopped, say, track
 
@@ -226,10 +226,12 @@ def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame,
     usable = images["set_aside"].isna().tolist()
     said: dict[str, list[int]] = {}
     for place, scan in enumerate(scans):
-        if scan.label is not None and usable[place]:
+        if (scan.label is not None or scan.state is not None) and usable[place]:
             said.setdefault(str(scan.label_from), []).append(place)
     for origin, places in said.items():
-        log.enter([first_row + place for place in places], [scans[place].label for place in places], origin=origin)
+        told = [scans[place] for place in places]
+        states: list[State] = [scan.state or "label" for scan in told]
+        log.enter([first_row + place for place in places], [scan.label for scan in told], states=states, origin=origin)
 
 
 def usable_table(shard: ShardWriter, sources: Sequence[Source]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.errors import FewscanError
-from fewscan.images.classes import fit_classes, misspelled
+from fewscan.images.classes import IN_PLACE, fit_classes, misspelled, said_in_place
 from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
 from fewscan.images.sources import Source
@@ -217,16 +217,24 @@ def _of_rows(
     sources = images["source"].iloc[numbers].tolist()
     named = list(zip(sources, each, strict=True))
     fitted = fit_classes({(source, label) for source, label in named if label is not None}, classes, {})
+    meant = [None if label is None else fitted[source, label] for source, label in named]
     return Statements(
         origin=REVIEW,
         predicted=False,
         table_rows=len(numbers),
         rows=numbers.astype(np.int64),
-        states=tuple(state or ("none" if label is None else "label") for label in each),
-        labels=tuple(None if label is None else fitted[source, label] for source, label in named),
+        states=tuple(state or _state_of(label) for label in meant),
+        labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for label in meant),
         origins=(REVIEW,) * len(numbers),
         silent=0,
         missing=(),
         unclear=(),
         notes={},
     )
+
+
+def _state_of(label: str | None) -> State:
+    """Return what is said of a row with a label as `fit_classes` has it."""
+    if label is None or not label.startswith(IN_PLACE):
+        return "none" if label is None else "label"
+    return said_in_place(label.removeprefix(IN_PLACE)) or "none"

@@ -11,7 +11,8 @@ from itertools import combinations, takewhile
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.images.kaggle import KAGGLE_SETS
-from fewscan.images.sources import ScanFile
+from fewscan.images.options import NO_LABEL
+from fewscan.images.sources import InPlace, ScanFile
 from fewscan.wording import listed
 
 MAX_CLASSES = 100
@@ -19,6 +20,9 @@ MAX_CLASSES = 100
 SHORTEST_MISSPELLED = 5
 # Stands between the classes that a scan has or may have, in tables that are read and written.
 BETWEEN_FINDINGS = "|"
+# Stands before what is said of a scan in place of a class, where labels are told apart: a state, or nothing for no label.
+IN_PLACE = "\0"
+_STATES: dict[str, InPlace] = {"unsure": "unsure", "notascan": "not a scan"}  # by `spelling_key`
 
 # The study's sources and the stand-in for the third by name, and their spellings of its four classes.
 STUDY_SOURCES = frozenset([*KAGGLE_SETS, "dubail_standin"])
@@ -36,11 +40,18 @@ _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
 _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
 
 
-def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
-    """Return the images with the names that their classes go by.
+def said_in_place(word: str, classes: Collection[str] = ()) -> InPlace | None:
+    """Return what a word says in place of a class, `unsure` or `not a scan`; None where one of `classes` goes by it, too."""
+    state = _STATES.get(spelling_key(word))
+    return None if any(spelling_key(name) == spelling_key(word) for name in classes) else state
+
+
+def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str], no_label: Collection[str] = ()) -> list[ScanFile]:
+    """Return the images with the names that their classes go by, and those without a class with what is said in its place.
 
     Labels that are one number (`1`, `1.0`) are one class, by its shortest name, with a note of that. `rename` maps old names to
-    new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise.
+    new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise. A new name is read as a cell with that
+    word would be: as a state, or, where it is one of NO_LABEL and `no_label`, as no label.
 
     Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
     that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
@@ -49,16 +60,17 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list
     scans = [_with_shortest(scan, shortest) for scan in scans]
     rename = {shortest.get(old, old): new for old, new in rename.items()}
     _check_rename(rename, {(scan.source, scan.label) for scan in scans if scan.label is not None})
-    scans = [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
+    scans = [scan if scan.label is None else _named(scan, scan.label, rename, no_label) for scan in scans]
     _check_classes(Counter(scan.label for scan in scans if scan.label is not None))
     return scans
 
 
 def fit_classes(
-    labels: Collection[tuple[str, str]], classes: Collection[str], rename: Mapping[str, str]
+    labels: Collection[tuple[str, str]], classes: Collection[str], rename: Mapping[str, str], no_label: Collection[str] = ()
 ) -> dict[tuple[str, str], str]:
     """Return of each label of a source, given as (source, label), its class: one of `classes`, which are there, or a new one.
 
+    Of one that names no class, as in `settle_classes`, what is said in its place, behind IN_PLACE.
     Raises FewscanError as `settle_classes` does.
     """
     numbers = {number_key(name): name for name in sorted(classes) if number_key(name) is not None}
@@ -66,8 +78,8 @@ def fit_classes(
     names = {label: numbers.get(number_key(label), shortest.get(label, label)) for _, label in labels}
     rename = {names.get(old, old): new for old, new in rename.items()}
     _check_rename(rename, {(source, names[label]) for source, label in labels})
-    fitted = {(source, label): _new_name(source, names[label], rename) for source, label in labels}
-    _check_classes(Counter(fitted.values()), classes)
+    fitted = {(source, label): _meant(source, names[label], rename, no_label, classes) for source, label in labels}
+    _check_classes(Counter(name for name in fitted.values() if not name.startswith(IN_PLACE)), classes)
     return fitted
 
 
@@ -93,9 +105,10 @@ def spelling_key(label: str) -> str:
     return number_key(label) or _SEPARATORS.sub("", _BETWEEN_DIGITS.sub("\0", label))
 
 
-def class_key(source: str, label: str, rename: Mapping[str, str]) -> str:
-    """Return what is equal for all labels that `settle_classes` will make one class, or refuse as spellings of one."""
-    return spelling_key(_new_name(source, label, rename))
+def class_key(source: str, label: str, rename: Mapping[str, str], no_label: Collection[str] = ()) -> str:
+    """Return what is equal for all labels that `settle_classes` will make one class or state, or refuse as spellings of one."""
+    meant = _meant(source, label, rename, no_label)
+    return meant if meant.startswith(IN_PLACE) else spelling_key(meant)
 
 
 def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
@@ -147,12 +160,35 @@ def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
 
 
 def _check_rename(rename: Mapping[str, str], labels: Collection[tuple[str, str]]) -> None:
-    known = {name for source, label in labels for name in (label, _study_label(source, label))}
+    named = [(source, label) for source, label in labels if not label.startswith(IN_PLACE)]
+    known = {name for source, label in named for name in (label, _study_label(source, label))}
     for old, new in rename.items():
         if old not in known:
             raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
         if not new.strip():
             raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
+
+
+def _named(scan: ScanFile, label: str, rename: Mapping[str, str], no_label: Collection[str]) -> ScanFile:
+    meant = _meant(scan.source, label, rename, no_label)
+    if not meant.startswith(IN_PLACE):
+        return replace(scan, label=meant)
+    state = said_in_place(meant.removeprefix(IN_PLACE))
+    said = "its table says" if label.startswith(IN_PLACE) else f"the label '{label}' means"
+    note = f"{said} that it {'has no label' if state is None else f'is {state}'}"
+    whence = None if state is None else scan.label_from
+    return replace(scan, label=None, label_from=whence, label_level=None, state=state, notes=(*scan.notes, note))
+
+
+def _meant(source: str, label: str, rename: Mapping[str, str], no_label: Collection[str], classes: Collection[str] = ()) -> str:
+    """Return the class that a label names, beside `classes` that are there, or, behind IN_PLACE, what it says in its place."""
+    name = _new_name(source, label, rename)
+    if name.startswith(IN_PLACE) or name in classes:
+        return name
+    if name != label and name.casefold() in {word.casefold() for word in (*NO_LABEL, *no_label)}:
+        return IN_PLACE
+    state = said_in_place(name, classes)
+    return name if state is None else f"{IN_PLACE}{state}"
 
 
 def _new_name(source: str, label: str, rename: Mapping[str, str]) -> str:

@@ -2,7 +2,9 @@
 
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from fewscan.images.classes import IN_PLACE, spelling_key
 
 # As `_letters` leaves them. Words that also name a finding, as "indeterminate" and "equivocal" do, are none of them.
 _WORDS_IN = {
@@ -27,6 +29,21 @@ _STROKES = frozenset("-‐‑–—_.…?¿/\\*")
 def may_say_unknown(names: Iterable[str]) -> list[str]:
     """Return those of the names that may say `not known`, however spelled: `k.A.`, `Not known`, `n/a`, `-`, `??`."""
     return [name for name in names if _letters(name) in _WORDS or set("".join(name.split())) <= _STROKES]
+
+
+def unsettled(labels: Sequence[str], key: Callable[[str], str], nothing: Collection[str] = ()) -> tuple[str, bool] | None:
+    """Return which of a scan's labels says that nobody knows its class, and whether it says `unsure`; None where none does.
+
+    key: as `classes.class_key` has it. nothing: words for no label, in lower case.
+    """
+    unknown = [label for label in labels if _says_unknown(label, key(label), nothing)]
+    unsure = (label for label in unknown if key(label) == f"{IN_PLACE}unsure" and label.casefold() not in nothing)
+    return (label, True) if (label := next(unsure, None)) is not None else (unknown[0], False) if unknown else None
+
+
+def _says_unknown(label: str, key: str, nothing: Collection[str]) -> bool:
+    renamed = key != spelling_key(label)
+    return key.startswith(IN_PLACE) or (not renamed and (label.casefold() in nothing or bool(may_say_unknown([label]))))
 
 
 def no_label_words(names: Iterable[str]) -> str:

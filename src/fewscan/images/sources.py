@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from fewscan.errors import FewscanError
 from fewscan.images import kaggle, remote
@@ -17,6 +18,9 @@ from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
 PREDICTIONS = "predictions "
 # What it is where a reader gave the label in a check of a network's labels, which is about those that it was sure of.
 CHECK = "check"
+
+# What can be said of a scan in place of a class.
+InPlace = Literal["unsure", "not a scan"]
 
 # How files are called that hold labels, and no scan.
 TABLES = (".csv", ".tsv")
@@ -57,7 +61,8 @@ class ScanFile:
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
     label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network filled;
-    `label_level` says which folder, 1 being the one right below the source's. `given_split` is the part of a split that the
+    `label_level` says which folder, 1 being the one right below the source's. `state` is what is said in place of a class, by
+    `label_from` (`classes.said_in_place`). `given_split` is the part of a split that the
     data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
     within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
     where it comes from. `study` is the DICOM study's identifier. `set_aside` is the reason why the image need
@@ -70,6 +75,7 @@ class ScanFile:
     label: str | None = None
     label_from: str | None = None
     label_level: int | None = None
+    state: InPlace | None = None
     given_split: GivenSplit | None = None
     patient: str | None = field(default=None, repr=False)
     patient_known: bool = True

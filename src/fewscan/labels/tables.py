@@ -1,10 +1,9 @@
 """A table -> what it says of the rows of a dataset, and the table that says of them what the log does.
 
-Beside a label, a scan can be `unsure`, `not a scan`, or have none. These words are understood in the column `label_state`, and
-the first two also in the column of labels, and as what another word there is renamed to, unless a class goes by one of them:
-then the table has to say which it means, and a word is renamed to that class.
+Beside a label, a scan can be `unsure`, `not a scan`, or have none: `tables.rows` reads these words.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,23 +13,16 @@ import numpy as np
 import pandas as pd
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import BETWEEN_FINDINGS, fit_classes, spelling_key
+from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
 from fewscan.images.options import NO_LABEL, TableOptions
 from fewscan.images.sources import ScanFile, Source
-from fewscan.images.tables.columns import find_columns
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
-from fewscan.images.tables.reading import cell, position_of, read_cells
-from fewscan.images.tables.rows import Row, differing_note, rows_of
+from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
-
-STATE_COLUMN = "label_state"
-
-# Stands before a state where labels are told apart, so that it is no label.
-_MARK = "\0"
-_STATE_WORDS: dict[str, State] = {spelling_key(state): state for state in ("unsure", "not a scan")}
 
 
 class Repeated(NamedTuple):
@@ -81,7 +73,10 @@ def read_statements(
 
     Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
     """
-    rows, rename = _stated_rows(table, options, classes, rename)
+    cells = read_cells(table, options.encoding, options.separator)
+    rows = rows_of(table, cells, options, rename, classes, labels_alone=True)
+    if not rows[0].about_labels:
+        raise FewscanError(f"{table} has no column 'label': name it with --label-column")
     near = within_reach(rows, sources, images)
     scans = _scans(images.iloc[near], sources)
     places = Places(scans, sources)
@@ -93,19 +88,15 @@ def read_statements(
     elif not any(found):
         raise FewscanError(unclear[0])
     said: dict[str, Said] = {}
-    add_rows(said, rows, found, places, naming_of(rename), options.several)
+    add_rows(said, rows, found, places, naming_of(rename, options.no_label), options.several)
     of_each = [said_of(of, said) for of in places.of_each]
     spoken_of = [place for place, one in enumerate(of_each) if one is not None]
     said_rows = [None if one is None else one.label for one in of_each]
-    stating = [place for place in spoken_of if _says(said_rows[place])]
-    labels = [str(row.label) for place in stating if (row := said_rows[place]) is not None]
-    names = list(zip([scans[place].source for place in stating], labels, strict=True))
-    fitted = fit_classes({name for name in names if not name[1].startswith(_MARK)}, classes, rename)
-    notes: dict[str, int] = {}
-    for place in spoken_of:
-        one = of_each[place]
-        for note in dict.fromkeys(() if one is None else one.notes):
-            notes[note] = notes.get(note, 0) + 1
+    names = {place: (scans[place].source, row.label) for place, row in enumerate(said_rows) if row and row.label}
+    fitted = fit_classes(set(names.values()), classes, rename, options.no_label)
+    stating = [place for place, name in names.items() if fitted[name] != IN_PLACE]
+    labels = [fitted[names[place]] for place in stating]
+    notes = Counter(note for one in of_each if one is not None for note in dict.fromkeys(one.notes))
     named_again = [one for one in of_each if one is not None and one.rows > 1]
     differing = sum(one.differ for one in named_again)
     return Statements(
@@ -114,12 +105,12 @@ def read_statements(
         table_rows=len(rows),
         rows=near[stating],
         states=tuple(_state_of(label) for label in labels),
-        labels=tuple(fitted.get(name) for name in names),
+        labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
         origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
         silent=len(spoken_of) - len(stating),
         missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=unclear,
-        notes=notes,
+        notes=dict(notes),
         repeated=Repeated(
             rows=sum(one.rows for one in said.values() if one.rows > 1),
             agreeing=len(named_again) - differing,
@@ -177,80 +168,9 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
     return scans
 
 
-def _stated_rows(
-    table: Path, options: TableOptions, classes: Collection[str], rename: Mapping[str, str]
-) -> tuple[list[Row], dict[str, str]]:
-    """Return the rows of a table, a state among their labels behind `_MARK`, and what of `rename` is about classes.
-
-    Of patients and parts these rows say nothing.
-    """
-    meant = {old: _state_meant(new) for old, new in rename.items()}
-    words = {old: said for old, said in meant.items() if said is not None and not _is_class(said, classes)}
-    cells = read_cells(table, options.encoding, options.separator)
-    rows = rows_of(table, cells, options, rename, labels_alone=True)
-    columns = find_columns(table, cells, options, labels_alone=True)
-    if not columns.has_labels:
-        raise FewscanError(f"{table} has no column 'label': name it with --label-column")
-    at = position_of(cells.columns, STATE_COLUMN)
-    stated: list[Row] = []
-    used: set[str] = set()
-    for row, (_, texts) in zip(rows, cells.rows, strict=True):
-        state, written = cell(texts, at), cell(texts, columns.label)
-        if _MARK in (written or ""):
-            raise FewscanError(f"{row.where}: a label cannot hold the character NUL: write its name in letters")
-        if state is None and row.label is not None and row.label in words:
-            used.add(row.label)
-            stated.append(replace(row, label=_MARK + words[row.label]))
-        else:
-            stated.append(_in_words(row, classes) if state is None else _in_state(row, state.casefold(), written))
-    return stated, {old: new for old, new in rename.items() if old not in used}
-
-
-def _in_state(row: Row, state: str, written: str | None) -> Row:
-    """Return a row with the state that its column of states names."""
-    if state not in STATES:
-        words = ", ".join(STATES)
-        raise FewscanError(f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing")
-    if state == "label":
-        return row if written is None else replace(row, label=written, several=False, notes=())
-    if row.label is not None or row.several:
-        raise FewscanError(
-            f"{row.where} says '{row.label or written}' and, in its column '{STATE_COLUMN}', '{state}': keep one of them"
-        )
-    return replace(row, label=_MARK + state, notes=())
-
-
-def _in_words(row: Row, classes: Collection[str]) -> Row:
-    """Return a row with the state that its column of labels names, if it does."""
-    if row.label is None:
-        return row
-    state = _state_meant(row.label)
-    if state is None:
-        return row
-    if _is_class(state, classes):
-        raise FewscanError(
-            f"{row.where}: '{row.label}' is a class of the dataset, and the word for a scan that is {state}: add a column "
-            f"'{STATE_COLUMN}' that says there 'label' or '{state}'"
-        )
-    return replace(row, label=_MARK + state)
-
-
-def _state_meant(word: str) -> State | None:
-    return _STATE_WORDS.get(spelling_key(word))
-
-
-def _is_class(state: State, classes: Collection[str]) -> bool:
-    return any(spelling_key(name) == spelling_key(state) for name in classes)
-
-
-def _says(row: Row | None) -> bool:
-    """Whether a row says one thing; several rows that differ in a state say nothing."""
-    return row is not None and row.label is not None and not (_MARK in row.label and BETWEEN_FINDINGS in row.label)
-
-
 def _state_of(label: str) -> State:
-    return next((state for state in STATES if label == _MARK + state), "label")
+    return next((state for state in STATES if label == f"{IN_PLACE}{state}"), "label")
 
 
 def _reads_otherwise(label: str) -> bool:
-    return label.casefold() in {word.casefold() for word in NO_LABEL} or _state_meant(label) is not None
+    return label.casefold() in {word.casefold() for word in NO_LABEL} or said_in_place(label) is not None

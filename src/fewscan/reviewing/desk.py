@@ -27,7 +27,8 @@ from fewscan.datasets.pairs import ends, no_pairs
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.turned import Turns, turns_in
 from fewscan.errors import FewscanError
-from fewscan.images.classes import fit_classes
+from fewscan.images.classes import fit_classes, said_in_place
+from fewscan.images.options import NO_LABEL
 from fewscan.labels.log import LabelLog, State
 from fewscan.reviewing.board import Board, Said
 
@@ -183,7 +184,7 @@ class Desk:
         name = name.strip()
         if not name or not name.isprintable() or len(name) > MAX_CLASS_LETTERS:
             raise FewscanError(f"a class needs a name of 1 to {MAX_CLASS_LETTERS} letters that can be printed")
-        if name in ("unsure", "not a scan", "none"):
+        if said_in_place(name) is not None or name.casefold() in {word.casefold() for word in NO_LABEL}:
             raise FewscanError(f"'{name}' is what is said of a scan without a class: give the class another name")
         fitted = fit_classes({("", name)}, self._classes, {})["", name]
         if fitted not in self._classes:

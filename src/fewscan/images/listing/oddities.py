@@ -86,7 +86,7 @@ def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[
 def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions) -> Iterator[str]:
     by_folder = [scan for scan in scans if scan.label_level is not None and scan.label_from == "folder"]
     if asked.class_level is None and asked.class_from is None:
-        if source.labeled and not any(scan.label is not None for scan in scans):
+        if source.labeled and not any(scan.label is not None or scan.state is not None for scan in scans):
             yield from _no_class(scans)
             yield from _class_itself(scans, source)
         yield from _names_of_parts(by_folder)
@@ -94,7 +94,7 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
         yield from _classes_in_classes(by_folder)
         yield from _folders_in_classes(by_folder)
         yield from _one_class(scans, by_folder, source)
-    elif unfit := sum(scan.label is None for scan in scans if source.labeled):
+    elif unfit := sum(scan.label is None and scan.state is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
         yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
 

@@ -40,7 +40,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     scans = look_into(scans, sources, asked, asked.patient_tag, workers)
     scans = _without_words(name_images(scans, sources, asked), asked)
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
-    return settle_classes(scans, asked.rename)
+    return settle_classes(scans, asked.rename, asked.no_label)
 
 
 def _without_words(scans: Sequence[ScanFile], asked: ImportOptions) -> list[ScanFile]:

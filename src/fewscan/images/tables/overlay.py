@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fewscan.errors import FewscanError
+from fewscan.images.classes import IN_PLACE
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
@@ -39,7 +40,7 @@ def label_from_tables(
     if options.labels_only:
         scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
     places = Places(scans, sources)
-    naming = naming_of(rename)
+    naming = naming_of(rename, options.no_label)
     said: dict[str, Said] = {}
     missing: list[Row] = []
     for table in tables:
@@ -100,8 +101,8 @@ def _without_classes(
     left: dict[str, int] = {}
     for scan, of in zip(scans, of_each, strict=True):
         row = None if of is None else of.label
-        if row is not None and row.label is not None:
-            tables.setdefault(scan.source, {})[naming(scan.source, row.label)] = row.label
+        if row is not None and row.label is not None and not (key := naming(scan.source, row.label)).startswith(IN_PLACE):
+            tables.setdefault(scan.source, {})[key] = row.label
         if scan.label is not None and scan.label_from == "folder" and scan.set_aside is None:
             folders.setdefault(scan.source, {})[naming(scan.source, scan.label)] = scan.label
             left[scan.source] = left.get(scan.source, 0) + (of is None or not of.about_labels)
@@ -143,7 +144,8 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
     if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
         where = "its folder" if scan.label_from == "folder" else "the file"
         taken = "a prediction changes no label" if row.predicted else "the table's is taken"
-        said.append(f"{row.table.name} says '{row.label or 'several findings'}', {where} '{scan.label}': {taken}")
+        words = (row.label or "several findings").replace(IN_PLACE, "")
+        said.append(f"{row.table.name} says '{words}', {where} '{scan.label}': {taken}")
     if scan.label is not None and row.predicted:
         return said, {}
     return said, {"label": row.label, "label_from": None if row.label is None else row.origin, "label_level": None}

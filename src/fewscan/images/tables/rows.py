@@ -1,12 +1,14 @@
 """A row of a table -> what it says: which image, which label, which patient, which part of a split."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import BETWEEN_FINDINGS
+from fewscan.images.classes import BETWEEN_FINDINGS, IN_PLACE, class_key, said_in_place
 from fewscan.images.formats.image import GivenSplit
+from fewscan.images.not_known import unsettled
 from fewscan.images.options import NO_LABEL, Several, TableOptions
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
@@ -15,10 +17,14 @@ from fewscan.images.tables.columns import Columns, find_columns, is_one
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, position_of, read_cells
 
+# A column of fewscan's own tables, and what it says of a scan: that it has its label, or what in place of one.
+STATE_COLUMN = "label_state"
+STATES = ("none", "label", "unsure", "not a scan")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row says; `where` is which one, for people.
+    """What one row says; `where` is which one, for people. A label behind IN_PLACE is what it says in place of one.
 
     `about_labels`: its table has labels, whether this row has or not. `several`: it names more than one finding, so that the
     image has no one class, whatever else is known of it.
@@ -43,8 +49,11 @@ class Row:
         return self.chosen or (f"{PREDICTIONS}{self.table.name}" if self.predicted else self.table.name)
 
 
-def with_finding(first: Row, other: Row, several: Several) -> Row:
+def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], str]) -> Row:
     """Return what two rows of one table say of an image where they name different labels: what one cell of both would say."""
+    if unknown := unsettled([row.label for row in (first, other) if row.label is not None], key):
+        label, note = _unsettled(first.table, *unknown)
+        return replace(first, label=label, several=label is None, notes=(*first.notes, note))
     label = first.label if several == "first" else None
     if several == "whole" and first.label and other.label:
         findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
@@ -58,6 +67,12 @@ def differing_note(table: Path, several: Several) -> str:
     return _CHOSEN[several].format(f"rows of {table.name} differ, as of several findings or readers")
 
 
+def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
+    """Return the label of an image of several, of which this one says that nobody knows, and what is to be said of that."""
+    said = f"{table.name} says '{word.removeprefix(IN_PLACE)}' beside another label"
+    return word if unsure else None, f"{said}: not settled, so {'it is unsure' if unsure else 'no label'}"
+
+
 _CHOSEN: dict[Several, str] = {
     "none": "{}: no one class, so no label (--several first takes the first one)",
     "first": "{}: the first is taken for the label",
@@ -65,28 +80,35 @@ _CHOSEN: dict[Several, str] = {
 }
 
 
-def read_rows(table: Path, options: TableOptions, renamed: Collection[str] = ()) -> list[Row]:
+def read_rows(table: Path, options: TableOptions, rename: Mapping[str, str]) -> list[Row]:
     """Read all rows of a CSV; see `reading.read_cells` and `columns.find_columns`.
 
-    renamed: labels that are to be renamed, which are labels whatever word they are.
+    rename: labels that are to be renamed, which are labels whatever word they are, and their new names.
 
     Raises FewscanError as these do, for rows that cannot be, and for a table of predictions that is not to be trusted.
     """
-    return rows_of(table, read_cells(table, options.encoding, options.separator), options, renamed)
+    return rows_of(table, read_cells(table, options.encoding, options.separator), options, rename)
 
 
 def rows_of(
-    table: Path, cells: Cells, options: TableOptions, renamed: Collection[str] = (), *, labels_alone: bool = False
+    table: Path,
+    cells: Cells,
+    options: TableOptions,
+    rename: Mapping[str, str],
+    classes: Collection[str] = (),
+    *,
+    labels_alone: bool = False,
 ) -> list[Row]:
     """Return all rows of a CSV whose cells are read, of `labels_alone` without patients and parts of a split.
 
+    classes: those that are there, which may go by the word for a state.
     Raises FewscanError as `read_rows` does.
     """
     predicted = require_trust(table, cells, options.trust_predictions)
     columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:
         raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
-    reader = _RowReader(table, cells, columns, options, renamed, predicted)
+    reader = _RowReader(table, cells, columns, options, rename, classes, predicted)
     return [reader.row(line, row) for line, row in cells.rows]
 
 
@@ -94,7 +116,14 @@ class _RowReader:
     """Reads the rows of one table."""
 
     def __init__(
-        self, table: Path, cells: Cells, columns: Columns, options: TableOptions, renamed: Collection[str], predicted: bool
+        self,
+        table: Path,
+        cells: Cells,
+        columns: Columns,
+        options: TableOptions,
+        rename: Mapping[str, str],
+        classes: Collection[str],
+        predicted: bool,
     ) -> None:
         self.table = table
         self.names = cells.columns
@@ -102,9 +131,12 @@ class _RowReader:
         self.options = options
         self.given = {text.casefold() for text in options.no_label}
         self.nothing = {text.casefold() for text in NO_LABEL} | self.given
-        self.renamed = renamed
+        self.rename = rename
+        self.classes = classes
+        self.key = partial(class_key, "", rename=rename, no_label=options.no_label)
         self.decision = decision_column(cells.columns) if predicted else None
         self.predicted = predicted
+        self.state = position_of(cells.columns, STATE_COLUMN)
         self.origin = position_of(cells.columns, ORIGIN_COLUMN)
         self.notes = (f"{table.name} has {columns.taken}",) if columns.taken else ()
 
@@ -116,6 +148,9 @@ class _RowReader:
         if path is None or "\0" in path:
             name = self.names[self.columns.path]
             raise FewscanError(f"{where}: the column '{name}' names no file; name the image, or take the row out")
+        written = cell(row, self.columns.label)
+        if IN_PLACE in (written or ""):
+            raise FewscanError(f"{where}: a label cannot hold the character NUL: write its name in letters")
         findings, notes = self._findings(row)
         several = len(findings) > 1
         if several:
@@ -125,7 +160,7 @@ class _RowReader:
         if patient is not None and patient.casefold() in self.nothing | NO_PATIENT:
             notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
             patient = None
-        return Row(
+        read = Row(
             table=self.table,
             where=where,
             path=path,
@@ -139,6 +174,35 @@ class _RowReader:
             path_column=self.names[self.columns.path],
             notes=(*self.notes, *notes),
         )
+        return self._in_words(read) if (state := cell(row, self.state)) is None else self._in_state(read, state, written)
+
+    def _in_state(self, row: Row, written_state: str, written: str | None) -> Row:
+        """Return a row with what its column of states says."""
+        state = written_state.casefold()
+        if state not in STATES:
+            words = ", ".join(STATES)
+            raise FewscanError(
+                f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing"
+            )
+        if state == "label":
+            if written is not None and said_in_place(written, self.classes) is not None:
+                raise FewscanError(f"{row.where}: no class can be called '{written}', which is said of scans without one")
+            return row if written is None else replace(row, label=written, several=False, notes=self.notes)
+        if row.label is not None or row.several:
+            raise FewscanError(
+                f"{row.where} says '{row.label or written}' and, in its column '{STATE_COLUMN}', '{state}': keep one of them"
+            )
+        return replace(row, label=f"{IN_PLACE}{state}", notes=self.notes)
+
+    def _in_words(self, row: Row) -> Row:
+        """Return a row with what its column of labels says; raises FewscanError where a word is a state and a class."""
+        state = None if row.label is None or row.label in self.rename else said_in_place(row.label)
+        if state is not None and said_in_place(str(row.label), self.classes) is None:
+            raise FewscanError(
+                f"{row.where}: '{row.label}' is a class of the dataset, and the word for a scan that is {state}: add a column "
+                f"'{STATE_COLUMN}' that says there 'label' or '{state}'"
+            )
+        return row
 
     def _findings(self, row: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         """Return the labels that a row names, and what is to be said where it names none."""
@@ -152,17 +216,21 @@ class _RowReader:
         text = cell(row, columns.label)
         if text is None:
             return [], (f"its cell in {name} is empty: no label from it",)
-        if text.casefold() in self.nothing and text not in self.renamed:
+        if text.casefold() in self.nothing and text not in self.rename:
             how = "" if text.casefold() in self.given else f" (--rename '{text}=NAME' makes it a class)"
             return [], (f"'{text}' in {name} is taken for no label{how}",)
         if self.decision is not None and (decision := cell(row, self.decision)) != ACCEPTED:
             return [], (f"the decision on it in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
-        if self.options.several == "whole":
+        parts = list(dict.fromkeys(part for one in text.split(BETWEEN_FINDINGS) if (part := one.strip())))
+        if self.options.several == "whole" and (text in self.rename or not unsettled(parts, self.key, self.nothing)):
             return [text], ()
-        return list(dict.fromkeys(part for one in text.split(BETWEEN_FINDINGS) if (part := one.strip()))), ()
+        return parts, ()
 
     def _chosen(self, findings: Sequence[str]) -> tuple[list[str], str]:
         """Return what is left of several findings, and what is to be said of that."""
+        if unknown := unsettled(findings, self.key, self.nothing):
+            label, note = _unsettled(self.table, *unknown)
+            return ([] if label is None else [label]), note
         said = _CHOSEN[self.options.several].format(f"several findings in {self.table.name}")
         return ([findings[0]] if self.options.several == "first" else []), said
 

@@ -1,6 +1,6 @@
 """Rows of tables, by the places that they mean -> what is said of each place, and of the images in it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -33,9 +33,9 @@ class Said:
     differ: bool = False
 
 
-def naming_of(rename: Mapping[str, str]) -> Naming:
+def naming_of(rename: Mapping[str, str], no_label: Collection[str] = ()) -> Naming:
     """Return what tells the classes of labels apart, once they are renamed."""
-    return cache(partial(class_key, rename=rename))
+    return cache(partial(class_key, rename=rename, no_label=no_label))
 
 
 def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, sources: Sequence[Source]) -> None:
@@ -120,7 +120,7 @@ def _merge_label(one: Said, row: Row, key: Callable[[str], str], several: Severa
     elif first.predicted != row.predicted or _class(first, key) == _class(row, key):
         return
     elif first.table == row.table:
-        one.label = with_finding(first, row, several)
+        one.label = with_finding(first, row, several, key)
         one.differ = True
         one.notes = (*one.notes, one.label.notes[-1])
     else:
