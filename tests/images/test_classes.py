@@ -55,8 +55,16 @@ def test_what_only_looks_alike_has_two_keys(one, other):
 
 
 def test_only_decimal_numbers_are_numbers():
-    assert [number_key(text) for text in ("100", "007", "1.50", "-0", "+3.")] == ["100", "7", "1.5", "0", "3"]
-    assert [number_key(text) for text in ("1e2", "nan", "inf", "", ".", "1,0", "1_0", "x1")] == [None] * 8
+    assert [number_key(text) for text in ("100", "007", "1.50", "-0", "+3.", "-2,0", "1,00")] == [
+        "100",
+        "7",
+        "1.5",
+        "0",
+        "3",
+        "-2",
+        "1",
+    ]
+    assert [number_key(text) for text in ("1e2", "nan", "inf", "", ".", "1,5", "1,000", "1_0", "x1")] == [None] * 9
 
 
 def test_labels_that_are_one_number_are_one_class_by_the_shortest_name_with_a_note():

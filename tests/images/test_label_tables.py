@@ -239,6 +239,15 @@ def test_what_is_said_in_place_of_a_class_is_no_class_wherever_labels_come_from(
     assert "nobody" in refusal(root, labels=labels, labels_only=False, rename={"nobody": "unsure"})
 
 
+def test_ids_are_read_as_spreadsheets_keep_them_and_those_that_lost_their_zeros_are_told(tmp_path):
+    root = make(tmp_path / "pool", "0012.png", "0013.png", "15.png")
+    text = 'Datei;Befund;PatientenID\r\n="0012";a;="007"\r\n"=""0013""";b\u200b;7\r\n15;\u00a0b;9\r\n'
+    scans = listed(root, labels=table(tmp_path, text))
+    of = {scan.relative: (scan.label, scan.patient) for scan in scans if scan.set_aside is None}
+    assert of == {"0012.png": ("a", "007"), "0013.png": ("b", "7"), "15.png": ("b", "9")}
+    assert "0013.png" in refusal(root, labels=table(tmp_path, "Datei;Befund\r\n12;a\r\n13;b\r\n"))
+
+
 def test_folders_are_classes_beside_a_table_that_says_unsure_of_some(tmp_path):
     root = make(tmp_path / "pool", "a/1.png", "a/2.png", "b/3.png")
     assert list(labels_of(root, labels=table(tmp_path, "path,label\na/1.png,unsure\n")).values()) == [None, "a", "b"]

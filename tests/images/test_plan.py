@@ -101,7 +101,23 @@ def test_classes_that_one_letter_tells_apart_are_asked_about(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "word",
-    ["unsure", "unbekannt", "Unknown", "-", "k.A.", "n.a.", "??", "not_known", "non spécifié", "no sabe", "onbekend", "--"],
+    [
+        "unsure",
+        "unbekannt",
+        "Unknown",
+        "-",
+        "k.A.",
+        "n.a.",
+        "??",
+        "not_known",
+        "non spécifié",
+        "no sabe",
+        "onbekend",
+        "--",
+        "glioma?",
+        "glioma (unsure)",
+        "a/unbekannt",
+    ],
 )
 def test_a_class_that_may_say_that_nobody_knows_is_told_with_the_option_that_takes_it_out(tmp_path: Path, word: str) -> None:
     (told,) = classes_unknown([ScanFile("scans", "1.png", tmp_path, label=word)] * 3, ImportOptions())
@@ -126,7 +142,9 @@ def test_a_folder_that_the_advice_takes_out_is_no_class(tmp_path: Path, fewscan:
     assert package.plan_import(scans, no_label="unbekannt").sources[0].unlabeled == 3
 
 
-@pytest.mark.parametrize("name", ["+", "none", "no_tumor", "unknown primary", "kappa", "normal", "0", "missing tooth", "other"])
+@pytest.mark.parametrize(
+    "name", ["+", "none", "no_tumor", "unknown primary", "kappa", "normal", "0", "missing tooth", "other", "glioma/nd", "a, b"]
+)
 def test_a_class_that_says_something_is_not_asked_about(tmp_path: Path, name: str) -> None:
     assert classes_unknown([ScanFile("scans", "1.png", tmp_path, label=name)], ImportOptions()) == []
 

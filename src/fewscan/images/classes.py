@@ -34,7 +34,8 @@ STUDY_LABELS = {
     "normal": "no_tumor",
 }
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+# A comma is a decimal one before zeros alone, as spreadsheets write a whole number: 1,2 may as well be two findings.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*|,00?)?|\.[0-9]+)")
 # Between two digits a separator tells them apart (T1-2 is not T12); a minus before or after everything is a sign (ER-, -1).
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
 _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
@@ -84,11 +85,11 @@ def fit_classes(
 
 
 def number_key(text: str) -> str | None:
-    """Return one spelling for all spellings of a decimal number, `1` for `1.0` and `01`; None where the text is no number."""
+    """Return one spelling for all of a decimal number, `1` for `1.0`, `1,0` and `01`; None where the text is no number."""
     if not _NUMBER.fullmatch(text):
         return None
     sign = "-" if text.startswith("-") else ""
-    whole, _, decimals = text.lstrip("+-").partition(".")
+    whole, _, decimals = text.lstrip("+-").replace(",", ".").partition(".")
     whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
     number = f"{whole}.{decimals}" if decimals else whole
     return "0" if number == "0" else sign + number

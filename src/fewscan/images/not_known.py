@@ -1,5 +1,6 @@
 """Names of classes that may say that nobody knows the class, in the languages that tables are often written in."""
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -23,12 +24,23 @@ _WORDS_IN = {
 }
 _WORDS = frozenset(word for words in _WORDS_IN.values() for word in words.split())
 # A cell of these alone names nothing; a plus would.
+_PARTS = re.compile(r"[,;:/()\[\]+&]")  # between parts of a name
+_SHORTEST_PART = 5
 _STROKES = frozenset("-‐‑–—_.…?¿/\\*")
 
 
 def may_say_unknown(names: Iterable[str]) -> list[str]:
-    """Return those of the names that may say `not known`, however spelled: `k.A.`, `Not known`, `n/a`, `-`, `??`."""
-    return [name for name in names if _letters(name) in _WORDS or set("".join(name.split())) <= _STROKES]
+    """Return those of the names that may say `not known`, however spelled: `k.A.`, `Not known`, `n/a`, `-`, `glioma?`."""
+    return [name for name in names if _says_it(name) or name.endswith("?") or any(map(_says_it_plainly, _PARTS.split(name)))]
+
+
+def _says_it(name: str) -> bool:
+    return _letters(name) in _WORDS or set("".join(name.split())) <= _STROKES
+
+
+def _says_it_plainly(part: str) -> bool:
+    """Return whether a part of a name says it, as in `glioma (unsure)`; words as short as `na` and `nd` may be others."""
+    return len(_letters(part)) >= _SHORTEST_PART and _letters(part) in _WORDS
 
 
 def unsettled(labels: Sequence[str], key: Callable[[str], str], nothing: Collection[str] = ()) -> tuple[str, bool] | None:

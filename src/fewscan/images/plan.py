@@ -147,7 +147,8 @@ def _understood(source: SourcePlan) -> list[str]:
 def _in_order(counted_class: tuple[str, int]) -> tuple[float, str]:
     """Return by what classes are sorted: numbers as numbers, 2 before 10, and before all other names."""
     name = counted_class[0]
-    return (float(name), name) if number_key(name) is not None else (math.inf, name)
+    number = number_key(name)
+    return (math.inf, name) if number is None else (float(number), name)
 
 
 def _whence(label_from: str) -> str:

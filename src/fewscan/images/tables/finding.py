@@ -106,6 +106,12 @@ class Places:
         places = self._ending(folders_and_stem(slashes(row.path))[-1:])
         return places[0] if places else None
 
+    def but_for_zeros(self, row: Row) -> str | None:
+        """Return a place whose name is the row's number but for zeros that spreadsheets take away, for a message."""
+        number = folders_and_stem(slashes(row.path))[-1]
+        names = ((place, stem_of(place.rpartition("/")[2])) for place in self._source_of) if number.isdecimal() else ()
+        return next((place for place, name in names if name.isdecimal() and name.lstrip("0") == number.lstrip("0")), None)
+
     def _above(self, source: str, folder: str) -> tuple[str, ...]:
         """Return the real paths of a folder and of all above it in its source."""
         known = self._folders.get((source, folder))

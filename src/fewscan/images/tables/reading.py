@@ -21,6 +21,10 @@ _OTHER_KINDS = {
     ".parquet": "a Parquet file",
     ".json": "a JSON file",
 }
+# Excel's way to write digits that are to stay text: ="0012".
+_KEPT_AS_TEXT = re.compile(r'="([^"]*)"')
+# Besides blanks, what nobody sees at the ends of a cell: it comes along from web pages and word processors.
+_UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _ZIP_MAGIC = b"PK\x03\x04"
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 # So many of the first bytes say whether a text without a mark is UTF-16: every other one of them is zero there.
@@ -117,14 +121,19 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                yield reader.line_num, [from_text(text) for text in row]
+                yield reader.line_num, [_text_of(text) for text in row]
     except csv.Error as error:
         raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
 
 
+def _text_of(written: str) -> str:
+    kept = _KEPT_AS_TEXT.fullmatch(written.strip())
+    return from_text(written) if kept is None else kept[1]
+
+
 def cell(row: Sequence[str], position: int | None) -> str | None:
     """Return a cell's text; None where it is empty, or the row too short for it."""
-    return None if position is None or position >= len(row) else row[position].strip() or None
+    return None if position is None or position >= len(row) else row[position].strip().strip(_UNSEEN).strip() or None
 
 
 def plain(name: str) -> str:

@@ -46,6 +46,8 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     looked = ", ".join(dict.fromkeys(str(folder) for folder in [row.table.parent, *(source.folder for source in sources)]))
     like = places.like(row)
     hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
+    if not like and (like := places.but_for_zeros(row)):
+        hint = f"; there is {like}: a spreadsheet takes zeros before a number away, so keep that column as text"
     # A patient's number is for no terminal or log.
     one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for one, is not"
     if row.path_column != "path" and not hint:
