@@ -190,11 +190,16 @@ def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --
 
 
 def require_writable(path: Path) -> None:
-    """Raise FewscanError where no `path` can be made in its folder; only trying tells, whatever rights there are."""
+    """Raise FewscanError where no `path` can be made in its folder."""
     with writing(path.parent):
-        tried = _temporary(path)
-        tried.touch()
-        tried.unlink()
+        try_writing(path)
+
+
+def try_writing(path: Path) -> None:
+    """Raise OSError where no `path` can be made in its folder; only trying tells, whatever rights there are."""
+    tried = _temporary(path)
+    tried.touch()
+    tried.unlink()
 
 
 def refuse_replacing(path: Path, *read: Path) -> None:

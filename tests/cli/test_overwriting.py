@@ -1,7 +1,10 @@
-"""No verb replaces what exists unless told to, and then it says what that costs."""
+"""No verb replaces what exists unless told to, and then it says what that costs; none works for what it cannot write."""
 
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -213,3 +216,62 @@ def test_a_folder_that_is_not_there_is_made_for_what_is_written(fewscan: Command
     done = fewscan("labels", "export", "data", "--out", "new/deep/table.csv", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert (workplace / "new" / "deep" / "table.csv").is_file()
+
+
+@pytest.fixture
+def read_only(workplace: Path, rights_count: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The workplace, its dataset and all in it without the right to write."""
+    # Asked whether it may write, root says by what it could have, not by what `rights_count` left it.
+    monkeypatch.setattr(os, "access", partial(os.access, effective_ids=True))
+    below = [workplace / "data", *(workplace / "data").rglob("*")]
+    rights = {path: path.stat().st_mode for path in below}
+    for path, mode in rights.items():
+        path.chmod(mode & ~0o222)
+    yield workplace
+    for path, mode in rights.items():
+        path.chmod(mode)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "data", "--out", "new"],
+        ["train", "data", "--out", "new", "--unlabeled-first", "--method", "propagation"],
+        ["compare", "data", "--out", "new", "--methods", "supervised"],
+        ["compare", "data", "--out", "new", "--methods", "supervised", "--labels-budget", "16,8"],
+        ["calibrate", "run", "--folds", "2", "--overwrite"],
+        ["evaluate", "run", "--overwrite"],
+        ["stress", "run", "--stored", "--overwrite"],
+        ["explain", "run", "--check", "--overwrite"],
+        ["audit", "data", "--overwrite"],
+        ["review", "data", "--port", "0"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_noted_in_a_dataset_that_cannot_be_written_is_refused_at_once_with_what_helps(
+    words: list[str], fewscan: Command, read_only: Path
+) -> None:
+    done = fewscan(*words, cwd=read_only)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"'cp -r {'data' if 'data' in words else read_only / 'data'} COPY" in done.stderr.strip().splitlines()[-1]
+    assert not (read_only / "new").exists()
+
+
+def test_a_copy_of_a_dataset_that_cannot_be_written_can_be_learned_from(fewscan: Command, read_only: Path) -> None:
+    subprocess.run("cp -r data COPY && chmod -R u+w COPY", shell=True, check=True, cwd=read_only)
+    words = ["--out", "new", "--method", "supervised", "epochs=1", "device=cpu"]
+    assert fewscan("train", "COPY", *words, cwd=read_only).returncode == 0
+
+
+def test_what_need_not_write_into_a_dataset_works_where_it_cannot_be_written(fewscan: Command, read_only: Path) -> None:
+    before = contents(read_only / "data")
+    for words in (
+        ["labels", "export", "data", "--out", "new.csv"],
+        ["embed", "data", "--encoder", "resnet_small", "--out", "new.parquet"],
+        ["map", "data", "--encoder", "resnet_small", "--out", "drawn.html"],
+        ["verify", "data"],
+    ):
+        done = fewscan(*words, cwd=read_only)
+        assert done.returncode == 0, done.stderr
+    assert contents(read_only / "data") == before

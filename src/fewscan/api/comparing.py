@@ -50,7 +50,7 @@ def compare(
     from fewscan.comparison.planning import make_plan
 
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED),
+        opened_snapshot(dataset, told=SIZED, noted=train),
         methods=methods,
         seeds=seeds,
         protocols=protocols,
@@ -102,7 +102,7 @@ def compare_budgets(
 
     budgets = distinct_budgets(labels_budget)
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED),
+        opened_snapshot(dataset, told=SIZED, noted=train),
         methods=methods,
         seeds=seeds,
         protocols=protocols,

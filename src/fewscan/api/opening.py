@@ -49,13 +49,19 @@ def say_closed(place: Dataset | Run, split: str | None, data: str | Path | None)
     say_newest(place.dataset_now(data) if isinstance(place, Run) else place, split, CLOSED)
 
 
-def opened_snapshot(dataset: str | Path | Dataset | Snapshot, split: str | None = None, told: str = TAKEN) -> Snapshot:
+def opened_snapshot(
+    dataset: str | Path | Dataset | Snapshot, split: str | None = None, told: str = TAKEN, *, noted: bool = False
+) -> Snapshot:
     """Return a snapshot that was taken already, or the dataset as it is now under a split, by default under the newest.
 
-    Says which split it is where there are several, in the words `told`.
+    Says which split it is where there are several, in the words `told`. noted: whether what is done with it is noted in its
+    folder; raises FewscanError where that cannot be written.
     """
+    from fewscan.datasets.records import require_notable
     from fewscan.datasets.snapshot import Snapshot
 
+    if noted:
+        require_notable(Path(dataset) if isinstance(dataset, str | Path) else dataset.folder)
     if isinstance(dataset, Snapshot) and split is None:
         return dataset
     opened = opened_dataset(dataset)
@@ -70,8 +76,10 @@ def dataset_to_change(dataset: str | Path | Dataset | Snapshot, verb: str) -> It
     Raises FewscanError where one does, or where the folder cannot be written: before any work is done.
     """
     from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.records import require_notable
 
     folder = opened_dataset(dataset).folder
+    require_notable(folder)
     with alone(folder, verb):
         yield Dataset.open(folder)
 

@@ -45,7 +45,7 @@ def study(
     from fewscan.studies.bitlis.published import LABELS, PROTOCOLS, RECIPE, TABLE2, TEST_IMAGES
 
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED),
+        opened_snapshot(dataset, told=SIZED, noted=train),
         methods=TABLE2 if methods is None else methods,
         seeds=seeds,
         protocols=PROTOCOLS if protocols is None else protocols,

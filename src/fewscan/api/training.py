@@ -67,7 +67,7 @@ def train(
     if resume:
         given = {"method": method, "recipe": recipe, "changes": settings}
         return _resumed(Path(out), dataset, used, leave_out_test, unlabeled_first, given)
-    opened = opened_snapshot(dataset, split)
+    opened = opened_snapshot(dataset, split, noted=True)
     settings, beginning = with_encoder_of_run(RunSettings.by_name(settings)), None
     if begin is not None:
         recipe, method, settings, beginning = _as_begun(begin, opened, recipe, method, settings)

@@ -6,7 +6,7 @@ Whoever keeps the best of several runs has chosen by the validation images of al
 from pathlib import Path
 
 from fewscan import jsonl
-from fewscan.datasets.records import note
+from fewscan.datasets.records import note_in_dataset, require_notable
 from fewscan.datasets.snapshot import Snapshot
 
 CANDIDATES_FILE = "candidate_runs.jsonl"
@@ -18,7 +18,13 @@ def note_candidate(dataset: Snapshot, identity: str) -> None:
     Raises FewscanError where that cannot be written.
     """
     if identity not in candidates(dataset.folder):
-        note(dataset.folder / CANDIDATES_FILE, {"run": identity})
+        note_in_dataset(dataset.folder, CANDIDATES_FILE, {"run": identity})
+
+
+def require_candidate(dataset: Snapshot, identity: str) -> None:
+    """Raise FewscanError where `note_candidate` would: before the work that it comes after."""
+    if identity not in candidates(dataset.folder):
+        require_notable(dataset.folder)
 
 
 def candidates(folder: Path) -> set[str]:

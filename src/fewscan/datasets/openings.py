@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fewscan import jsonl
-from fewscan.datasets.records import note
+from fewscan.datasets.records import note_in_dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.wording import opened_times
 
@@ -47,8 +47,8 @@ def note_opening(dataset: Snapshot, purpose: str, run: str) -> TestSetOpenings:
 
     Raises FewscanError where that cannot be written: a look at a test set that nobody can know of is none that is offered.
     """
-    path = dataset.folder / OPENINGS_FILE
-    note(path, {"purpose": purpose, "test_set": dataset.require_split().test_set, "run": run})
+    line = {"purpose": purpose, "test_set": dataset.require_split().test_set, "run": run}
+    note_in_dataset(dataset.folder, OPENINGS_FILE, line)
     return openings(dataset)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fewscan import jsonl
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.records import note
+from fewscan.datasets.records import note_in_dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.wording import counted, listed
 
@@ -15,7 +15,8 @@ def note_training(snapshot: Snapshot, run: str) -> None:
     """Write down in the dataset what a run, by its identity, begins with; raises FewscanError where that cannot be written."""
     described = snapshot.description
     noted: dict[str, Any] = {"run": run, "split": snapshot.require_split().name}
-    note(snapshot.folder / TRAININGS_FILE, noted | {"label_entry": described.label_entry, "images": described.images})
+    noted |= {"label_entry": described.label_entry, "images": described.images}
+    note_in_dataset(snapshot.folder, TRAININGS_FILE, noted)
 
 
 def news(dataset: Dataset, snapshot: Snapshot) -> str | None:

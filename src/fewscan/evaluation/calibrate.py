@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 
 from fewscan.atomic import remove_folder
 from fewscan.datasets.asked_labels import teaching_labels
-from fewscan.datasets.candidates import note_candidate
+from fewscan.datasets.candidates import note_candidate, require_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
@@ -48,6 +48,7 @@ def calibrate(
         raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     parts = FOLDS if folds is None else folds
     run.load_network()  # an unfinished run is refused before hours of training
+    require_candidate(dataset, run.identity)
     fitted = None
     if folds is None and has_enough_validation(dataset):
         held_out = predict_held_out(Predictor.of(run), dataset, dataset.measuring("validation"))

@@ -167,10 +167,11 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
     """
     now = now or Today(seen, SinceTraining())
     dataset = now.dataset
-    predictor = Predictor.of(run)
     rows = dataset.rows("test")
     if not len(rows):
         raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with 'fewscan labels set'")
+    run.require_openings(dataset)
+    predictor = Predictor.of(run)
     calibrated = Calibration.load(run) is not None
     # What may be refused comes before the opening: files of run and dataset that are damaged.
     last_epoch, leaking = run.metrics()[-1], leaking_now(run, seen)

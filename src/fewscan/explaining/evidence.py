@@ -94,9 +94,12 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
         raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
     read = _read(dataset, image)
     pixels = read.pixels
+    tested = any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test")))
+    if tested:
+        run.require_openings(dataset)
     predictor = Predictor.of(run)
     gate = Gate.of(dataset)
-    if any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test"))):
+    if tested:
         say(run.note_test_opening("explain", dataset).sentence)
     (typicality,) = gate.of_images(pixels[np.newaxis], in_color=np.array([read.color]))
     predicted = predictor.predict(pixels[np.newaxis])

@@ -66,6 +66,7 @@ def check_evidence(run: Run, now: Today) -> EvidenceCheck:
             f"{run.folder} has no test set to check evidence on: draw a split with one, "
             f"'{command_line('split', dataset.folder, '--name', 'tested', '--test', 'N')}', and train on it"
         )
+    run.require_openings(dataset)
     predictor = Predictor.of(run)
     untrained = untrained_predictor(run, predictor.device)
     openings = open_test_set(run, dataset, "explain")

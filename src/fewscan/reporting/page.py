@@ -111,6 +111,7 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
             f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run "
             f"'{command_line('evaluate', *called_so, '--overwrite')}'"
         )
+    run.require_openings(dataset)
     grounds = Grounds.of(run, dataset, called=RUN)
     say(run.note_test_opening("report", dataset).sentence)
     tested = predictions["row"].to_numpy()

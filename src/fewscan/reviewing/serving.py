@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.records import require_notable
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 from fewscan.reviewing.app import Review, application
@@ -104,10 +105,11 @@ def served(
 ) -> Served:
     """Return a review of the dataset in `folder` that listens at an address; port 0 takes a free one.
 
-    Raises FewscanError where the folder is no dataset, a class cannot be one, there is no such encoder, or the address
-    cannot be had.
+    Raises FewscanError where the folder is no dataset or cannot be written, a class cannot be one, there is no such encoder, or
+    the address cannot be had.
     """
     dataset = Dataset.open(folder)
+    require_notable(folder)
     if encoder is not None:
         asked_encoder(encoder)  # one that is not there is refused now, not in the background of a page that is open
     listening = _listening(host, port)

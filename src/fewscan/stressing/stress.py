@@ -150,6 +150,8 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     corruptions, asked = chosen(asking.only), Asked(asking.target_error)
     dataset = now.dataset
     rows = _rows(run, dataset, asking)
+    if asking.part == "test":
+        run.require_openings(dataset)
     scans = scans_of(dataset, rows, stored=asking.stored)
     rule = Grounds.of(run, seen, called=RUN).rule(asked)
     openings = open_test_set(run, dataset, "stress") if asking.part == "test" else None

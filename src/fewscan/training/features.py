@@ -7,17 +7,18 @@ parts, and a part counts once the record beside them names it: a kill loses the 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from fewscan.atomic import replaced_file, write_text, writing
+from fewscan.atomic import replaced_file, require_writable, write_text, writing
 from fewscan.config import Settings
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
@@ -146,19 +147,16 @@ def dataset_features(
     counted_rows: those that are counted while features are computed, as taking part in what these are for; by default all that
     the import did not set aside. told: is told of every batch that is computed how many of these it had. devices: how many
     processes compute, each with a device of its own of the kind of `device`. Another process that computes the same is waited
-    for. Raises FewscanError where the encoder gives what is no number, and where the folder cannot be written.
+    for. Where the folder cannot be written none are kept. Raises FewscanError where the encoder gives what is no number.
     """
     asked = FeatureRecord.begun(ready, images)
     encode = Encoding(ready.encoder.to(device), device)
     kept = kept_features(folder, images, asked, encode)
     if len(kept) >= images.rows:
         return Embedded(kept, 0, 0.0)
-    place = folder / FOLDER
-    with writing(place):
-        place.mkdir(exist_ok=True)
     began = time.perf_counter()
-    with alone(place, "embed", wait=True):
-        kept = kept_features(folder, images, asked, encode)
+    with _home(folder) as home, alone(home / FOLDER, "embed", wait=True):
+        kept = kept_features(home, images, asked, encode)
         missing, at = images.rows - len(kept), len(kept)
         rows = images.usable if counted_rows is None else counted_rows
         with (
@@ -174,8 +172,26 @@ def dataset_features(
                     done, at = _below(rows, at + len(found)) - _below(rows, at), at + len(found)
                     bar.advance(task, done)
                     told(done)
-                kept = _appended(place, images, kept.record, np.concatenate(part))
+                kept = _appended(home / FOLDER, images, kept.record, np.concatenate(part))
     return Embedded(kept, missing, time.perf_counter() - began)
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[Path]:
+    """Yield the folder in whose FOLDER features are written: the dataset's, or where it cannot be, one that is gone afterwards.
+
+    What was opened there stays readable.
+    """
+    with ExitStack() as stack:
+        try:
+            with writing(folder):
+                (folder / FOLDER).mkdir(exist_ok=True)
+            require_writable(folder / FOLDER / "features")
+        except FewscanError as error:
+            say(f"{error}: features are not kept, and computed anew next time")
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            (folder / FOLDER).mkdir()
+        yield folder
 
 
 def _below(rows: Rows, end: int) -> int:

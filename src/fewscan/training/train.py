@@ -9,6 +9,7 @@ from fewscan.atomic import writing
 from fewscan.auditing.leaks import regrouped_sentence
 from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
+from fewscan.datasets.records import require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.trainings import note_training
 from fewscan.errors import FewscanError
@@ -137,6 +138,8 @@ def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True, devices: De
     Raises FewscanError where another process trains it.
     """
     if not run.finished:
+        if candidate:
+            require_notable(dataset.folder)
         require_shareable(devices, run.settings, dataset)
         with writing(run.folder), alone(run.folder, "train"):
             _fit(run, dataset, devices, resume=True)
