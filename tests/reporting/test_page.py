@@ -325,7 +325,7 @@ def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[...
         if name == "evaluated":
             score_run(run, dataset, opinions(dataset))
         page = Page(write_report(run, dataset))
-        assert f"Report of run {name}" in page.text
+        assert f"Report of run '{name}'" in page.text
         assert "trained on dataset scans" in page.text
         assert "private" not in page.html.lower()
         assert str(tmp_path) not in page.html

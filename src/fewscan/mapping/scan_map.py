@@ -97,7 +97,7 @@ def map_of(
         colorings.append(_parts("part of the run's split", run.open_dataset(dataset.folder), rows))
     elif dataset.splits:
         colorings.append(_parts("part of the split", snapshot, rows))
-    of = f"dataset {dataset.folder.resolve().name}" if run is None else f"run {run.folder.resolve().name}"
+    of = f"dataset '{dataset.folder.resolve().name}'" if run is None else f"run '{run.folder.resolve().name}'"
     placed = kept_coordinates(dataset.folder, embedded.features[rows], seed)
     return ScanMap(snapshot, of, _words(settings, embedded), rows, placed, tuple(one for one in colorings if _tells(one)))
 

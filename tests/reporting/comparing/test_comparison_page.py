@@ -62,7 +62,11 @@ def test_the_first_sentence_names_the_best_method_and_whether_it_beats_the_basel
     seeds = min(len(right["supervised"]), len(right["joint"]))
     assert ("two networks alone" in said) is (seeds == 1)
     assert ("40 test images and of 2 seeds" in said) is (seeds == 2)
-    assert page_of(results).text.partition("Comparison comparison ")[2].startswith(said)
+    page = page_of(results)
+    heading, _, rest = page.text.partition(said)
+    assert f"'{Path(results.comparison.plan.dataset).name}'" in heading
+    assert "comparison comparison" not in heading.lower()  # its folder is called so
+    assert rest
 
 
 @pytest.mark.slow

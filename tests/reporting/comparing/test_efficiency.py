@@ -169,7 +169,9 @@ def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None
     html = path.read_text(encoding="utf-8")
     page = Page(html)
     (sentence,) = headline(efficiency)
-    assert page.text.startswith(f"Label efficiency <b>odd & name {sentence}")
+    assert page.text.startswith(f"Label efficiency on dataset '{Path(efficiency.plans[0].dataset).name}' {sentence}")
+    assert "<b>odd" not in html
+    assert "&lt;b&gt;odd &amp; name" in html
     assert page.links == ["labels-32/comparison.html", "labels-8/comparison.html"]
     assert "Research use only. Not a medical device." in page.text
     assert all(command in page.text for command in commands(efficiency))
