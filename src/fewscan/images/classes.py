@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations, takewhile
 
 from fewscan.config import nearest
@@ -43,8 +44,13 @@ _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
 
 def said_in_place(word: str, classes: Collection[str] = ()) -> InPlace | None:
     """Return what a word says in place of a class, `unsure` or `not a scan`; None where one of `classes` goes by it, too."""
-    state = _STATES.get(spelling_key(word))
-    return None if any(spelling_key(name) == spelling_key(word) for name in classes) else state
+    state = _state(word)
+    return None if state is None or any(spelling_key(name) == spelling_key(word) for name in classes) else state
+
+
+@lru_cache(maxsize=1000)
+def _state(word: str) -> InPlace | None:
+    return _STATES.get(spelling_key(word))
 
 
 def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str], no_label: Collection[str] = ()) -> list[ScanFile]:

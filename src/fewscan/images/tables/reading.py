@@ -127,13 +127,16 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text_of(written: str) -> str:
-    kept = _KEPT_AS_TEXT.fullmatch(written.strip())
+    kept = _KEPT_AS_TEXT.fullmatch(written.strip()) if '="' in written else None
     return from_text(written) if kept is None else kept[1]
 
 
 def cell(row: Sequence[str], position: int | None) -> str | None:
     """Return a cell's text; None where it is empty, or the row too short for it."""
-    return None if position is None or position >= len(row) else row[position].strip().strip(_UNSEEN).strip() or None
+    if position is None or position >= len(row):
+        return None
+    text = row[position].strip()
+    return (text if text.isascii() else text.strip(_UNSEEN).strip()) or None
 
 
 def plain(name: str) -> str:
