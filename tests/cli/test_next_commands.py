@@ -1,14 +1,20 @@
 """Every verb ends by naming a command that works as it stands: here they are followed, one after the other, to the end."""
 
+import re
 import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any, get_args
 
 import PIL.Image
 import pytest
+import typer
 
+from fewscan import api
+from fewscan.cli.app import app
+from fewscan.cli.following import Step, after_run
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
@@ -187,3 +193,56 @@ def test_a_plan_of_nothing_that_can_be_used_names_no_import(fewscan: Command, tm
     (tmp_path / "scans" / "glioma").mkdir(parents=True)
     (tmp_path / "scans" / "glioma" / "1.png").write_bytes(b"")
     assert "--help" in next_words(fewscan("import", "scans", "--plan", cwd=tmp_path))
+
+
+@pytest.mark.slow
+def test_what_was_written_elsewhere_is_not_named_again(split_dataset: Snapshot, fewscan: Command, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert fewscan("train", split_dataset.folder, "--out", run, "--method", "supervised", *QUICK).returncode == 0
+    assert fewscan("calibrate", run, "--folds", "2").returncode == 0
+    assert next_words(fewscan("evaluate", run))[0] == "report"
+    assert next_words(fewscan("report", run, "--out", tmp_path / "page.html"))[0] != "report"
+    (run / "report.html").touch()
+    (run / "labels.csv").touch()
+    assert next_words(fewscan("export", run, "--format", "safetensors", "--out", tmp_path / "model"))[0] != "export"
+
+
+def test_what_is_advised_of_a_run_that_cannot_be_written_is_written_here(
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    fewscan: Command,
+    tmp_path: Path,
+    rights_count: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = untrained_run(split_dataset)
+    monkeypatch.setattr("fewscan.evaluation.calibrate.lacks_calibration", lambda *_: False)
+    (run.folder / "evaluation.json").touch()
+    monkeypatch.setattr("fewscan.cli.following.is_scored_otherwise", lambda *_: False)
+    monkeypatch.chdir(tmp_path)
+    run.folder.chmod(0o555)
+    try:
+        steps: tuple[Step, ...] = get_args(Step)
+        for place, (step, out) in enumerate(zip(steps, ("report.html", "labels.csv", "export-safetensors"), strict=True)):
+            words = after_run(run, split_dataset, *steps[:place])
+            assert (words[0], words[words.index("--out") + 1]) == (step, Path(out))
+    finally:
+        run.folder.chmod(0o755)
+
+
+def test_commands_on_pages_name_all_that_they_take() -> None:
+    """RUN, DATASET and the like stand for places: a command without them is refused as it is printed."""
+    verbs = typer.main.get_command(app)
+    pages = [page for page in Path(api.__file__).parents[1].rglob("templates/*") if page.suffix in (".html", ".md")]
+    told = {
+        words for page in pages for words in re.findall(r"(?:<code>|`)fewscan ([a-z][^<`{]*)(?:</code>|`)", page.read_text())
+    }
+    assert len(told) > 10
+    for words in told:
+        command: Any = verbs
+        rest = words.split()
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        needed = [one for one in command.params if one.param_type_name == "argument" and one.required]
+        given = [word for last, word in zip(["", *rest], rest, strict=False) if word.isupper() and not last.startswith("--")]
+        assert len(given) >= len(needed), words

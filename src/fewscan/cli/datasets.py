@@ -40,7 +40,7 @@ def audit(
         typer.Option(
             "--set-aside-suspect",
             help="Set aside what is probably no scan: noise, low contrast, pages of text, color among gray, odd sizes; "
-            "'fewscan labels undo' takes it back.",
+            "'fewscan labels undo DATASET' takes it back.",
         ),
     ] = False,
     overwrite: Overwrite = False,

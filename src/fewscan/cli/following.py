@@ -3,8 +3,9 @@
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from fewscan.atomic import require_writable
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fewscan.training.run import Run
 
 Words = list[str | Path]
+Step = Literal["report", "label", "export"]
 
 
 def free_path(path: Path) -> Path:
@@ -91,10 +93,11 @@ def after_labels(dataset: "Dataset", disputed: int) -> Words:
     return after_dataset(dataset)
 
 
-def after_run(run: "Run", dataset: "Snapshot", *, rest_labeled: bool = False) -> Words:
+def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
     """Return the first step that a run still lacks: end, calibration, score of what it says now, report, labels, export.
 
-    dataset: the run's, which may have been moved. rest_labeled: whether its unlabeled scans have labels by the run, wherever.
+    dataset: the run's, which may have been moved. done: steps whose files lie elsewhere than in the run's folder, where nobody
+    would look for them.
     """
     from fewscan.evaluation.calibrate import cannot_cross_fit, lacks_calibration
     from fewscan.evaluation.evaluate import EVALUATION_FILE
@@ -104,7 +107,7 @@ def after_run(run: "Run", dataset: "Snapshot", *, rest_labeled: bool = False) ->
     if not run.finished:
         return ["train", dataset.folder, "--out", run.folder, "--resume"]
     if not run.record.classes:
-        return _after_features(run, dataset, moved)
+        return _after_features(run, dataset, moved, *done)
     if lacks_calibration(run, dataset):
         return ["calibrate", run.folder, *moved]
     scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
@@ -112,14 +115,25 @@ def after_run(run: "Run", dataset: "Snapshot", *, rest_labeled: bool = False) ->
         return ["evaluate", run.folder, *moved]
     if is_scored_otherwise(run):
         return ["evaluate", run.folder, "--overwrite", *moved]
-    if not _is_reported(run):
+    if not ("report" in done or _is_reported(run)):
         return [*report_words(run), *moved]
     labels, exported = run.folder / "labels.csv", run.folder / "export-safetensors"
-    if not (rest_labeled or labels.exists()) and len(dataset.rows("unlabeled")):
-        return ["label", run.folder, "--out", labels, *moved]
-    if not exported.exists():
-        return ["export", run.folder, "--format", "safetensors", *moved]
+    if not ("label" in done or labels.exists()) and len(dataset.rows("unlabeled")):
+        return ["label", run.folder, "--out", _in_run(labels), *moved]
+    if not ("export" in done or exported.exists()):
+        out = _in_run(exported)
+        elsewhere: Words = [] if out == exported else ["--out", out]
+        return ["export", run.folder, "--format", "safetensors", *elsewhere, *moved]
     return ["label", "--help"]
+
+
+def _in_run(path: Path) -> Path:
+    """Return `path`, in the run's folder, or where that cannot be written, somebody else's run, the same name in this one."""
+    try:
+        require_writable(path)
+    except FewscanError:
+        return free_path(Path(path.name))
+    return path
 
 
 def is_scored_otherwise(run: "Run") -> bool:
@@ -134,9 +148,9 @@ def is_scored_otherwise(run: "Run") -> bool:
     return evaluation is not None and not evaluation.is_under(Calibration.load(run))
 
 
-def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:
+def _after_features(run: "Run", dataset: "Snapshot", moved: Words, *done: Step) -> Words:
     """Return the first step that a finished run without classes lacks: a report, then labels and a run that begins with it."""
-    if not _is_reported(run):
+    if not ("report" in done or _is_reported(run)):
         return [*report_words(run), *moved]
     now = run.dataset_now(dataset.folder)
     if not now.unsplit().classes:
@@ -146,12 +160,12 @@ def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:
     return [*words, f"encoder.weights={run.folder}"] if words[0] == "train" else words
 
 
-def after_run_in(folder: Path, data: Path | None, *, rest_labeled: bool = False) -> Words:
+def after_run_in(folder: Path, data: Path | None, *done: Step) -> Words:
     """Return `after_run` of the run in `folder`, its dataset being at `data` where that was named."""
     from fewscan.training.run import Run
 
     run = Run.open(folder, data)
-    return after_run(run, run.open_dataset(), rest_labeled=rest_labeled)
+    return after_run(run, run.open_dataset(), *done)
 
 
 def after_label(
@@ -166,7 +180,7 @@ def after_label(
 
     helps = summary.helps
     if helps is None or not summary.review:  # what is out of distribution is accepted at no error
-        return after_run_in(run, data, rest_labeled=scans is None)
+        return after_run_in(run, data, *(("label",) if scans is None else ()))
     moved: Words = [] if data is None else ["--data", data]
     if helps.folds is not None:
         return ["calibrate", run, "--folds", str(helps.folds), "--overwrite", *moved]
@@ -182,7 +196,10 @@ def report_words(run: "Run") -> Words:
     """Return how to write a run's report, also where one stands."""
     from fewscan.reporting.page import REPORT_FILE
 
-    return ["report", run.folder, *(["--overwrite"] if (run.folder / REPORT_FILE).exists() else [])]
+    page = run.folder / REPORT_FILE
+    out = _in_run(page)
+    how: Words = ["--out", out] if out != page else ["--overwrite"] if page.exists() else []
+    return ["report", run.folder, *how]
 
 
 def _is_reported(run: "Run") -> bool:

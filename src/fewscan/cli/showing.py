@@ -135,7 +135,7 @@ def report(
         as_json,
         {"page": str(page)},
         [f"page: {page}"],
-        *after_run_in(run, data),
+        *after_run_in(run, data, *(() if out is None else ("report",))),
     )
 
 
@@ -166,4 +166,4 @@ def export(
     """
     result = api.export(run, format=file_format, out=out, data=data)
     lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
-    finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
+    finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data, "export"))

@@ -27,6 +27,7 @@ from fewscan.evaluation.today import SinceTraining, labels_of_today
 from fewscan.splits.class_gaps import never_learned
 from fewscan.training.run import Run
 from fewscan.training.seen import seen_among
+from fewscan.wording import command_line
 
 _NOT_DEFINED = Interval(value=None, low=None, high=None)
 
@@ -47,7 +48,8 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
     probabilities, raw = cross_calibrated(held_out), held_out.probabilities
     kept = labels >= 0
     if not kept.any():
-        raise FewscanError(f"no labeled image of {run.folder} has a label any more: enter labels with 'fewscan labels set'")
+        entering = command_line("labels", "set", seen.folder, "TABLE")
+        raise FewscanError(f"no labeled image of {run.folder} has a label any more: enter labels with '{entering}'")
     labels, probabilities, raw, rows = labels[kept], probabilities[kept], raw[kept], held_out.rows[kept]
     groups, classes = held_out.groups[kept], np.unique(labels)
 

@@ -169,7 +169,8 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
     dataset = now.dataset
     rows = dataset.rows("test")
     if not len(rows):
-        raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with 'fewscan labels set'")
+        entering = command_line("labels", "set", dataset.folder, "TABLE")
+        raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with '{entering}'")
     run.require_openings(dataset)
     predictor = Predictor.of(run)
     calibrated = Calibration.load(run) is not None

@@ -42,7 +42,8 @@ def learned_from(
     unlabeled = without_labels(dataset)
     images = len(unlabeled.rows("unlabeled"))
     if images < LEAST_IMAGES:
-        raise FewscanError(f"{dataset.folder} has {counted(images, 'scan')} to learn from: add more with 'fewscan add'")
+        adding = command_line("add", dataset.folder, "SOURCE")
+        raise FewscanError(f"{dataset.folder} has {counted(images, 'scan')} to learn from: add more with '{adding}'")
     why = f"{len(dataset.classes)} classes are labeled, but not split" if waiting else "none is labeled"
     line = f"learning from {images:,} scans without labels ({why}): the run will give features and know no classes"
     return unlabeled, (*lines, line, *([] if dataset.classes else _few(dataset, images)))
