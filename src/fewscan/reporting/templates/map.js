@@ -11,9 +11,11 @@ const MARGIN = 0.03; // of the side, round all scans
 // What stands for each mark of the map in the legend.
 const CIRCLE = '<circle cx="7" cy="7" r="5" stroke-width="2"/>';
 const SIGNS = { dot: CIRCLE, ring: CIRCLE, cross: '<path d="M2 2L12 12M2 12L12 2" stroke-width="2"/>' };
-const NEAR_PX = 14; // how near to a scan one has to point
+const NEAR_PX = { mouse: 14, pen: 14, touch: 24 }; // how near to a scan one has to point
+const STILL_PX = 4; // a press that moves less is a click
 const view = { x: 0.5, y: 0.5, zoom: 1 }; // the middle, in map coordinates, and how much is enlarged
 const hidden = content.colorings.map(() => new Set());
+const fingers = new Map(); // what is pressed on the map -> where
 let coloring = 0, pictures = false, kept = -1, pointed = -1, side = 0, dragged = null, drawn = [];
 
 const pixel = (at, middle) => side * (0.5 + (1 - 2 * MARGIN) * view.zoom * (at - middle));
@@ -103,7 +105,7 @@ function tell(index) {
 function nearest(event) {
   const box = canvas.getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-  let best = -1, least = pictures ? content.side : NEAR_PX;
+  let best = -1, least = pictures ? content.side : NEAR_PX[event.pointerType] ?? NEAR_PX.mouse;
   for (const [index, left, top] of drawn) {
     const away = Math.hypot(left - x, top - y);
     if (away < least) [best, least] = [index, away];
@@ -168,14 +170,33 @@ canvas.addEventListener("wheel", (event) => {
   const box = canvas.getBoundingClientRect();
   zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) / side, (event.clientY - box.top) / side);
 }, { passive: false });
+// Where two fingers have their middle, and how far they are apart.
+function span() {
+  const [[x, y], [u, v]] = fingers.values();
+  return { x: (x + u) / 2, y: (y + v) / 2, apart: Math.max(1, Math.hypot(u - x, v - y)) };
+}
+
+function pinch(id, to) {
+  const before = span();
+  fingers.set(id, to);
+  const after = span();
+  const [box, unit] = [canvas.getBoundingClientRect(), side * (1 - 2 * MARGIN) * view.zoom];
+  view.x -= (after.x - before.x) / unit;
+  view.y -= (after.y - before.y) / unit;
+  zoom(after.apart / before.apart, (after.x - box.left) / side, (after.y - box.top) / side);
+}
+
 canvas.addEventListener("pointerdown", (event) => {
-  dragged = [event.clientX, event.clientY, view.x, view.y, false];
+  fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  dragged = fingers.size > 1 ? null : [event.clientX, event.clientY, view.x, view.y, false];
   canvas.setPointerCapture(event.pointerId);
 });
 canvas.addEventListener("pointermove", (event) => {
+  if (fingers.size === 2 && fingers.has(event.pointerId)) pinch(event.pointerId, [event.clientX, event.clientY]);
+  if (fingers.size > 1) return;
   if (dragged) {
     const [x, y] = [event.clientX - dragged[0], event.clientY - dragged[1]];
-    if (Math.hypot(x, y) > 4) dragged[4] = true;
+    if (Math.hypot(x, y) > STILL_PX) dragged[4] = true;
     if (!dragged[4]) return;
     const unit = side * (1 - 2 * MARGIN) * view.zoom;
     view.x = dragged[2] - x / unit;
@@ -196,6 +217,11 @@ canvas.addEventListener("pointerup", (event) => {
     draw();
   }
   dragged = null;
+  fingers.delete(event.pointerId);
+});
+canvas.addEventListener("pointercancel", (event) => {
+  dragged = null;
+  fingers.delete(event.pointerId);
 });
 canvas.addEventListener("keydown", (event) => {
   const step = 0.15 / view.zoom;
