@@ -192,7 +192,7 @@ def test_a_run_leads_from_its_end_to_labels_of_the_rest(split_dataset: Snapshot,
     (run.folder / "report.html").touch()
     assert following.after_run(run, split_dataset)[:2] == ["label", run.folder]
     # Whoever has just labeled the rest, into a table of another name, is not sent to do so again.
-    assert following.after_run(run, split_dataset, rest_labeled=True)[:2] == ["export", run.folder]
+    assert following.after_run(run, split_dataset, "label")[:2] == ["export", run.folder]
     assert mapping._after(run.folder, None) == following.after_run_in(run.folder, None)
     (run.folder / MODEL_FILE).unlink()
     assert following.after_run(run, split_dataset)[-1] == "--resume"
