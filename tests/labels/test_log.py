@@ -6,10 +6,9 @@ import random
 import shutil
 import signal
 import sqlite3
-import stat
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -355,60 +354,38 @@ def test_a_writer_that_waited_in_vain_says_so(log: LabelLog, monkeypatch: pytest
     assert log.enter([0], ["x"], origin="folder") == 1
 
 
-def without_rights(check: Callable[..., None], *arguments: object) -> None:
-    """Check something with no more rights than anyone."""
-    if os.geteuid() == 0:
-        os.setgid(65534)
-        os.setuid(65534)
-    check(*arguments)
-
-
-def unprivileged(check: Callable[..., None], *arguments: object) -> int:
-    """Run a check in a process that has no more rights than anyone, and return its exit code."""
-    process = another(without_rights, check, *arguments)
-    process.join()
-    return process.exitcode or 0
-
-
-def reads_and_cannot_write(path: Path, label: str) -> None:
-    log = LabelLog.open(path)
-    assert holds(log, 0) == label
-    log.verify()
-    with pytest.raises(FewscanError, match="permission"):
-        log.enter([0], ["z"], origin="folder")
-
-
-def cannot_open(path: Path) -> None:
-    with pytest.raises(FewscanError, match="permission"):
-        LabelLog.open(path)
-
-
-@pytest.mark.parametrize("being_written", [False, True])
-def test_a_log_in_a_folder_that_may_not_be_written_is_read_and_not_written(being_written: bool, tmp_path: Path) -> None:
-    folder = tmp_path / "dataset"
-    folder.mkdir()
-    log = LabelLog.create(folder / LABELS_FILE)
-    log.enter([0], ["x"], origin="folder")
-    parents = [parent for parent in folder.parents if parent.is_relative_to("/tmp") and parent != Path("/tmp")]
-    for parent in parents:
-        parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody may write the folder and its files meanwhile."""
+    for path in (*folder.iterdir(), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
-            if being_written:
-                other.execute("SELECT * FROM text")  # so that what is written stays beside the log
-                log.enter([0], ["y"], origin="folder")
-            for path in folder.iterdir():
-                path.chmod(0o444)
-            folder.chmod(0o555)
-            before = sorted(folder.iterdir())
-            assert unprivileged(reads_and_cannot_write, log.path, "y" if being_written else "x") == 0
-            assert sorted(folder.iterdir()) == before
+        yield
     finally:
         folder.chmod(0o755)
 
 
-def test_entries_that_lie_beside_a_log_and_cannot_be_read_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("being_written", [False, True])
+def test_a_log_in_a_folder_that_may_not_be_written_is_read_and_not_written(
+    being_written: bool, tmp_path: Path, rights_count: None
+) -> None:
+    log = LabelLog.create(tmp_path / LABELS_FILE)
+    log.enter([0], ["x"], origin="folder")
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
+        if being_written:
+            other.execute("SELECT * FROM text")  # so that what is written stays beside the log
+            log.enter([0], ["y"], origin="folder")
+        with read_only(tmp_path):
+            before = sorted(tmp_path.iterdir())
+            opened = LabelLog.open(log.path)
+            assert holds(opened, 0) == ("y" if being_written else "x")
+            opened.verify()
+            with pytest.raises(FewscanError, match="permission"):
+                opened.enter([0], ["z"], origin="folder")
+            assert sorted(tmp_path.iterdir()) == before
+
+
+def test_entries_that_lie_beside_a_log_and_cannot_be_read_are_told(tmp_path: Path, rights_count: None) -> None:
     log = LabelLog.create(tmp_path / "written.db")
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -417,14 +394,9 @@ def test_entries_that_lie_beside_a_log_and_cannot_be_read_are_told(tmp_path: Pat
         log.enter([0], ["x"], origin="folder")
         for name in ("", "-wal"):
             shutil.copy(f"{log.path}{name}", copy / f"{LABELS_FILE}{name}")
-    for parent in (*copy.parents[:2], copy):
-        parent.chmod(0o555)
-
-    try:
-        assert unprivileged(cannot_open, copy / LABELS_FILE) == 0  # without the newest entry it would be another log
-    finally:
-        for parent in (*copy.parents[:2], copy):
-            parent.chmod(0o755)
+    # Without the newest entry it would be another log.
+    with read_only(copy), pytest.raises(FewscanError, match="permission"):
+        LabelLog.open(copy / LABELS_FILE)
 
 
 def test_reading_leaves_no_files_beside_the_log(log: LabelLog) -> None:
