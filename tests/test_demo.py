@@ -55,6 +55,26 @@ def test_the_whole_way_on_practice_scans_leaves_a_score_labels_and_a_page(
     assert fewscan("demo", "--out", "way", cwd=tmp_path).returncode == 2
 
 
+def test_of_level_methods_none_is_called_better() -> None:
+    assert demo._chosen({"supervised": 0.5, "mixmatch": 0.75}) == ("mixmatch", "better on the validation set")
+    chosen, how = demo._chosen({"supervised": 0.5, "mixmatch": 0.5})
+    assert chosen == "supervised"
+    assert "better" not in how
+
+
+@pytest.mark.slow
+def test_each_demo_has_a_folder_of_its_own(
+    fewscan: Callable[..., CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "write_practice_scans", stop)
+    for words in ([], ["--quick"], ["--review"]):
+        assert fewscan("demo", *words, cwd=tmp_path).returncode == 130
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
 STEPS = ("import_scans", "audit", "split", "train", "evaluate", "label", "report")
 
 

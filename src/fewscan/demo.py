@@ -52,7 +52,8 @@ class DemoResult(Settings):
 
     folder: str
     report: str
-    chosen: str  # the method that labeled, better on the validation set
+    chosen: str  # the method that labeled, none better on the validation set
+    chosen_as: str  # in words
     labeled: int
     supervised: Evaluation
     mixmatch: Evaluation
@@ -63,7 +64,7 @@ class DemoResult(Settings):
             f"score on {self.mixmatch.images} sealed practice scans, with 95 % intervals:",
             f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled rest)",
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
-            f"report of '{self.chosen}', the better one on the validation set: {self.report}",
+            f"open in a browser: {self.report}, the report of '{self.chosen}', which is {self.chosen_as}",
         ]
 
 
@@ -171,13 +172,24 @@ def _train_and_label(out: Path, size: DemoSize) -> DemoResult:
         begun = run.exists()
         runs[method] = api.train(out / "dataset", out=run, resume=begun, method=method, epochs=epochs, batch_size=BATCH_SIZE)
     evaluations = {method: Evaluation.load(run) or api.evaluate(run) for method, run in runs.items()}
-    # Chosen by the validation set, never by the test set.
-    chosen = max(runs, key=lambda method: float(runs[method].metrics()[-1]["validation_accuracy"]))
+    chosen, chosen_as = _chosen({method: float(run.metrics()[-1]["validation_accuracy"]) for method, run in runs.items()})
     labels, page = out / "labels.csv", out / "report.html"
-    what = f"label the unlabeled scans with '{chosen}', better on the validation set -> {labels}, and write the report"
+    what = f"label the unlabeled scans with '{chosen}', {chosen_as} -> {labels}, and write the report"
     _step(7, what, done=labels.exists() and page.exists())
     if not labels.exists():
         api.label(runs[chosen], out=labels, target_error=0.1)
     if not page.exists():
         api.report(runs[chosen], out=page)
-    return DemoResult(folder=str(out), report=str(page), chosen=chosen, labeled=size.labeled, **evaluations)
+    return DemoResult(
+        folder=str(out), report=str(page), chosen=chosen, chosen_as=chosen_as, labeled=size.labeled, **evaluations
+    )
+
+
+def _chosen(accuracies: Mapping[str, float]) -> tuple[str, str]:
+    """Return the method that does best on the validation set, never on the test set, and how it is better, in words.
+
+    accuracies: of two methods, in [0, 1]; of level ones it is the first.
+    """
+    best, other = sorted(accuracies, key=lambda method: -accuracies[method])
+    level = accuracies[best] == accuracies[other]
+    return best, f"as good as '{other}' on the validation set" if level else "better on the validation set"

@@ -329,6 +329,8 @@ def test_the_command_says_where_pixels_lie_and_moves_them(
     moved = fewscan("pixels", dataset.folder, "--to", url, "--remove")
     assert moved.returncode == 0, moved.stderr
     assert moved.stdout.count(url) == 2
+    # Each file is copied and read back to its end.
+    assert moved.stderr.count(f"{dataset.images.rows}/{dataset.images.rows}") == 2 * len(FILES)
     assert fewscan("pixels", dataset.folder, "--json").stdout.count(url) == 1
     assert fewscan("pixels", dataset.folder, "--back", "--remove").returncode == 2
     assert fewscan("pixels", dataset.folder, "--back").returncode == 0

@@ -17,8 +17,12 @@ from fewscan.wording import command_line
 @app.command()
 def demo(
     out: Annotated[
-        Path, typer.Option(help="The folder for practice scans, dataset and runs; a demo that was stopped there goes on.")
-    ] = Path("runs/demo"),
+        Path | None,
+        typer.Option(
+            help="The folder for practice scans, dataset and runs; a demo that was stopped there goes on. "
+            "[default: runs/demo; of the others runs/demo-quick and runs/demo-review]"
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute only: fewer scans, hardly any training, a poor score.")
     ] = False,
@@ -35,6 +39,8 @@ def demo(
     from fewscan.demo import FULL, QUICK, pile
     from fewscan.demo import demo as whole_way
 
+    # A folder each: after one demo the others are as ready.
+    out = out or Path("runs/demo-review" if review else "runs/demo-quick" if quick else "runs/demo")
     if review:
         with _going_on(out):
             dataset, classes = pile(out)
@@ -43,10 +49,15 @@ def demo(
         return
     with _going_on(out):
         result = whole_way(out, QUICK if quick else FULL)
+    short = [f"hardly anything was trained, so the scores say nothing of the methods: '{command_line('demo')}' trains them"]
     finish(
         as_json,
         result.model_dump(mode="json"),
-        [*result.lines(), f"your own scans: {command_line('import', 'FOLDER', '--out', 'mydata')}"],
+        [
+            *result.lines(),
+            *(short if quick else []),
+            f"your own scans: {command_line('import', 'FOLDER', '--out', 'mydata')}",
+        ],
         "import",
         "--help",
     )

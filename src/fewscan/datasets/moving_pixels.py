@@ -194,15 +194,16 @@ def _upload(images: ImageStore, place: Elsewhere, name: str) -> None:
     system, target = opened(url)
     say(f"{counted(images.rows, 'image')}, {size_bytes / 1e6:,.0f} MB, are copied to {url}")
     with progress_bar() as bar:
-        task = bar.add_task(f"copy {name}, MB", total=round(size_bytes / 1e6), numbers="")
+        task = bar.add_task(f"copy {name}", total=images.rows, numbers="")
 
         class Told(Callback):  # type: ignore[misc]  # fsspec has no types
             def call(self, *_: Any, **__: Any) -> None:
-                bar.update(task, completed=round(self.value / 1e6))
+                bar.update(task, completed=self.value // images.spec.image_bytes)
 
         try:
             _make_folder(system, target)
             system.put_file(str(path), target, callback=Told())
+            bar.update(task, completed=images.rows)  # a folder of this machine does not tell how far it is
         except Exception as error:  # each storage has errors of its own
             raise FewscanError(f"cannot copy to {url}: {one_line(error)}; the same command begins that file anew") from error
 
