@@ -10,7 +10,7 @@ import pytest
 
 import fewscan as package
 from fewscan.choosing.model import held_out_accuracy
-from fewscan.choosing.pool import parts_of
+from fewscan.choosing.pool import any_open, parts_of, pool_of
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.uncertain import margin
 from fewscan.datasets.dataset import Dataset
@@ -18,6 +18,7 @@ from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
+from fewscan.mapping.scan_map import map_of
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -203,3 +204,22 @@ def test_where_all_but_one_patient_say_the_same_accuracy_is_not_known() -> None:
 
 def test_of_one_class_nothing_is_uncertain() -> None:
     assert margin(np.ones((3, 1), np.float32)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("look", [any_open, pool_of, map_of])
+def test_the_dataset_of_a_run_is_opened_once(
+    look: Callable[[Run], object],
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, as_it_is = untrained_run(split_dataset), Run.dataset_now
+    opened: list[Path] = []
+
+    def noting(run: Run, moved_to: Path | None = None) -> Dataset:
+        opened.append(run.folder)
+        return as_it_is(run, moved_to)
+
+    monkeypatch.setattr(Run, "dataset_now", noting)
+    look(run)
+    assert opened == [run.folder]

@@ -66,7 +66,7 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     parts = parts_of(dataset, split)
     snapshot = dataset.snapshot(split)
     if run is not None:
-        parts = _without_judges_of(run, run.open_dataset(dataset.folder), parts, snapshot.groups)
+        parts = _without_judges_of(run, run.seen_in(dataset), parts, snapshot.groups)
     settings = _encoder(run, encoder)
     features = embed_dataset(dataset, settings).features
     points = reduced(features, np.flatnonzero(parts.learning))
@@ -85,7 +85,7 @@ def any_open(run: Run, data: Path | None = None) -> bool:
     """Whether there is a scan to suggest in a run's dataset as it is today; no features are looked at."""
     dataset = run.dataset_now(data)
     whole = dataset.unsplit()
-    return bool(_without_judges_of(run, run.open_dataset(dataset.folder), parts_of(dataset), whole.groups).open.any())
+    return bool(_without_judges_of(run, run.seen_in(dataset), _parts_in(dataset, whole), whole.groups).open.any())
 
 
 def parts_of(dataset: Dataset, split: str | None = None) -> Parts:
@@ -93,7 +93,11 @@ def parts_of(dataset: Dataset, split: str | None = None) -> Parts:
 
     What belongs to a scan that judges is left out with it, also where it has no label yet: to choose is to look.
     """
-    whole = dataset.unsplit()
+    return _parts_in(dataset, dataset.unsplit(), split)
+
+
+def _parts_in(dataset: Dataset, whole: Snapshot, split: str | None = None) -> Parts:
+    """Return `parts_of` a dataset of which a snapshot under no split is there."""
     count = len(whole.manifest)
     said = dataset.labels.current(count)
     usable = whole.manifest["set_aside"].isna().to_numpy()

@@ -87,14 +87,15 @@ def map_of(
     own = usual_encoder() if run is None else asked_encoder(str(run.folder))
     settings = own if encoder is None else asked_encoder(encoder)
     embedded = embed_dataset(dataset, settings)
-    labels = labels_shown(dataset, run, split)[rows]
+    seen = None if run is None else run.seen_in(dataset)
+    labels = labels_shown(dataset, seen, split)[rows]
     colorings = [Coloring("label", labels.tolist(), (NO_LABEL, TEST_SET, HIDDEN))]
-    if run is not None and run.record.classes:
+    if run is not None and seen is not None and run.record.classes:
         features = embedded if encoder is None else embed_dataset(dataset, own)
-        colorings += _said_by(run, snapshot, features, rows, labels)
+        colorings += _said_by(run, seen, snapshot, features, rows, labels)
     colorings.append(Coloring("source", snapshot.manifest["source"].iloc[rows].tolist()))
-    if run is not None and split is None:
-        colorings.append(_parts("part of the run's split", run.open_dataset(dataset.folder), rows))
+    if seen is not None and split is None:
+        colorings.append(_parts("part of the run's split", seen, rows))
     elif dataset.splits:
         colorings.append(_parts("part of the split", snapshot, rows))
     of = f"dataset '{dataset.folder.resolve().name}'" if run is None else f"run '{run.folder.resolve().name}'"
@@ -108,22 +109,29 @@ def _parts(name: str, split: Snapshot, rows: Int64s) -> Coloring:
     return Coloring(name, parts.tolist(), (NO_PART, ADDED_SINCE))
 
 
-def labels_shown(dataset: Dataset, run: Run | None = None, split: str | None = None) -> np.ndarray:
-    """Return (N,) the label of every row today as a map shows it; of a test set, also of the run's, that it is one."""
+def labels_shown(dataset: Dataset, seen: Snapshot | None = None, split: str | None = None) -> np.ndarray:
+    """Return (N,) the label of every row today as a map shows it; of a test set that it is one.
+
+    seen: what a run saw of it, whose test set is one, too.
+    """
     whole = dataset.unsplit()
     shown = whole.manifest["label"].astype(object).fillna(NO_LABEL).to_numpy().copy()
     if dataset.splits:
         roles = dataset.split(split or dataset.splits[-1]).roles_now(moment_of(whole))
         shown[(roles == "hidden") & (whole.labels >= 0)] = HIDDEN
         shown[roles == "test"] = TEST_SET
-    if run is not None:
-        shown[run.open_dataset(dataset.folder).rows("test")] = TEST_SET
+    if seen is not None:
+        shown[seen.rows("test")] = TEST_SET
     return np.asarray(shown)
 
 
-def _said_by(run: Run, dataset: Snapshot, embedded: Embeddings, rows: Int64s, labels: np.ndarray) -> list[Coloring]:
-    """Return what a run that knows classes says of the rows: the class, whether that is the label, and what it decides."""
-    seen = run.open_dataset(dataset.folder)
+def _said_by(
+    run: Run, seen: Snapshot, dataset: Snapshot, embedded: Embeddings, rows: Int64s, labels: np.ndarray
+) -> list[Coloring]:
+    """Return what a run that knows classes says of the rows: the class, whether that is the label, and what it decides.
+
+    seen: what the run saw of the dataset.
+    """
     predicted = Predictor.of(run).of_features(embedded.features[rows])
     classes = np.array(run.record.classes, dtype=object)
     called = classes[predicted.logits.argmax(axis=1)]

@@ -134,7 +134,10 @@ class Run:
         Whatever became of labels and splits since, and whichever images were added, the run stays what it is. Raises
         FewscanError where the dataset is not found, its images are others, or its label log never said what the run saw.
         """
-        now = self.dataset_now(moved_to)
+        return self.seen_in(self.dataset_now(moved_to))
+
+    def seen_in(self, now: Dataset) -> Snapshot:
+        """Return what `open_dataset` does of the run's dataset, which is open already."""
         seen = self.seen_of(now.folder, now.images)
         if not has_said(now, seen):
             raise FewscanError(
