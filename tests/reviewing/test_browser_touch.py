@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WINDOWS = ((390, 844), (768, 1024), (1024, 768))
 OPEN = "() => document.getElementById('waiting')?.hidden ?? true"
 QUIET = "() => document.getElementById('standing')?.textContent !== ''"
+COVERED = "() => document.querySelector('.bar')?.offsetHeight ?? 0"  # by what stays while scans are scrolled, in pixels
 Place = tuple[float, float]
 
 
@@ -60,6 +61,7 @@ def test_every_view_is_read_and_reached_by_fingers(browser: "playwright.Browser"
                 assert (at, small_controls(page)) == (at, [])
                 assert (at, scrolls_sideways(page)) == (at, False)
                 assert (at, page.locator("kbd:visible").count()) == (at, 0)
+                assert (at, page.evaluate(COVERED) < height / 4) == (at, True)
 
 
 @pytest.mark.slow
@@ -105,6 +107,15 @@ def test_two_fingers_draw_nothing_on_the_map_and_one_draws_around(browser: "play
         corners = ((2, 2), (box["width"] - 2, 2), (box["width"] - 2, box["height"] - 2), (2, box["height"] - 2))
         touch(page, *(((box["x"] + across, box["y"] + down),) for across, down in corners))
         page.wait_for_function("() => document.querySelectorAll('.cell').length > 1")
+
+
+@pytest.mark.slow
+def test_where_no_scan_is_shown_no_heat_map_is_either(browser: "playwright.Browser", page_server: Served) -> None:
+    with tablet(browser, page_server, "/") as page:
+        page.evaluate("() => document.getElementById('heat').setAttribute('aria-pressed', 'true')")
+        page.check("input[value=settle]")
+        page.wait_for_function("() => document.getElementById('waiting').textContent === 'Nobody differs.'")
+        assert page.get_attribute("#heat", "aria-pressed") == "false"
 
 
 @pytest.mark.slow

@@ -107,6 +107,7 @@ function finished() {
   scan = null;
   ready = false;
   viewer.clear();
+  element("heat").setAttribute("aria-pressed", "false");
   const said = { first: "No scan is left without an answer. Train on the page Model; the page Grid shows what was answered.", second: "No scan of another person is left to read.", settle: "Nobody differs." };
   element("waiting").hidden = false;
   element("waiting").textContent = said[reading()];
