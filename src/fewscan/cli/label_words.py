@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.images.not_known import no_label_words
 from fewscan.wording import command_line, counted, listed
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
 
 def _unknown_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     """Return what new classes may say that nobody knows, and what helps then."""
+    from fewscan.images.not_known import no_label_words  # it loads what reads scans
+
     if not done.unknown:
         return []
     names = listed([f"'{name}'" for name in done.unknown])
