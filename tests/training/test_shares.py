@@ -3,7 +3,10 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +53,18 @@ def test_what_processes_make_comes_in_its_order(last: int) -> None:
     assert [number for number, _ in made] == list(range(last))
     assert len({process for _, process in made}) == min(last, 3)
     assert os.getpid() not in {process for _, process in made}
+
+
+def tidying(mark: Path) -> Iterator[int]:
+    # As libraries do that take away at the end of a process what they have made for it; a moment later than they may.
+    Finalize(None, lambda: (time.sleep(0.5), mark.touch()), exitpriority=1)
+    yield 1
+
+
+def test_a_process_whose_share_is_done_ends_by_itself_and_tidies_up(tmp_path: Path) -> None:
+    marks = [tmp_path / "first", tmp_path / "second"]
+    assert list(shared_out(tidying, [(mark,) for mark in marks], "cpu")) == [1, 1]
+    assert all(mark.exists() for mark in marks)
 
 
 def test_each_has_a_part_of_the_cores() -> None:

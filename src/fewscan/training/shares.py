@@ -24,6 +24,7 @@ from fewscan.training.batches import Rows
 from fewscan.training.devices import on_cpu, require_here
 
 _KILLED = "a process that did a share of this was killed, or failed as it says above: give the same command again"
+_END_SECONDS = 10  # within which a process whose work is done has ended
 
 Result = TypeVar("Result")
 How = Literal["made", "done", "refused", "memory", "fault"]
@@ -67,7 +68,10 @@ def shared_out(
         for _, hears in itertools.cycle(started):
             how, said = _heard(hears)
             if how == "done":
-                return  # and so the others are, too
+                # And so the others are, too: they end by themselves, and take away what their libraries have left.
+                for process, _ in started:
+                    process.join(_END_SECONDS)
+                return
             yield said
     finally:
         for process, _ in started:
