@@ -272,6 +272,47 @@ def test_the_same_number_in_another_source_and_table_is_somebody_else(
     assert facts_of(Dataset.open(dataset.folder), "patient")["patient"].nunique() == 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("known", "more"),
+    [
+        # Two IDs of one name: this table is read by the name, the other by the ID.
+        ("patient_id,patient_name\n0.png,a,7,Meier\n1.png,b,8,Huber\n", "7,Meier\n5.png,b,6,Meier\n"),
+        ("patient_name\n0.png,a,Meier\n1.png,b,Huber\n", "7,meier\n5.png,b,6,Wolf\n"),
+        ("PatientID\n0.png,a,007\n1.png,b,8\n", "7,Meier\n5.png,b,6,Meier\n"),
+    ],
+)
+def test_a_patient_who_comes_again_by_another_column_is_the_same_one(tmp_path: Path, known: str, more: str) -> None:
+    pile, table = tmp_path / "pile", tmp_path / "table.csv"
+    for number in range(2):
+        draw(pile / f"{number}.png", number)
+    table.write_text(f"path,label,{known}")
+    dataset = fewscan.import_scans(pile, tmp_path / "data", size_px=SIZE_PX, labels=table)
+    for number in (4, 5):
+        draw(pile / f"{number}.png", number)
+    table.write_text(f"path,label,patient_id,patient_name\n4.png,a,{more}")
+    fewscan.add_scans(dataset, pile, labels=table)
+    first, other, same, _ = facts_of(Dataset.open(dataset.folder), "patient")["patient"]
+    assert same == first != other
+
+
+@pytest.mark.slow
+def test_patients_that_another_column_parted_before_are_refused_as_one_with_the_option(tmp_path: Path) -> None:
+    pile, table = tmp_path / "pile", tmp_path / "table.csv"
+    for number in range(2):
+        draw(pile / f"{number}.png", number)
+    header = "path,label,patient_id,patient_name\n"
+    table.write_text(f"{header}0.png,a,7,Meier\n1.png,b,6,Meier\n")
+    dataset = fewscan.import_scans(pile, tmp_path / "data", size_px=SIZE_PX, labels=table, patient_column="patient_id")
+    for number in (4, 5):
+        draw(pile / f"{number}.png", number)
+    table.write_text(f"{header}4.png,a,7,Meier\n5.png,b,6,Meier\n")
+    with pytest.raises(FewscanError, match="--patient-column"):
+        fewscan.add_scans(dataset, pile, labels=table)
+    fewscan.add_scans(dataset, pile, labels=table, patient_column="patient_id")
+    assert facts_of(Dataset.open(dataset.folder), "patient")["patient"].nunique() == 2
+
+
 def test_two_patients_that_turn_out_to_be_one_ask_for_another_import(
     with_patients: tuple[Dataset, Path], tmp_path: Path
 ) -> None:

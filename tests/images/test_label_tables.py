@@ -1,5 +1,6 @@
 """Tables as spreadsheets and public sets write them: what is read, what is asked for, what they do to folders' labels."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -299,6 +300,29 @@ def test_columns_that_contradict_each_other_over_patients_are_asked_for_without_
     assert "Meier" not in said
     scans = [scan for scan in listed(root, labels=labels, patient_column="Patientenname") if scan.label]
     assert [scan.patient for scan in scans] == ["Meier", "Huber", "Meier", "Wolf"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        (["7,Meier", "7,Huber", "8,Meier", "9,Wolf"], []),
+        (["7,", "8,", ",Meier", ",Wolf"], ["2 rows", "2 rows"]),
+        (["7,", "6,Meier", "8,Meier", "9,Wolf"], ["1 row"]),
+    ],
+)
+def test_of_columns_that_name_no_patient_in_some_rows_the_refusal_says_in_how_many(root, cells, rows):
+    text = "path,label,patient_id,patient_name\n"
+    labels = table(root, text + "".join(f"{name}.png,x,{cell}\n" for name, cell in zip(NAMES, cells, strict=True)))
+    refused = refusal(root, labels=labels)
+    assert re.findall(r"\d+ rows?\b", refused) == rows
+    assert not re.search(r"\b0 ", refused)
+
+
+def test_a_column_without_patients_is_not_said_to_have_the_same(root):
+    labels = table(root, "path,label,patient_id,subject,patient_name\nISIC_0.png,x,7,,\nISIC_1.png,x,8,unknown,Meier\n")
+    said = notes_of(listed(root, labels=labels))
+    assert "the same patients in 'subject'" not in said
+    assert "the same patients in 'patient_name'" in said
 
 
 @pytest.mark.parametrize(

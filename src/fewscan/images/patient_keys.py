@@ -41,7 +41,8 @@ class PatientKeys:
 
         One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of
         one format (the scopes of a `ScanFile`), among sources that are called train, test and the like, and so is a name that
-        links two of these, as where a CSV names files of two sources.
+        links two of these, as where a CSV names files of two sources. Columns of tables, each of its own, link as well:
+        one table may be read by an ID and another by a name.
 
         Raises FewscanError where such a link makes one of two patients that were known as two.
         """
@@ -79,7 +80,8 @@ class PatientKeys:
         if twice:
             raise FewscanError(
                 f"{twice} of the patients are two or more in the dataset, and one by tables or headers of the new scans: "
-                "import all scans anew, so that what is one patient's stays together"
+                "import all scans anew, so that what is one patient's stays together, or name the column that tells them "
+                "apart with --patient-column"
             )
 
     def _hash(self, name: tuple[str, str]) -> str:

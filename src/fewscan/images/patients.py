@@ -62,9 +62,14 @@ def patient_key(written: str) -> str | None:
 
 
 def names_of(scan: ScanFile) -> list[tuple[str, str]]:
-    """Return the patient's name in every scope that it means something in, its source's first."""
+    """Return the patient's name in every scope that it means something in, its source's first; then of columns of tables."""
     if scan.patient is None:
         return []
     name = patient_key(scan.patient) if scan.patient_known else scan.patient
     of_parts = ("parts of one set",) if scan.patient_known and given_split(scan.source) is not None else ()
-    return [] if name is None else [(scope, name) for scope in (f"source {scan.source}", *of_parts, *scan.patient_scopes)]
+    if name is None:
+        return []
+    scopes = (f"source {scan.source}", *of_parts, *scan.patient_scopes)
+    columns = ((column, said) for column, text in scan.patient_columns if (said := patient_key(text)) is not None)
+    of_columns = [(f"{scope}, column {column}", said) for column, said in columns for scope in scopes]
+    return [*((scope, name) for scope in scopes), *of_columns]

@@ -44,11 +44,14 @@ def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Col
     keys = _patients(cells, fits, no_label)
     words = []
     for name, at in ((cells.columns[at], at) for at in fits if at != taken):
-        several = _several(keys[taken], keys[at])
-        held = (
-            f"{counted(several, 'patient')} with several values in '{name}' (--patient-column {shlex.quote(name)} parts them)"
-        )
-        words.append(held if several else f"the same patients in '{name}'")
+        several, unnamed = _several(keys[taken], keys[at]), _unnamed(keys[at], keys[taken])
+        if several:
+            way = f"--patient-column {shlex.quote(name)} parts them"
+            words.append(f"{counted(several, 'patient')} with several values in '{name}' ({way})")
+        elif any(key is not None for key in keys[at]):
+            words.append(f"the same patients in '{name}'{' where it names any' if unnamed else ''}")
+        else:
+            words.append(f"no patient in '{name}'")
     return words
 
 
@@ -88,6 +91,11 @@ def _several(one: Keys, other: Keys) -> int:
     return sum(len(theirs) > 1 for theirs in seen.values())
 
 
+def _unnamed(one: Keys, other: Keys) -> int:
+    """Return of how many rows `one` says nothing, and `other` something."""
+    return sum(mine is None and theirs is not None for mine, theirs in zip(one, other, strict=True))
+
+
 def _rank(name: str) -> int:
     return 0 if plain(name) == "patient" else 2 if _OF_NAMES.search(plain(name)) else 1
 
@@ -95,12 +103,18 @@ def _rank(name: str) -> int:
 def _contradiction(table: Path, cells: Cells, fits: Sequence[int], keys: dict[int, Keys]) -> str:
     a, b = next(_apart(fits, keys))
     names = listed([f"'{cells.columns[at]}'" for at in fits])
-    first, second = cells.columns[a], cells.columns[b]
+    why = " and ".join(_parts(cells.columns, keys, *pair) for pair in ((a, b), (b, a)))
     return (
-        f"{table} has {len(fits)} columns that may be the patient ({names}), and they contradict each other: "
-        f"{_several(keys[a], keys[b]):,} values of '{first}' have several in '{second}', and {_several(keys[b], keys[a]):,} of "
-        f"'{second}' several in '{first}': name one with --patient-column"
+        f"{table} has {len(fits)} columns that may be the patient ({names}), and none holds together all that the others do: "
+        f"{why}: name one with --patient-column"
     )
+
+
+def _parts(names: Sequence[str], keys: dict[int, Keys], one: int, other: int) -> str:
+    """Return in words why a column does not hold together what the other does."""
+    if several := _several(keys[other], keys[one]):
+        return f"'{names[one]}' has several values for {several:,} of '{names[other]}'"
+    return f"'{names[one]}' names none in {counted(_unnamed(keys[one], keys[other]), 'row')} in which '{names[other]}' does"
 
 
 def _apart(fits: Sequence[int], keys: dict[int, Keys]) -> Iterator[tuple[int, int]]:

@@ -85,6 +85,7 @@ class Columns:
     patient: int | None = None
     split: int | None = None
     one_hot: tuple[tuple[int, str], ...] = ()
+    patients: tuple[int, ...] = ()  # all that name the patient, unless one was asked for
     taken: str = ""  # in words, where a column goes by another name than `path`, `label`, `patient` or `split`
 
     @property
@@ -132,12 +133,14 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
     if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
         said.append(f"not read: {', '.join(unread)} (--label-column says which column holds the labels)")
+    patients: Sequence[int] = () if found["patient"] is None else (found["patient"],)
     if found["patient"] is not None and not asked["patient"]:
-        said += patients_beside(cells, found["patient"], _that_may_be(cells.columns, "patient"), options.no_label)
+        patients = _that_may_be(cells.columns, "patient")
+        said += patients_beside(cells, found["patient"], patients, options.no_label)
     if found["patient"] is None and not labels_alone and (unread := _unread_patients(cells.columns, _taken(found))):
         said.append(f"not read: {', '.join(unread)} (--patient-column says which column holds the patients)")
     path = found["path"]
-    return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
+    return Columns(path, found["label"], found["patient"], found["split"], one_hot, tuple(patients), ", ".join(said))
 
 
 def _position(table: Path, cells: Cells, what: str, asked: str | None, options: TableOptions) -> int | None:

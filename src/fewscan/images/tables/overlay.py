@@ -157,7 +157,7 @@ def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
     repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
     scopes = scan.patient_scopes if repeats else ()
     known = {"patient": row.patient, "patient_known": True, "patient_from": f"the table {row.table.name}"}
-    return known | {"patient_scopes": (*scopes, f"csv {_place_of(row.table)}")}
+    return known | {"patient_columns": row.patient_columns, "patient_scopes": (*scopes, f"csv {_place_of(row.table)}")}
 
 
 @cache

@@ -15,7 +15,7 @@ from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.alike import NO_PATIENT
 from fewscan.images.tables.columns import Columns, find_columns, is_one
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
-from fewscan.images.tables.reading import Cells, cell, position_of, read_cells
+from fewscan.images.tables.reading import Cells, cell, plain, position_of, read_cells
 
 # A column of fewscan's own tables, and what it says of a scan: that it has its label, or what in place of one.
 STATE_COLUMN = "label_state"
@@ -35,6 +35,7 @@ class Row:
     path: str
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
+    patient_columns: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # see `ScanFile`
     split: GivenSplit | None = None
     about_labels: bool = False
     several: bool = False
@@ -131,6 +132,7 @@ class _RowReader:
         self.options = options
         self.given = {text.casefold() for text in options.no_label}
         self.nothing = {text.casefold() for text in NO_LABEL} | self.given
+        self.nobody = self.nothing | NO_PATIENT
         self.rename = rename
         self.classes = classes
         self.key = partial(class_key, "", rename=rename, no_label=options.no_label)
@@ -157,15 +159,17 @@ class _RowReader:
             findings, said = self._chosen(findings)
             notes = (*notes, said)
         patient = cell(row, self.columns.patient)
-        if patient is not None and patient.casefold() in self.nothing | NO_PATIENT:
+        if patient is not None and patient.casefold() in self.nobody:
             notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
             patient = None
+        of_patient = [(plain(self.names[at]), text) for at in self.columns.patients if (text := cell(row, at)) is not None]
         read = Row(
             table=self.table,
             where=where,
             path=path,
             label=findings[0] if findings else None,
             patient=patient,
+            patient_columns=tuple((column, text) for column, text in of_patient if text.casefold() not in self.nobody),
             split=self._split(where, row),
             about_labels=self.columns.has_labels,
             several=several and not findings,
