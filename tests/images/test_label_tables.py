@@ -240,6 +240,18 @@ def test_what_is_said_in_place_of_a_class_is_no_class_wherever_labels_come_from(
     assert "nobody" in refusal(root, labels=labels, labels_only=False, rename={"nobody": "unsure"})
 
 
+def test_the_column_of_states_may_repeat_the_label_and_renames_go_before_it(tmp_path):
+    root = make(tmp_path / "pool", "1.png", "2.png", "3.png")
+    text = "path,label,label_state\n1.png,Unsure,unsure\n2.png,a,label\n"
+    scans = listed(root, labels=table(tmp_path, text))
+    assert [(scan.label, scan.state) for scan in scans] == [(None, "unsure"), ("a", None), (None, None)]
+    text = "path,label,label_state\n1.png,unsure,label\n2.png,,unsure\n"
+    assert "--rename" in refusal(root, labels=table(tmp_path, text))
+    scans = listed(root, labels=table(tmp_path, text), rename={"unsure": "doubtful"})
+    assert [(scan.label, scan.state) for scan in scans[:2]] == [("doubtful", None), (None, "unsure")]
+    assert "keep one" in refusal(root, labels=table(tmp_path, "path,label,label_state\n1.png,unsure,not a scan\n"))
+
+
 def test_ids_are_read_as_spreadsheets_keep_them_and_those_that_lost_their_zeros_are_told(tmp_path):
     root = make(tmp_path / "pool", "0012.png", "0013.png", "15.png")
     text = 'Datei;Befund;PatientenID\r\n="0012";a;="007"\r\n"=""0013""";b\u200b;7\r\n15;\u00a0b;9\r\n'

@@ -1,5 +1,6 @@
 """A row of a table -> what it says: which image, which label, which patient, which part of a split."""
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -189,10 +190,13 @@ class _RowReader:
                 f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing"
             )
         if state == "label":
-            if written is not None and said_in_place(written, self.classes) is not None:
-                raise FewscanError(f"{row.where}: no class can be called '{written}', which is said of scans without one")
+            if written is not None and written not in self.rename and said_in_place(written, self.classes) is not None:
+                raise FewscanError(
+                    f"{row.where}: no class can be called '{written}', which is said of scans without one: "
+                    f"{shlex.join(('--rename', f'{written}=NAME'))} makes it another class"
+                )
             return row if written is None else replace(row, label=written, several=False, notes=self.notes)
-        if row.label is not None or row.several:
+        if row.several or (row.label is not None and (row.label in self.rename or said_in_place(row.label) != state)):
             raise FewscanError(
                 f"{row.where} says '{row.label or written}' and, in its column '{STATE_COLUMN}', '{state}': keep one of them"
             )
