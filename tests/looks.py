@@ -1,11 +1,11 @@
 """What is wrong with how a page looks, as a browser computes it: faint text, small controls, a page wider than its window."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
 
-SCHEMES = ("light", "dark")
+SCHEMES: Final = ("light", "dark")
 FINGER_PX = 40
 
 # Of each text that is seen and can be acted on: its contrast with what lies behind it, where it is below WCAG 2.2's AA (1.4.3).
