@@ -12,6 +12,7 @@ from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import plan_of
 from fewscan.images.sources import ScanFile, parse_sources
+from fewscan.images.tables.overlay import label_from_tables
 from fewscan.images.tables.predictions import DECISIONS
 from fewscan.labeling.rule import Decision
 
@@ -409,6 +410,21 @@ def test_rows_of_one_table_that_name_one_image_are_several_findings(root, severa
     scans = [scan for scan in listed(root, labels=labels, several=several, rename=whole) if scan.path.suffix == ".png"]
     assert [scan.label for scan in scans][:3] == expected
     assert [notes_of([scan]).count("rows of ") for scan in scans] == [1, 0, 1, 0]
+
+
+def test_a_patient_is_one_where_headers_or_tables_of_parts_name_another_column(tmp_path):
+    train, test = make(tmp_path / "train", "1.png", "2.png"), make(tmp_path / "test", "3.png")
+    names = table(train, "path,label,patient_id,patient_name\n1.png,a,7,Meier\n2.png,b,6,Meier\n")
+    ids = table(test, "path,label,patient_id,patient_name\n3.png,a,7,Meier\n")
+    by_name, by_id = listed(train, labels=names), listed(test, labels=ids)
+    assert {scan.patient for scan in by_name if scan.label} == {"Meier"}
+    assert {scan.patient for scan in by_id if scan.label} == {"7"}
+    assert len(set(PatientKeys().hashed([*by_name, *by_id])) - {None}) == 1
+    header = {"patient": "007", "patient_scopes": ("dicom",)}
+    north, south = ScanFile("north", "1.png", train / "1.png", **header), ScanFile("south", "3.png", test / "3.png", **header)
+    sources = parse_sources([f"north={train}"])
+    read = label_from_tables([north], sources, [names], ImportOptions(), {})
+    assert len(set(PatientKeys().hashed([*read, south])) - {None}) == 1
 
 
 def test_a_patient_is_one_however_the_table_writes_its_number(root):

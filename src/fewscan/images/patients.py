@@ -62,14 +62,15 @@ def patient_key(written: str) -> str | None:
 
 
 def names_of(scan: ScanFile) -> list[tuple[str, str]]:
-    """Return the patient's name in every scope that it means something in, its source's first; then of columns of tables."""
+    """Return the patient's name in every scope that it means something in, its source's first, and other names."""
     if scan.patient is None:
         return []
     name = patient_key(scan.patient) if scan.patient_known else scan.patient
-    of_parts = ("parts of one set",) if scan.patient_known and given_split(scan.source) is not None else ()
-    if name is None:
-        return []
-    scopes = (f"source {scan.source}", *of_parts, *scan.patient_scopes)
-    columns = ((column, said) for column, text in scan.patient_columns if (said := patient_key(text)) is not None)
-    of_columns = [(f"{scope}, column {column}", said) for column, said in columns for scope in scopes]
-    return [*((scope, name) for scope in scopes), *of_columns]
+    own = scopes_of(scan.source) if scan.patient_known else scopes_of(scan.source)[:1]
+    also = ((scope, key) for scope, said in scan.patient_also if (key := patient_key(said)) is not None)
+    return [] if name is None else [*((scope, name) for scope in (*own, *scan.patient_scopes)), *also]
+
+
+def scopes_of(source: str) -> list[str]:
+    """Return the scopes that a patient's name means something in wherever it stands in this source, the source's first."""
+    return [f"source {source}", *(["parts of one set"] if given_split(source) is not None else [])]

@@ -65,8 +65,8 @@ class ScanFile:
     `label_from` (`classes.said_in_place`). `given_split` is the part of a split that the
     data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
     within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
-    where it comes from. `patient_columns` are columns of a table that name the patient, and what each says: tables that are
-    read by different ones of them speak of one patient. `study` is the DICOM study's identifier. `set_aside` is the reason why
+    where it comes from. `patient_also` are other names that the patient goes by, each with its scope, as of the columns
+    of a table that is read by another one. `study` is the DICOM study's identifier. `set_aside` is the reason why
     the image need not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
     """
 
@@ -81,7 +81,7 @@ class ScanFile:
     patient: str | None = field(default=None, repr=False)
     patient_known: bool = True
     patient_from: str | None = None
-    patient_columns: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    patient_also: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     patient_scopes: tuple[str, ...] = ()
     study: str | None = field(default=None, repr=False)
     set_aside: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE
 from fewscan.images.options import TableOptions
-from fewscan.images.patients import patient_key
+from fewscan.images.patients import patient_key, scopes_of
 from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
 from fewscan.images.tables.finding import Places
 from fewscan.images.tables.rows import Row, read_rows
@@ -153,11 +153,14 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
 
 def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
     """Return what an image takes from a row with a patient: one number in one table is one patient."""
+    table = f"csv {_place_of(row.table)}"
+    scopes = (*scopes_of(scan.source), table)
+    also = [(f"{scope}, column {column}", said) for column, said in row.patient_columns for scope in scopes]
     # What the file's header says too, the table only repeats.
-    repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
-    scopes = scan.patient_scopes if repeats else ()
+    if scan.patient is not None and patient_key(scan.patient) in {patient_key(said) for _, said in row.patient_columns}:
+        also += [(scope, scan.patient) for scope in scan.patient_scopes]
     known = {"patient": row.patient, "patient_known": True, "patient_from": f"the table {row.table.name}"}
-    return known | {"patient_columns": row.patient_columns, "patient_scopes": (*scopes, f"csv {_place_of(row.table)}")}
+    return known | {"patient_scopes": (table,), "patient_also": tuple(also)}
 
 
 @cache

@@ -36,7 +36,7 @@ class Row:
     path: str
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
-    patient_columns: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # see `ScanFile`
+    patient_columns: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # what each column of patients says
     split: GivenSplit | None = None
     about_labels: bool = False
     several: bool = False
