@@ -14,6 +14,7 @@ import typer
 from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.locks import LOCK_FILE
 from fewscan.training.run import MODEL_FILE, Run
 
@@ -256,6 +257,17 @@ def test_what_is_noted_in_a_dataset_that_cannot_be_written_is_refused_at_once_wi
     assert (done.returncode, done.stdout) == (2, "")
     assert f"'cp -r {'data' if 'data' in words else read_only / 'data'} COPY" in done.stderr.strip().splitlines()[-1]
     assert not (read_only / "new").exists()
+
+
+@pytest.mark.usefixtures("rights_count")
+def test_a_run_that_cannot_be_written_is_said_to_be_copied_where_the_test_set_is_opened_for_what_is_elsewhere(
+    workplace: Path,
+) -> None:
+    run, dataset = Run.open(workplace / "run"), Dataset.open(workplace / "data").snapshot()
+    run.folder.chmod(0o555)
+    with pytest.raises(FewscanError, match=r"its test set: copy it, 'cp -r .*run COPY .*name the copy$"):
+        run.require_openings(dataset)
+    run.folder.chmod(0o755)
 
 
 def test_a_copy_of_a_dataset_that_cannot_be_written_can_be_learned_from(fewscan: Command, read_only: Path) -> None:

@@ -24,10 +24,15 @@ def note_in_dataset(folder: Path, name: str, line: dict[str, Any]) -> None:
     note(folder / name, line)
 
 
-def require_notable(folder: Path) -> None:
-    """Raise FewscanError, saying what helps, where a dataset's folder cannot be written: before any work that is noted there.
+OF_DATASET = "A dataset notes in its folder which runs learn from it and how often its test set is opened"
+OF_RUN = "A run notes in its folder how often it opens its test set"
 
-    Which runs learn from it and look at its test set is known there alone: what cannot be noted is not done.
+
+def require_notable(folder: Path, why: str = OF_DATASET) -> None:
+    """Raise FewscanError, saying what helps, where a folder cannot be written: before any work that is noted there.
+
+    why: what is noted there, OF_DATASET or OF_RUN. Which runs learn from a dataset and look at its test set is known there
+    alone: what cannot be noted is not done.
     """
     with writing(folder):
         try:
@@ -38,7 +43,5 @@ def require_notable(folder: Path) -> None:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             reason, copied = os.strerror(error.errno), f"{shlex.join(('cp', '-r', str(folder)))} COPY && chmod -R u+w COPY"
-            raise FewscanError(
-                f"cannot write {folder}: {reason}. A dataset notes in its folder which runs learn from it and "
-                f"how often its test set is opened: copy it, '{copied}', and name the copy, of a run with --data"
-            ) from None
+            named = "name the copy, of a run with --data" if why == OF_DATASET else "name the copy"
+            raise FewscanError(f"cannot write {folder}: {reason}. {why}: copy it, '{copied}', and {named}") from None

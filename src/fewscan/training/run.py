@@ -13,11 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from fewscan import jsonl
-from fewscan.atomic import new_folder, replaced_file, require_writable, write_json, write_text
+from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
-from fewscan.datasets.records import note, require_notable
+from fewscan.datasets.records import OF_RUN, note, require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
@@ -273,7 +273,7 @@ class Run:
     def require_openings(self, dataset: Snapshot) -> None:
         """Raise FewscanError where `note_test_opening` would: before the work that it comes after."""
         require_notable(dataset.folder)
-        require_writable(self.folder / OPENINGS_FILE)
+        require_notable(self.folder, OF_RUN)
 
     def test_openings(self) -> dict[str, int]:
         """Return how often each verb has opened the test set for this run; `data.openings` knows of all runs."""
