@@ -105,7 +105,7 @@ class EfficientNetLiteStages(Encoder):
 
     form: ClassVar[Form] = LITE0
     same_passes = True
-    slow_on_cpu = True  # as it looks at each map by itself
+    graph_pays_from = 500  # as it looks at each map by itself, which PyTorch is slow at
     general_parts = 1 + _MIDDLE.start  # the stem, and the stages before the middle
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:

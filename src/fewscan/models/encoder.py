@@ -46,8 +46,9 @@ class Encoder(nn.Module):
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
     # Whether a pass in training is the same operations for every batch of a size, without random numbers: a GPU can record it.
     same_passes: ClassVar[bool] = False
-    # Whether PyTorch takes several times as long for its passes on a CPU as ONNX Runtime does, which can hold them as a graph.
-    slow_on_cpu: ClassVar[bool] = False
+    # From how many passes of an image on a CPU ONNX Runtime, which takes them as a graph, spares more time than writing that
+    # graph takes; None: not measured, or never.
+    graph_pays_from: ClassVar[int | None] = None
     # How many of its first parts see what every picture has, edges and textures, so that learned weights may stay as they are.
     general_parts: ClassVar[int] = 0
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first

@@ -15,7 +15,7 @@ from fewscan.progress import say
 # Images (B, C, S, S) float in [0, 1] -> features (B, D) float32, on the device of the encoder.
 Passes = Callable[[Tensor], Tensor]
 
-# Below so many passes of an image they take less time than writing the graph, some seconds.
+# Below so many passes of an image an encoder is not made ready for many.
 LEAST_PASSES = 500
 # Images that a thread passes through at once: what lies between two layers then stays in a processor's cache. A graph for any
 # number takes three times as long to write and is no quicker.
@@ -31,11 +31,11 @@ def passes_of(encoder: Encoder, spec: ImageSpec, device: torch.device, count: in
     if device.type != "cpu" or count < LEAST_PASSES:
         return encoder
     threads = max(1, torch.get_num_threads() // callers)
-    if not encoder.slow_on_cpu:
+    if encoder.graph_pays_from is None or count < encoder.graph_pays_from:
         return FoldedPasses(encoder, threads)
     if onnx_is_there():
         return RuntimePasses(encoder, spec, threads)
-    say(f"{encoder.name} is at least twice as fast on a CPU where ONNX Runtime is installed: pip install 'fewscan[onnx]'")
+    say(f"{encoder.name} is quicker on a CPU where ONNX Runtime is installed: pip install 'fewscan[onnx]'")
     return FoldedPasses(encoder, threads)
 
 

@@ -54,6 +54,7 @@ class ResNetSmall(Encoder):
     summary = "a small residual network, every scan standardized by itself; the default"
     settings_type = ResNetSmallSettings
     same_passes = True
+    graph_pays_from = 30_000  # of 96 px
 
     def __init__(self, settings: ResNetSmallSettings, channels: int, image_size_px: int) -> None:
         super().__init__(settings, channels, image_size_px)
