@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Self
@@ -54,18 +55,19 @@ class PatientKeys:
                 same.merge(names[0], name)
         if self.patients:
             self._take_over(same)
+        hash_of = lru_cache(maxsize=10_000)(self._hash)  # a patient's slices come one after the other
         for scan in scans:
             names = names_of(scan)
             if not names:
                 yield None
                 continue
-            root = self._hash(same[names[0]])
+            root = hash_of(same[names[0]])
             if not scan.patient_known:
                 yield FILE_PREFIX + root[:HEX_DIGITS]
                 continue
             patient = self.patients.get(root, root[:HEX_DIGITS])
             for name in names:
-                self.patients[self._hash(name)] = patient
+                self.patients[hash_of(name)] = patient
             yield patient
 
     def _take_over(self, same: "DisjointSet") -> None:

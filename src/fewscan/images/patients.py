@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -50,6 +51,7 @@ def is_known(patients: pd.Series) -> pd.Series:
     return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
 
 
+@lru_cache(maxsize=10_000)  # a patient's slices come one after the other
 def patient_key(written: str) -> str | None:
     """Return what all spellings of one patient have in common, or None where nothing is written.
 
