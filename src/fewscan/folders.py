@@ -1,6 +1,6 @@
 """The folders that fewscan writes, each known by one file, and how a folder of another kind is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,11 @@ Kind = Literal["dataset", "run", "comparison"]
 
 # The file that makes a folder one of its kind.
 MARKS: dict[Kind, str] = {"dataset": "dataset.json", "run": "run.json", "comparison": "plan.json"}
+# By these files what fewscan wrote is told from others' folders, in the midst of scans: nnU-Net has a dataset.json, too.
+_WRITTEN: dict[Kind, frozenset[str]] = {
+    "dataset": frozenset([MARKS["dataset"], "labels.db"]),
+    "run": frozenset([MARKS["run"], "config.yaml"]),
+}
 # By this file a run is finished.
 TRAINED_FILE = "model.safetensors"
 # What a run knows of its dataset as it was.
@@ -27,6 +32,11 @@ MADE_BY: dict[Kind, tuple[str, str]] = {
 def kind_of(folder: Path) -> Kind | None:
     """Return what a folder of fewscan's is; None where it is none."""
     return next((kind for kind, mark in MARKS.items() if (folder / mark).is_file()), None)
+
+
+def kind_written(names: Set[str]) -> Kind | None:
+    """Return whether a folder with files of these names is a dataset or a run of fewscan's; None where it is surely neither."""
+    return next((kind for kind, files in _WRITTEN.items() if files <= names), None)
 
 
 def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS)) -> Kind:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
-from fewscan.images.listing.walk import LINK_OUT
+from fewscan.images.listing.walk import LINK_OUT, WRITTEN
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.readers import read_images
 from fewscan.images.sources import ScanFile, Source, parse_sources
@@ -188,6 +188,21 @@ def test_a_source_that_is_a_link_itself_is_read(linked, tmp_path):
 def test_not_even_a_hash_is_taken_through_a_link_that_is_set_aside(linked):
     scans = [scan for scan in listed(linked) if scan.set_aside and scan.set_aside.startswith("a link")]
     assert [(image.reason, image.sha256) for image in read_images(scans, ImageSpec(size_px=8))] == [(LINK_OUT, None)] * 2
+
+
+def test_what_fewscan_wrote_is_no_folder_of_scans(root):
+    dataset = ["mydata/dataset.json", "mydata/labels.db", "mydata/features/0.npy"]
+    make(root, "glioma/a.png", *dataset, "runs/first/run.json", "runs/first/config.yaml", "runs/first/stress.png")
+    make(root, "nnUNet/dataset.json", "nnUNet/imagesTr/b.png")
+    aside = [scan.relative for scan in listed(root) if scan.set_aside == WRITTEN]
+    assert aside == ["mydata", "runs/first"]
+    assert (
+        {"glioma/a.png", "nnUNet/imagesTr/b.png"}
+        <= set(labels_of(listed(root)))
+        <= {*aside, *("glioma/a.png", "nnUNet/imagesTr/b.png", "nnUNet/dataset.json")}
+    )
+    assert "dataset of fewscan's" in refusal(root / "mydata")
+    assert "run of fewscan's" in refusal(root / "runs/first")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")

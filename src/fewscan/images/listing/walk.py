@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fewscan.errors import FewscanError
+from fewscan.folders import Kind, kind_written
 from fewscan.images.sources import ScanFile, Source, file_place, real_path
 from fewscan.partial import is_partial
 from fewscan.progress import say
@@ -17,6 +18,8 @@ SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 # What a walk says of links, beside the files that it lists.
 LISTED_ALREADY = "a link to what is listed by its own name"
 LINK_OUT = "a link out of the folder: only --follow-links reads what is there"
+# And of what holds no scans, but what became of some.
+WRITTEN = "a folder that fewscan wrote, a dataset or a run"
 
 
 def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, follow_links: bool = False) -> list[ScanFile]:
@@ -24,9 +27,9 @@ def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, f
 
     A link out of its source, to a file or a folder, is listed once, as set aside; one that stays inside is passed over, which
     is said, where its target is listed by its own name. With `follow_links` files are listed as often as there are links to
-    them, and folders once.
+    them, and folders once. A dataset or run of fewscan's below a source is listed once, as set aside.
 
-    Raises FewscanError where a folder cannot be read, and where a source holds no file.
+    Raises FewscanError where a folder cannot be read, and where a source holds no file, or is such a dataset or run.
     """
     tables = {file_place(table) for table in passed_over}
     scans = []
@@ -56,7 +59,7 @@ def _scan_file(source: Source, relative: str, set_aside: str | None) -> ScanFile
 
 
 def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
-    """Yield the path, relative to `root`, of every file below it, and of links why they are not gone through.
+    """Yield the path, relative to `root`, of every file below it, and of links and fewscan's folders why they are passed by.
 
     Each folder is gone through once, also where links make a loop.
     """
@@ -76,6 +79,11 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
         except OSError as error:
             raise FewscanError(f"cannot read the folder {folder}: {error.strerror}; mend that, or leave it out") from None
         below = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
+        if kind := kind_written({entry.name for entry in entries}):
+            if folder == root:
+                raise FewscanError(_no_scans(root, kind))
+            yield below.removesuffix("/"), WRITTEN
+            continue
         for entry in entries:
             if _passed_over(entry.name):
                 continue
@@ -91,6 +99,13 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
                 linked.append(Path(entry.path))
             else:
                 yield relative, None
+
+
+def _no_scans(folder: Path, kind: Kind) -> str:
+    return (
+        f"{folder} is a {kind} of fewscan's, no folder of scans: name one; 'fewscan label RUN' without one labels the "
+        "unlabeled scans of the run's dataset"
+    )
 
 
 def _passed_over(name: str) -> bool:
