@@ -82,6 +82,13 @@ def test_an_encoding_that_nothing_shows_is_asked_for(root):
     assert "--encoding" in refusal(root, labels=labels, encoding="utf-8")
 
 
+def test_a_mark_of_utf_8_before_text_in_another_encoding_is_no_part_of_the_first_column(root):
+    text = "path,label\n" + "".join(f"{path},{label}ö\n" for path, label in PLAIN.items())
+    labels = root / "labels.csv"
+    labels.write_bytes(b"\xef\xbb\xbf" + text.encode("cp1252"))
+    assert set(labels_of(root, labels=labels, encoding="cp1252").values()) == {"aö", "bö"}
+
+
 def test_a_separator_that_may_be_either_is_asked_for(root):
     labels = table(root, "path,x;label\nimg/ISIC_0.png,1;a\n")
     assert "--separator" in refusal(root, labels=labels)

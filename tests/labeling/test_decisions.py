@@ -292,6 +292,8 @@ def test_without_a_held_out_image_as_many_labels_help_as_the_error_asks_for() ->
     nothing = held_out(0, 2)
     assert Remedies.of(nothing, 0.05, 1, 0).labels == images_to_keep(0.05)
     assert Remedies.of(nothing, 0.05, 1, 500).labels is None
+    # Further images of patients that are held out already would not do.
+    assert "other patients" in Remedies.of(nothing, 0.05, 1, 0).words(("run",))
 
 
 def test_where_images_are_too_few_as_many_more_are_asked_for_as_a_split_asks_for() -> None:

@@ -58,7 +58,7 @@ def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
 
 def _unknown_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     """Return what new classes may say that nobody knows, and what helps then."""
-    from fewscan.images.not_known import no_label_words  # it loads what reads scans
+    from fewscan.images.not_known import unknown_options  # it loads what reads scans
 
     if not done.unknown:
         return []
@@ -66,7 +66,7 @@ def _unknown_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     first = "" if done.batch is None else f"take all of this back with {_undoing(done, dataset)}, and "
     return [
         f"warning: by their names, new classes may say that nobody knows ({names}): if so, {first}give "
-        f"{no_label_words(done.unknown)}, which leaves them out, or --rename OLD=unsure"
+        f"{unknown_options(done.unknown)}"
     ]
 
 

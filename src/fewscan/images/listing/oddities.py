@@ -9,7 +9,7 @@ from fewscan.images.classes import misspelled
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
 from fewscan.images.listing.stems import patient_pattern
-from fewscan.images.not_known import may_say_unknown, no_label_words
+from fewscan.images.not_known import may_say_unknown, unknown_options
 from fewscan.images.options import ImportOptions
 from fewscan.images.part_names import given_split
 from fewscan.images.patients import patient_key
@@ -62,7 +62,7 @@ def classes_unknown(scans: Sequence[ScanFile], asked: ImportOptions, known: Sequ
     unknown = {name: counts[name] for name in may_say_unknown(sorted({*counts} - {*known, *asked.rename.values()}))}
     if not unknown:
         return []
-    return [f"{each_counted(unknown)}: such a name may say that nobody knows the class: if so, give {no_label_words(unknown)}"]
+    return [f"{each_counted(unknown)}: such a name may say that nobody knows the class: if so, give {unknown_options(unknown)}"]
 
 
 def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:

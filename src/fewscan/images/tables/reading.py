@@ -68,7 +68,8 @@ def _text(table: Path, encoding: str | None) -> str:
         raise FewscanError(f"{table} is {kind}: save it as CSV (comma separated, UTF-8) and name that")
     try:
         codecs.lookup(encoding or "utf-8")
-        return content.decode(encoding or _encoding(content)).removeprefix("\ufeff")
+        # A mark of UTF-8 may stand before text that is in another encoding, where a script put it there.
+        return content.removeprefix(codecs.BOM_UTF8).decode(encoding or _encoding(content)).removeprefix("\ufeff")
     except LookupError:
         raise FewscanError(f"--encoding {encoding} is unknown: for example utf-8, utf-16, cp1252 or latin-1") from None
     except UnicodeDecodeError:
