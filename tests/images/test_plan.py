@@ -35,6 +35,12 @@ def test_a_plan_counts_classes_and_says_where_they_come_from(tmp_path: Path) -> 
     assert (pile.classes, pile.unlabeled) == ({}, 4)
 
 
+def test_a_plan_counts_what_is_said_in_place_of_a_class(tmp_path: Path) -> None:
+    (scans,) = package.plan_import(folders(tmp_path / "scans", glioma=3, normal=2, unsure=4)).sources
+    assert (scans.classes, scans.unlabeled, scans.states) == ({"glioma": 3, "normal": 2}, 4, {"unsure": 4})
+    assert any("--rename 'unsure=NAME'" in note and count == 4 for note, count in scans.notes.items())
+
+
 def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:
     folders(tmp_path / "scans", glioma=3, normal=2)
     done = fewscan("import", "scans", "--plan", "--out", "data", cwd=tmp_path)

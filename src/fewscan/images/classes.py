@@ -181,8 +181,13 @@ def _named(scan: ScanFile, label: str, rename: Mapping[str, str], no_label: Coll
     if not meant.startswith(IN_PLACE):
         return replace(scan, label=meant)
     state = said_in_place(meant.removeprefix(IN_PLACE))
-    said = "its table says" if label.startswith(IN_PLACE) else f"the label '{label}' means"
-    note = f"{said} that it {'has no label' if state is None else f'is {state}'}"
+    without = "has no label" if state is None else f"is {state}"
+    if label.startswith(IN_PLACE):
+        note = f"its table says that it {without}"
+    elif label in rename:
+        note = f"what '{label}' was renamed to says that it {without}"
+    else:
+        note = f"'{label}' names no class, it says that the scan {without}: --rename '{label}=NAME' makes it one"
     whence = None if state is None else scan.label_from
     return replace(scan, label=None, label_from=whence, label_level=None, state=state, notes=(*scan.notes, note))
 

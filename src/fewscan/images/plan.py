@@ -22,15 +22,16 @@ EXAMPLES_SHOWN = 3
 class SourcePlan(Settings):
     """What was understood of one source; numbers count images.
 
-    classes: name -> images. labels_from, patients_from: where labels and patients come from, in words. given_splits: parts of
-    the split that the data came with. set_aside, notes: reason, and note -> images; examples: for each of these the first few
-    paths.
+    classes: name -> images; states: what is said in place of a class -> images. labels_from, patients_from: where labels and
+    patients come from, in words. given_splits: parts of the split that the data came with. set_aside, notes: reason, and note
+    -> images; examples: for each of these the first few paths.
     """
 
     name: str
     folder: str
     images: int
     classes: dict[str, int]
+    states: dict[str, int]
     labels_from: dict[str, int]
     unlabeled: int
     patients: int
@@ -96,6 +97,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items(), key=_in_order)),
         labels_from=_labels_from(taken),
         unlabeled=sum(scan.label is None for scan in taken),
+        states=dict(sorted(Counter(scan.state for scan in taken if scan.state is not None).items())),
         patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
         images_with_patient=len(known),
         patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
@@ -131,7 +133,8 @@ def _understood(source: SourcePlan) -> list[str]:
     if source.classes:
         lines.append(f"  classes, from {listed(list(source.labels_from))}: {each_counted(source.classes, NAMES_SHOWN)}")
     if source.unlabeled:
-        lines.append(f"  without a label: {source.unlabeled:,}")
+        states = f", of them {each_counted(source.states, NAMES_SHOWN)}" if source.states else ""
+        lines.append(f"  without a label: {source.unlabeled:,}{states}")
     if source.images_with_patient:
         all_known = source.images_with_patient == source.images
         known = "all images" if all_known else f"{source.images_with_patient:,} of {counted(source.images, 'image')}"
