@@ -25,7 +25,7 @@ from fewscan.training.continuing import asked_encoder
 from fewscan.training.embedding import Embeddings, embed_dataset, usual_encoder
 from fewscan.training.run import Run
 
-NO_LABEL, TEST_SET, HIDDEN = "no label", "test set: not shown", "hidden by the split"
+NO_LABEL, TEST_SET, HIDDEN = "no label", "test set and what goes with it: not shown", "hidden by the split"
 NO_PART = "in no part"
 AS_LEARNED = "as labeled, and learned from"
 DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
