@@ -12,7 +12,7 @@ from itertools import combinations, takewhile
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.images.kaggle import KAGGLE_SETS
-from fewscan.images.options import NO_LABEL
+from fewscan.images.options import words_for_no_label
 from fewscan.images.sources import InPlace, ScanFile
 from fewscan.wording import listed
 
@@ -197,7 +197,7 @@ def _meant(source: str, label: str, rename: Mapping[str, str], no_label: Collect
     name = _new_name(source, label, rename)
     if name.startswith(IN_PLACE) or name in classes:
         return name
-    if name != label and name.casefold() in {word.casefold() for word in (*NO_LABEL, *no_label)}:
+    if name != label and name.casefold() in words_for_no_label(no_label):
         return IN_PLACE
     state = said_in_place(name, classes)
     return name if state is None else f"{IN_PLACE}{state}"

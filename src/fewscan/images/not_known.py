@@ -49,8 +49,10 @@ def unsettled(labels: Sequence[str], key: Callable[[str], str], nothing: Collect
     key: as `classes.class_key` has it. nothing: words for no label, in lower case.
     """
     unknown = [label for label in labels if _says_unknown(label, key(label), nothing)]
-    unsure = (label for label in unknown if key(label) == f"{IN_PLACE}unsure" and label.casefold() not in nothing)
-    return (label, True) if (label := next(unsure, None)) is not None else (unknown[0], False) if unknown else None
+    for label in unknown:
+        if key(label) == f"{IN_PLACE}unsure" and label.casefold() not in nothing:
+            return label, True
+    return (unknown[0], False) if unknown else None
 
 
 def _says_unknown(label: str, key: str, nothing: Collection[str]) -> bool:

@@ -1,7 +1,7 @@
 """What a user may say of an import, as one object: where labels and patients come from, and how images are stored."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,6 +26,11 @@ Several = Literal["none", "first", "whole"]
 Separator = Literal["comma", "semicolon", "tab"]
 # In tables, besides an empty cell.
 NO_LABEL = ("NA", "N/A", "#N/A", "<NA>", "nan", "None", "null", "?")
+
+
+def words_for_no_label(given: Iterable[str] = ()) -> frozenset[str]:
+    """Return NO_LABEL and the words that a user gave besides, in lower case."""
+    return frozenset(word.casefold() for word in (*NO_LABEL, *given))
 
 
 class TableOptions(Settings):

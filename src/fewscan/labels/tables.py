@@ -14,7 +14,7 @@ import pandas as pd
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
-from fewscan.images.options import NO_LABEL, TableOptions
+from fewscan.images.options import TableOptions, words_for_no_label
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
@@ -173,4 +173,4 @@ def _state_of(label: str) -> State:
 
 
 def _reads_otherwise(label: str) -> bool:
-    return label.casefold() in {word.casefold() for word in NO_LABEL} or said_in_place(label) is not None
+    return label.casefold() in words_for_no_label() or said_in_place(label) is not None

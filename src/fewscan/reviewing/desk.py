@@ -28,7 +28,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.turned import Turns, turns_in
 from fewscan.errors import FewscanError
 from fewscan.images.classes import fit_classes, said_in_place
-from fewscan.images.options import NO_LABEL
+from fewscan.images.options import words_for_no_label
 from fewscan.labels.log import LabelLog, State
 from fewscan.reviewing.board import Board, Said
 
@@ -184,7 +184,7 @@ class Desk:
         name = name.strip()
         if not name or not name.isprintable() or len(name) > MAX_CLASS_LETTERS:
             raise FewscanError(f"a class needs a name of 1 to {MAX_CLASS_LETTERS} letters that can be printed")
-        if said_in_place(name) is not None or name.casefold() in {word.casefold() for word in NO_LABEL}:
+        if said_in_place(name) is not None or name.casefold() in words_for_no_label():
             raise FewscanError(f"'{name}' is what is said of a scan without a class: give the class another name")
         fitted = fit_classes({("", name)}, self._classes, {})["", name]
         if fitted not in self._classes:

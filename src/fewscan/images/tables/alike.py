@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import number_key, spelling_key
-from fewscan.images.options import NO_LABEL
+from fewscan.images.options import words_for_no_label
 from fewscan.images.patients import patient_key
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted, listed
@@ -41,6 +41,8 @@ def patients_column(table: Path, cells: Cells, fits: Sequence[int], no_label: Co
 
 def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Collection[str]) -> list[str]:
     """Return of each of the columns `fits` that is not `taken`, in words, how the patients of that one are known in it."""
+    if len(fits) == 1:
+        return []
     keys = _patients(cells, fits, no_label)
     words = []
     for name, at in ((cells.columns[at], at) for at in fits if at != taken):
@@ -57,7 +59,7 @@ def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Col
 
 def labels_column(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> int | None:
     """Return which of several columns of labels to read, where all name the same classes: words before numbers; else None."""
-    nothing = {word.casefold() for word in (*NO_LABEL, *no_label)}
+    nothing = words_for_no_label(no_label)
     keys = [_keys(cells, at, spelling_key, nothing) for at in fits]
     if not all(_holds(one, other) for one in keys for other in keys):
         return None
@@ -66,7 +68,7 @@ def labels_column(cells: Cells, fits: Sequence[int], no_label: Collection[str]) 
 
 
 def _patients(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> dict[int, Keys]:
-    nothing = NO_PATIENT | {word.casefold() for word in (*NO_LABEL, *no_label)}
+    nothing = NO_PATIENT | words_for_no_label(no_label)
     return {at: _keys(cells, at, patient_key, nothing) for at in fits}
 
 

@@ -10,7 +10,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.classes import BETWEEN_FINDINGS, IN_PLACE, class_key, said_in_place
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.not_known import unsettled
-from fewscan.images.options import NO_LABEL, Several, TableOptions
+from fewscan.images.options import Several, TableOptions, words_for_no_label
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.alike import NO_PATIENT
@@ -132,7 +132,7 @@ class _RowReader:
         self.columns = columns
         self.options = options
         self.given = {text.casefold() for text in options.no_label}
-        self.nothing = {text.casefold() for text in NO_LABEL} | self.given
+        self.nothing = words_for_no_label(options.no_label)
         self.nobody = self.nothing | NO_PATIENT
         self.rename = rename
         self.classes = classes
