@@ -22,7 +22,7 @@ from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import DecisionRule
 from fewscan.splits.acceptance import independent
-from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, among, images_needed, takes
+from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, among, images_needed
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
@@ -49,7 +49,6 @@ class Asked:
 
 
 Called = tuple[str | Path, ...]
-# What commands call the run in what is kept in it or passed on: that has no paths.
 RUN: Called = (RUN_ELSEWHERE,)
 
 
@@ -191,10 +190,14 @@ def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: s
 
     odd: how many images are held out besides, and out of distribution.
     """
-    if len(images.rows) < images_needed(target_error, candidates=candidates):
-        besides = f", and {odd} out of distribution" if odd else ""
-        needs = takes(target_error, candidates=candidates)
-        return None, f"nothing is accepted: {needs}; there are {len(images.rows)}{besides}"
+    needed = images_needed(target_error, candidates=candidates)
+    if len(images.rows) < needed:
+        besides = f", besides {odd} out of distribution, which support nothing" if odd else ""
+        return None, (
+            f"nothing is accepted: an error of {target_error:g}{among(candidates)} takes at least {needed} held-out images, "
+            "each of another patient or set of copies, even if the network is right on all; there are "
+            f"{len(images.rows)}{besides}"
+        )
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
     threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)

@@ -45,7 +45,10 @@ class Remedies(Settings):
             on_page = f"let {HOST} hold out all labels in turn, in {self.folds} folds"
             ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
         if self.labels is not None:
-            ways.append(f"label about {self.labels:,} more images of as many other patients{', too' if ways else ''}")
+            ways.append(
+                f"label about {self.labels:,} more images of as many other patients{', too' if ways else ''} (an estimate, for "
+                "a network that is wrong as often as this one)"
+            )
         if self.target_error is not None:
             on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label anew"
             allowed = advised(f"give --target-error {self.target_error:g}", on_page)

@@ -9,7 +9,15 @@ from fewscan.datasets.descriptions import Split
 from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
-from fewscan.splits.support import ENOUGH_VALIDATION, OUT_OF_DISTRIBUTION, TARGET_ERROR, images_to_keep, least_target, takes
+from fewscan.splits.support import (
+    ENOUGH_VALIDATION,
+    OUT_OF_DISTRIBUTION,
+    TARGET_ERROR,
+    among,
+    images_needed,
+    images_to_keep,
+    least_target,
+)
 from fewscan.wording import command_line
 
 
@@ -43,24 +51,27 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     kept = images_to_keep(candidates=runs)
     if held_out >= kept:
         return []
+    needed = images_needed(TARGET_ERROR, candidates=runs)
     needs = (
-        f"'fewscan label' would accept nothing at its usual --target-error: {takes(TARGET_ERROR, candidates=runs)}; since "
-        f"about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution, keep {kept}"
+        f"'fewscan label' would accept nothing at its usual --target-error of {TARGET_ERROR:g}{among(runs)}. That takes at "
+        f"least {kept} labels that can be held out, each of another patient or set of copies: {needed} if the network is right "
+        f"on all, and some to spare, since about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution."
     )
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
-    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all {labels:,} in turn, by five more trainings"
+    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, by five more trainings"
     lone = classes_of_one_group(dataset)
+    there = f"The validation set holds {held_out:,}." if held_out else "There is no validation set."
     if labels >= kept and not lone:
-        there = f"the validation set holds {held_out:,}" if held_out else "there is no validation set"
-        return [f"{needs}; {there}: after training, {in_turn}"]
+        return [f"{needs} {there} After training, {in_turn}: {labels:,} count."]
     if labels >= kept:
         return [
-            f"{needs}; the validation set holds {held_out:,}, and labels cannot be held out in turn, since those of "
-            f"{quoted(lone)} are of one patient or set of copies alone: label others, or leave the class out"
+            f"{needs} {there} Labels cannot be held out in turn, since those of {quoted(lone)} are of one patient or set of "
+            "copies alone: label others, or leave the class out."
         ]
     reachable = least_target(labels, candidates=runs)
-    larger = "" if reachable is None else f", or ask for --target-error {reachable:g}"
+    larger = "" if reachable is None else f" These labels can support --target-error {reachable:g} at best."
     return [
-        f"{needs}; all labels together come to {labels:,}, also where {in_turn}: label {kept - labels:,} more at least{larger}"
+        f"{needs} All labels together come to {labels:,}, so label {kept - labels:,} more at least. After training, {in_turn}; "
+        f"'fewscan label' then estimates by the network's mistakes how many more it takes.{larger}"
     ]

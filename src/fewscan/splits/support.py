@@ -46,15 +46,6 @@ def among(candidates: int) -> str:
     return f" while you choose among {candidates} runs" if candidates > 1 else ""
 
 
-def takes(target_error: float, *, candidates: int = 1) -> str:
-    """Return in words how many held-out images it takes to support `target_error`, and which ones count."""
-    needed = images_needed(target_error, candidates=candidates)
-    return (
-        f"an error of {target_error:g}{among(candidates)} takes at least {needed} held-out images, each of another patient or "
-        "set of copies and none of them out of distribution, and more where the network is wrong on some"
-    )
-
-
 def least_target(images: int, *, candidates: int = 1) -> float | None:
     """Return the least of TARGETS for which so many images are enough to keep; None where they are for none."""
     return next((target for target in TARGETS if images_to_keep(target, candidates=candidates) <= images), None)
