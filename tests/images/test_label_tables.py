@@ -477,7 +477,7 @@ def test_a_table_adds_to_folders_and_goes_before_them_with_a_note(tmp_path):
     sources = parse_sources([str(root)])
     notes = plan_of(scans, sources).sources[0].notes
     assert list(notes.values()) == [1]
-    assert "labels.csv says 'b', its folder 'a'" in next(iter(notes))
+    assert all(word in next(iter(notes)) for word in ("labels.csv", "'b'", "'a'"))
 
 
 def test_labels_only_ignores_folders_and_an_empty_cell_does_not(tmp_path):
@@ -551,7 +551,7 @@ def test_a_prediction_changes_no_label_that_a_person_gave(tmp_path):
         "b/2.png": "folder",
     }
     assert {scan.relative: scan.label for scan in scans} == {"3.png": "b", "4.png": "a", "a/1.png": "a", "b/2.png": "b"}
-    assert "a prediction changes no label" in notes_of(scans)
+    assert "a prediction changes none" in notes_of(scans)
 
 
 @pytest.mark.parametrize("header", ["row,group,label,predicted,probability_a,score", "row,label,logit_a,logit_b"])

@@ -485,3 +485,19 @@ def test_of_many_notes_a_short_plan_shows_some_and_counts_the_rest(root):
     short = plan_of(noted, parse_sources([str(root)])).short_lines
     assert sum(": note" in line for line in short) == KINDS_SHOWN
     assert any("3 more" in line for line in short)
+
+
+def test_what_costs_labels_is_noted_first_and_how_rows_are_spelled_last(root):
+    make(root, *(f"{name}/{number}.png" for name in "abc" for number in range(9)))
+    rows = [f"{name.upper()}/{number}.png,{'bca'['abc'.index(name)]}" for name in "abc" for number in range(8)]
+    (root / "labels.csv").write_text("path,label\n" + "\n".join([*rows, "C/8.png,a|b", "C/8.png,b"]) + "\n")
+    found = parse_sources([str(root)])
+    scans = list_scans(found, ImportOptions(labels=(root / "labels.csv",)))
+    planned = plan_of(scans, found)
+    notes = [line for line in planned.lines if " note on " in line]
+    *costly, differing, spelled = notes
+    assert all("--several" in note for note in costly)
+    # Of all that a table and folders say, there is one note.
+    assert "25 images" in differing
+    assert all(f"'{table}' in place of '{folder}' (8)" in differing for folder, table in zip("abc", "bca", strict=True))
+    assert "suffix" in spelled

@@ -135,8 +135,9 @@ def test_a_class_that_may_say_that_nobody_knows_is_told_with_the_option_that_tak
 def test_a_class_that_may_say_that_nobody_knows_can_be_kept_as_unsure_as_the_advice_says(tmp_path: Path) -> None:
     scans = folders(tmp_path / "scans", glioma=3, unklar=3)
     (told,) = classes_unknown([ScanFile("scans", "1.png", scans, label="unklar")], ImportOptions())
-    (renamed,) = [word.strip(",") for word in shlex.split(told) if word.strip(",").endswith("=unsure")]
-    (source,) = package.plan_import(scans, rename={"unklar": renamed.partition("=")[2]}).sources
+    (renamed,) = [word.strip(",") for word in shlex.split(told) if word.startswith("--rename=")]
+    old, _, new = renamed.removeprefix("--rename=").partition("=")
+    (source,) = package.plan_import(scans, rename={old: new}).sources
     assert (set(source.classes), source.unlabeled) == ({"glioma"}, 3)
 
 

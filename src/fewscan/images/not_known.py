@@ -60,10 +60,11 @@ def _says_unknown(label: str, key: str, nothing: Collection[str]) -> bool:
     return key.startswith(IN_PLACE) or (not renamed and (label.casefold() in nothing or bool(may_say_unknown([label]))))
 
 
-def unknown_options(names: Iterable[str]) -> str:
+def unknown_options(names: Collection[str]) -> str:
     """Return the options that make no classes of such names. With `=`, since a word may be a stroke or two."""
+    unsure = " ".join(f"--rename={shlex.quote(f'{name}=unsure')}" for name in names)
     no_label = " ".join(f"--no-label={shlex.quote(name)}" for name in names)
-    return f"--rename OLD=unsure, or where it says nothing {no_label}"
+    return f"{unsure}, or where it says nothing {no_label}"
 
 
 def _letters(name: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 # Of one image there may be several notes, which stand in one field of a table so.
 BETWEEN_NOTES = " | "
+# Of a row that was found to be about an image all the same: nothing is lost by it.
+SPELLED_OTHERWISE = "writes folders, case, slashes or suffix in another way"
 
 
 def in_one_field(notes: Sequence[str]) -> str | None:
@@ -15,3 +17,13 @@ def in_one_field(notes: Sequence[str]) -> str | None:
 def how_often(notes: Iterable[Iterable[str]]) -> dict[str, int]:
     """Return of how many images each note was made, of the notes on each."""
     return dict(sorted(Counter(note for one in notes for note in one).items()))
+
+
+def kind_of(note: str) -> str:
+    """Return what a note has in common with those that differ from it in names only: what stands before its first colon."""
+    return note.split(":")[0]
+
+
+def of_spelling(note: str) -> bool:
+    """Whether a note is only on how a row was found, which matters least to its readers."""
+    return note.endswith(SPELLED_OTHERWISE)

@@ -8,6 +8,7 @@ from typing import get_args
 from fewscan.config import Settings
 from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
+from fewscan.images.notes import kind_of, of_spelling
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
 from fewscan.wording import counted, each_counted, folder_below, listed
@@ -40,6 +41,7 @@ class SourcePlan(Settings):
     given_splits: dict[str, int]
     set_aside: dict[str, int]
     notes: dict[str, int]
+    kinds: dict[str, int]
     examples: dict[str, tuple[str, ...]]
 
 
@@ -60,7 +62,9 @@ class ImportPlan(Settings):
     def lines(self) -> list[str]:
         """The plan for people, a line a fact."""
         lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
-        return [*lines, *self.opened, *self.chosen, *_warnings(self.warnings)]
+        choices = any(" --" in text for text in self.warnings)
+        last = ["Where a warning is right, add the option that it names to the command."] if choices and self.images else []
+        return [*lines, *self.opened, *self.chosen, *_warnings(self.warnings), *last]
 
     @property
     def short_lines(self) -> list[str]:
@@ -104,15 +108,24 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         given_splits={part: parts[part] for part in get_args(GivenSplit) if parts[part]},
         set_aside=dict(Counter(reasons[scan.set_aside] for scan in scans if scan.set_aside is not None)),
         notes=dict(Counter(note for scan in taken for note in scan.notes)),
+        kinds=_kinds_of_notes(taken),
         examples={text: tuple(paths) for text, paths in examples.items()},
     )
+
+
+def _kinds_of_notes(scans: Sequence[ScanFile]) -> dict[str, int]:
+    """Return of how many images a note of each kind is made: kinds whose images have no label first, mere spelling last."""
+    images = Counter(one for scan in scans for one in {kind_of(note) for note in scan.notes})
+    with_label = {kind_of(note) for scan in scans if scan.label is not None for note in scan.notes}
+    order = sorted(images, key=lambda one: (of_spelling(one), one in with_label))
+    return {one: images[one] for one in order}
 
 
 def _reasons(written: Sequence[str]) -> dict[str, str]:
     """Return what each reason is counted under: its kind, before the first colon, or all of it where the kind has no other."""
     kinds: dict[str, set[str]] = {}
     for reason in written:
-        kinds.setdefault(reason.split(":")[0], set()).add(reason)
+        kinds.setdefault(kind_of(reason), set()).add(reason)
     return {reason: reason if len(same) == 1 else kind for kind, same in kinds.items() for reason in same}
 
 
@@ -167,17 +180,26 @@ def _set_aside(source: SourcePlan) -> list[str]:
     return [f"  {count:,} set aside: {text} ({_such_as(source, text)})" for text, count in source.set_aside.items()]
 
 
-def _notes(source: SourcePlan) -> list[str]:
-    return [f"  note on {counted(count, 'image')}: {text} ({_such_as(source, text)})" for text, count in source.notes.items()]
+def _notes(source: SourcePlan, *, examples: bool = True) -> list[str]:
+    """Return a line for each kind of notes; of a kind with several, what they differ in, the most frequent first."""
+    lines = []
+    for one, count in source.kinds.items():
+        notes = {note: images for note, images in source.notes.items() if kind_of(note) == one}
+        first = next(iter(notes))
+        differing = {note.removeprefix(f"{one}: "): images for note, images in Counter(notes).most_common()}
+        text = first if len(notes) == 1 else f"{one}: {each_counted(differing, NAMES_SHOWN if examples else KINDS_SHOWN)}"
+        such_as = f" ({_such_as(source, first)})" if examples else ""
+        lines.append(f"  note on {counted(count, 'image')}: {text}{such_as}")
+    return lines
 
 
 def _in_short(source: SourcePlan) -> list[str]:
     lines = []
     if source.set_aside:
         lines.append(f"  set aside: {_kinds(source.set_aside)}")
-    notes = list(source.notes.items())
+    notes = _notes(source, examples=False)
     # In full, as the plan has them: what a person should know of scans is no less to be known when they are read.
-    lines += [f"  note on {counted(count, 'image')}: {text}" for text, count in notes[:KINDS_SHOWN]]
+    lines += notes[:KINDS_SHOWN]
     if (rest := len(notes) - KINDS_SHOWN) > 0:
         lines.append(f"  and {counted(rest, 'more note')}: import --plan says them")
     return lines
@@ -195,5 +217,5 @@ def _kinds(counts: dict[str, int]) -> str:
     """Return reasons or notes in short: what stands before their first colon, and how many images that is said of."""
     kinds: Counter[str] = Counter()
     for text, count in counts.items():
-        kinds[text.split(":")[0]] += count
+        kinds[kind_of(text)] += count
     return listed([f"{kind} ({count:,})" for kind, count in kinds.items()], KINDS_SHOWN)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
+from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.tables.finding import Found, Places
@@ -110,7 +111,7 @@ def read_statements(
         silent=len(spoken_of) - len(stating),
         missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=unclear,
-        notes=dict(notes),
+        notes={note: notes[note] for note in sorted(notes, key=of_spelling)},
         repeated=Repeated(
             rows=sum(one.rows for one in said.values() if one.rows > 1),
             agreeing=len(named_again) - differing,

@@ -142,10 +142,10 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
     """Return what is to be said of an image and a row with a label, and what the image takes from the row."""
     said = []
     if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
-        where = "its folder" if scan.label_from == "folder" else "the file"
-        taken = "a prediction changes no label" if row.predicted else "the table's is taken"
+        where = "the folder" if scan.label_from == "folder" else "the file"
+        taken = "but a prediction changes none" if row.predicted else "and the table's is taken"
         words = (row.label or "several findings").replace(IN_PLACE, "")
-        said.append(f"{row.table.name} says '{words}', {where} '{scan.label}': {taken}")
+        said.append(f"{row.table.name} says another label than {where}, {taken}: '{words}' in place of '{scan.label}'")
     if scan.label is not None and row.predicted:
         return said, {}
     return said, {"label": row.label, "label_from": None if row.label is None else row.origin, "label_level": None}

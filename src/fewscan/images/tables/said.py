@@ -6,6 +6,7 @@ from functools import cache, partial
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import class_key
+from fewscan.images.notes import SPELLED_OTHERWISE
 from fewscan.images.options import Several
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import Source
@@ -71,7 +72,7 @@ def add_rows(
         one.rows += 1
         _merge(one, row, partial(naming, places.source(hit.place)), several)
         if not hit.closely:
-            one.notes = (*one.notes, f"its row in {row.table.name} writes folders, case, slashes or suffix in another way")
+            one.notes = (*one.notes, f"its row in {row.table.name} {SPELLED_OTHERWISE}")
 
 
 def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
