@@ -64,14 +64,14 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with pytest.raises(FewscanError, match="exists already"), new_folder(tmp_path / "run"):
+    with pytest.raises(FewscanError, match="exists"), new_folder(tmp_path / "run"):
         pass
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FewscanError, match="exists already"), new_folder(tmp_path / "link"):
+    with pytest.raises(FewscanError, match="exists"), new_folder(tmp_path / "link"):
         pass
 
 
-@pytest.mark.parametrize(("code", "message"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "cannot write")])
+@pytest.mark.parametrize(("code", "message"), [(errno.ENOSPC, "no disk space left"), (errno.EACCES, "cannot write")])
 def test_the_systems_refusals_become_one_line(code: int, message: str, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=message), writing(tmp_path / "a"):
         raise OSError(code, "refused")
@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line_about_the_file_that_was_to_be_and_leaves_the_ol
     with largest_file_bytes(1000), pytest.raises(FewscanError) as in_a_folder, new_folder(tmp_path / "run") as folder:
         write_text(folder / "a.json", "x" * 2000)
     for caught, path in ((alone, tmp_path / "a.json"), (in_a_folder, tmp_path / "run" / "a.json")):
-        assert str(caught.value).startswith(f"no space left to write {path}: ")
+        assert str(caught.value).startswith(f"no disk space left to write {path}: ")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert (tmp_path / "a.json").read_text() == "old"
 

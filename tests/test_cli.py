@@ -99,7 +99,7 @@ def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_p
     assert len(explained["neighbors"]) == 5
     assert all((class_folders / near["name"].removeprefix("mine/")).is_file() for near in explained["neighbors"])
     assert (tmp_path / "explanation.png").read_bytes().startswith(b"\x89PNG")
-    assert "exists already" in refusal(fewscan("explain", "run", scan, "--out", "explanation.png", cwd=tmp_path))
+    assert "exists" in refusal(fewscan("explain", "run", scan, "--out", "explanation.png", cwd=tmp_path))
     checked = json_of("explain", "run", "--check")
     openings = [json.loads(line)["purpose"] for line in (tmp_path / "run" / "test_openings.jsonl").read_text().splitlines()]
     # The scan that was explained may be one of the test set.
@@ -385,7 +385,7 @@ def test_nothing_that_exists_is_overwritten(
 ) -> None:
     for arguments in (["import", class_folders], ["train", split_dataset.folder, *QUICK]):
         said = refusal(fewscan(*arguments, "--out", split_dataset.folder))
-        assert "exists already" in said
+        assert "exists" in said
         assert "--resume" not in said
 
 

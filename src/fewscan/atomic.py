@@ -161,16 +161,16 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         place = Path(*(_MAKING.sub(r"\1", part) for part in path.parts))
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise FewscanError(f"no space left to write {place}: free some, or choose another place") from None
+            raise FewscanError(f"no disk space left to write {place}: free some space or choose another place") from None
         reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
         # A file of a dataset or a run has no other place.
-        raise FewscanError(f"cannot write {place}: {reason}; choose another place, or make this one writable") from None
+        raise FewscanError(f"cannot write {place}: {reason}; choose another place or make this one writable") from None
 
 
 def refuse_existing(path: Path, instead: str = "remove it first") -> None:
     """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another place."""
     if path.exists() or path.is_symlink():
-        raise FewscanError(f"{path} exists already: choose another --out, or {instead}")
+        raise FewscanError(f"{path} already exists: choose another --out, or {instead}")
 
 
 def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --overwrite to replace it") -> None:
@@ -210,5 +210,5 @@ def refuse_replacing(path: Path, *read: Path) -> None:
     place = path.parent.resolve() / path.name  # a link is replaced itself, not what it points to
     for source in read:
         if path.exists() and source.resolve() in (place, *place.parents):
-            what = "is what this command reads" if source.is_file() else f"lies in {source}, which this command reads"
-            raise FewscanError(f"{path} {what}, and is not replaced: choose another --out")
+            why = "this command reads it" if source.is_file() else f"it is in {source}, which this command reads"
+            raise FewscanError(f"{path} is not replaced, because {why}: choose another --out")

@@ -130,7 +130,7 @@ def _members(group: dict[str, Any], part: str, key: str) -> dict[str, Any]:
         group[part] = {"name": group[part]}
     members = group.setdefault(part, {})
     if not isinstance(members, dict):
-        raise FewscanError(f"'{key}': '{part}' is given a value of its own elsewhere")
+        raise FewscanError(f"'{key}': '{part}' already has a value, so it cannot have settings below it")
     return members
 
 
@@ -174,7 +174,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
-    return f"there are: {', '.join(names[:NAMES_LISTED])}{more}"
+    return f"choose from {', '.join(names[:NAMES_LISTED])}{more}"
 
 
 def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str) -> str:

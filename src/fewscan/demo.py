@@ -61,8 +61,8 @@ class DemoResult(Settings):
     def lines(self) -> list[str]:
         """Return the result as people read it."""
         return [
-            f"score on {self.mixmatch.images} sealed practice scans, with 95 % intervals:",
-            f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled rest)",
+            f"score on the {self.mixmatch.images} practice scans of the test set, with 95 % intervals:",
+            f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled scans)",
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
             f"open in a browser: {self.report}, the report of '{self.chosen}', which is {self.chosen_as}",
         ]
@@ -84,7 +84,7 @@ def _own(out: Path, asked: Mapping[str, int]) -> Iterator[None]:
         with new_folder(out) as folder:
             write_json(folder / MARK_FILE, asked)
     elif json_object(out / MARK_FILE, instead) != asked:
-        raise FewscanError(f"{out} exists already, and is of another demo: {instead}")
+        raise FewscanError(f"{out} already exists and belongs to another demo: {instead}")
     with alone(out, "demo"):
         yield
 
@@ -128,7 +128,7 @@ def _is_audited(dataset: Path) -> bool:
 
 
 def _step(number: int, what: str, *, done: bool = False) -> None:
-    say(f"{number}/7  {what}{' (there already)' if done else ''}")
+    say(f"{number}/7  {what}{' (already done)' if done else ''}")
 
 
 def demo(out: Path, size: DemoSize = FULL) -> DemoResult:

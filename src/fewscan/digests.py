@@ -24,7 +24,7 @@ def whole(path: Path, otherwise: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise FewscanError(f"{path.parent} is cut short: {path.name} is missing; {otherwise}") from None
+        raise FewscanError(f"{path.parent} is incomplete: {path.name} is missing; {otherwise}") from None
     except PermissionError:
         raise FewscanError(f"no permission to read {path}") from None
     except OSError as error:
@@ -41,5 +41,5 @@ def known_content(path: Path, sha256s: Sequence[str], otherwise: str) -> bytes:
     with whole(path, otherwise):
         content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() not in sha256s:
-        raise FewscanError(f"{path} was changed or damaged since fewscan wrote it: put back what it was, or {otherwise}")
+        raise FewscanError(f"{path} was changed or damaged after fewscan wrote it: restore the original file, or {otherwise}")
     return content

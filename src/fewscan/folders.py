@@ -51,10 +51,10 @@ def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS)) -> Kind:
     elif not folder.exists():
         why = "no such folder; check the path"
     else:
-        why = f"it holds none of {', '.join(MARKS[kind] for kind in kinds)}"
+        why = f"it contains none of {', '.join(MARKS[kind] for kind in kinds)}"
         if folder.is_dir():
-            why += f"; '{command_line(MADE_BY['dataset'][0], folder, '--out', 'FOLDER')}' makes a dataset of scans"
-    raise FewscanError(f"{folder} is no {', '.join(kinds[:-1])} or {kinds[-1]} of fewscan's: {why}")
+            why += f"; to make a dataset from scans, run '{command_line(MADE_BY['dataset'][0], folder, '--out', 'FOLDER')}'"
+    raise FewscanError(f"{folder} is not a fewscan {', '.join(kinds[:-1])} or {kinds[-1]}: {why}")
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -79,19 +79,19 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
     made_of = folder if (kind, found) == ("run", "dataset") or (kind == "dataset" and not found and folder.is_dir()) else of
     advice = f"check the path, or make one with '{command_line(verb, made_of, '--out', out)}'"
     if (kind, found) == ("dataset", "run"):
-        run = json_object(folder / MARKS["run"], "name the run's dataset instead")
-        advice = f"name the dataset that it was trained on, {run.get('dataset')}"
+        run = json_object(folder / MARKS["run"], "give the run's dataset instead")
+        advice = f"give the dataset that it was trained on, {run.get('dataset')}"
     raise FewscanError(f"{folder} is not a {kind} ({why}): {advice}")
 
 
 def refuse_existing_run(folder: Path) -> None:
     """Raise FewscanError where no run can be made at `folder`, naming --resume where one stands there that was interrupted."""
-    how = "go on with this interrupted run by adding --resume" if is_unfinished(folder) else "remove it first"
+    how = "add --resume to continue this interrupted run" if is_unfinished(folder) else "remove it first"
     require_place(folder, instead=how)
 
 
 def require_split(folder: Path, name: str, names: Sequence[str]) -> None:
     """Raise FewscanError where `name` is none of the `names` of a dataset's splits."""
     if name not in names:
-        there = f"there are {', '.join(names)}" if names else "it has no split yet"
-        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw it with '{command_line('split', folder)}'")
+        there = f"its splits: {', '.join(names)}" if names else "it has no split yet"
+        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw one with '{command_line('split', folder)}'")

@@ -35,7 +35,7 @@ def read(path: Path, keys: Collection[str]) -> list[dict[str, Any]]:
     except (ValueError, RecursionError):
         objects = [None]
     if not all(isinstance(one, dict) and one.keys() >= set(keys) for one in objects):
-        raise FewscanError(f"{path} holds a damaged line: remove that line, and remember that it stood there")
+        raise FewscanError(f"{path} has a damaged line: remove that line, and remember that there was one")
     return objects
 
 

@@ -33,8 +33,8 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
         except BlockingIOError:
             held = f"{folder} is being written by {_holder(lock.read())}"
             if not wait:
-                raise FewscanError(f"{held}: wait until that has ended") from None
-            say(f"{held}: waiting until that has ended")
+                raise FewscanError(f"{held}: wait until it has finished") from None
+            say(f"{held}: waiting until it has finished")
             fcntl.flock(lock, fcntl.LOCK_EX)
         with writing(folder):
             lock.truncate(0)

@@ -32,7 +32,9 @@ def growing(out: Path, verb: str) -> Iterator[Path]:
     folder = partial_folder(out)
     with writing(out):
         if folder.exists() and not is_partial(folder) and not (folder.is_dir() and _is_empty(folder)):
-            raise FewscanError(f"{folder} is not what '{verb}' keeps for going on: move it, or choose another --out")
+            raise FewscanError(
+                f"'{verb}' keeps unfinished work in {folder}, but something else is there: move it, or choose another --out"
+            )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(folder, verb):
         with writing(folder):

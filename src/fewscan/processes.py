@@ -41,8 +41,7 @@ def require_guard() -> None:
     # Python's own mark, by which it refuses to begin further processes meanwhile.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise FewscanError(
-            "each of several processes reads the script that calls for them: put what the script does below "
-            'if __name__ == "__main__":'
+            'several processes each read your script from the top: put the code that it runs below if __name__ == "__main__":'
         )
 
 

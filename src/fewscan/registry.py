@@ -105,14 +105,14 @@ class Registry(Names, Generic[Kind]):
         name: str = own.name  # type: ignore[attr-defined]  # it is sound
         other = self._registered.get(name)
         if name in self.own_names():
-            raise FewscanError(f"{self.kind} '{name}' of {source}: that is the name of one of fewscan's own, choose another")
+            raise FewscanError(f"{self.kind} '{name}' of {source}: fewscan has one of that name, choose another name")
         if other is not None and _place(other) != _place(own):
             raise FewscanError(
-                f"{self.kind} '{name}' of {source}: module {other.__module__} has registered another of that name"
+                f"{self.kind} '{name}' of {source}: module {other.__module__} has already registered one of that name"
             )
         for point, package in self._brought()[0]:
             if point.name == name and point.value.replace(" ", "") != f"{own.__module__}:{own.__qualname__}":
-                raise FewscanError(f"{self.kind} '{name}' of {source}: package {package} brings another of that name")
+                raise FewscanError(f"{self.kind} '{name}' of {source}: package {package} already provides one of that name")
         self._registered[name] = own
         return own
 
@@ -145,7 +145,7 @@ class Registry(Names, Generic[Kind]):
         """Return everything that can be used, by name, and a line on each thing that cannot, naming the package."""
         brought, problems = self._brought()
         problems += [
-            f"{self.kind} '{point.name}' of package {package} is not used: that is the name of one of fewscan's own"
+            f"{self.kind} '{point.name}' of package {package} is not used, because fewscan has one of that name"
             for point, package in brought
             if point.name in self.own_names()
         ]
@@ -178,8 +178,8 @@ class Registry(Names, Generic[Kind]):
         script = getattr(sys.modules["__main__"], "__file__", None)
         if "<locals>" in own.__qualname__ or (own.__module__ == "__main__" and script is None):
             raise FewscanError(
-                f"{self.kind} '{name}' is known in this process alone: to run several at once, put it into a module that can "
-                f"be imported, outside any function, or into a package with an entry point '{self.group}'; or take jobs=1"
+                f"{self.kind} '{name}' is known only in this process: to run several at once, define it in a module that can "
+                f"be imported, outside any function, or in a package with an entry point '{self.group}'; or use jobs=1"
             )
         # Processes that are spawned run the script again by themselves.
         return None if own.__module__ == "__main__" else own.__module__
@@ -189,7 +189,7 @@ class Registry(Names, Generic[Kind]):
         brought = [each for each in self._brought()[0] if each.point.name == name]
         if len(brought) > 1:
             packages = " and ".join(each.package for each in brought)
-            raise FewscanError(f"{self.kind} '{name}' is brought by packages {packages}: uninstall all but one")
+            raise FewscanError(f"{self.kind} '{name}' is provided by packages {packages}: uninstall all but one")
         point, package = brought[0]
         try:
             own = point.load()
@@ -197,7 +197,7 @@ class Registry(Names, Generic[Kind]):
         except (Exception, SystemExit) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise FewscanError(
-                f"{self.kind} '{name}' of package {package} cannot be loaded ({reason}): mend that package or uninstall it"
+                f"{self.kind} '{name}' of package {package} cannot be loaded ({reason}): fix or uninstall that package"
             ) from None
         self._require_sound(own, f"package {package}", name)
         loaded: Kind = own
@@ -209,14 +209,14 @@ class Registry(Names, Generic[Kind]):
         summary = getattr(own, "summary", None)
         flaw = self._flaw(own)
         if flaw is None and not (isinstance(called, str) and NAME.fullmatch(called)):
-            flaw = f"its name must be letters, digits and underscores, not {called!r}"
+            flaw = f"its name must be a letter, then letters, digits or underscores, not {called!r}"
         if flaw is None and name is not None and called != name:
-            flaw = f"its name is '{called}'"
+            flaw = f"its class has the name '{called}'"
         if flaw is None and not (isinstance(summary, str) and summary.strip() and summary.isprintable()):
-            flaw = "it needs a summary of one line"
+            flaw = "it needs a one-line summary"
         if flaw is not None:
             said = name or called or getattr(own, "__name__", own)
-            raise FewscanError(f"{self.kind} '{said}' of {source} is none: {flaw}")
+            raise FewscanError(f"{self.kind} '{said}' of {source} cannot be used: {flaw}")
 
 
 @cache
@@ -246,20 +246,20 @@ def parsed(
     for key in value.keys() - known.keys():
         owners = [owner for owner, other in registry.own().items() if key in other.settings_type.model_fields]
         if owners:
-            raise FewscanError(f"unknown setting '{where}.{key}' of {name}: {', '.join(owners)} {_have(owners)} it")
+            raise FewscanError(f"unknown setting '{where}.{key}' of {name}: it belongs to {', '.join(owners)}")
     return settings_type.parse({"name": name, **value}, where=where)
 
 
 def settings_flaw(own: Any, base: type, settings_base: type[Settings]) -> str | None:
     """Return what a class lacks that must be a subclass of `base`, with settings of its own; None where it lacks nothing."""
     if not (isinstance(own, type) and issubclass(own, base)):
-        return f"it is no subclass of {base.__module__}.{base.__qualname__}"
+        return f"it is not a subclass of {base.__module__}.{base.__qualname__}"
     settings_type = getattr(own, "settings_type", None)
     if not (isinstance(settings_type, type) and issubclass(settings_type, settings_base)):
-        return f"its settings_type is no subclass of {settings_base.__module__}.{settings_base.__qualname__}"
+        return f"its settings_type is not a subclass of {settings_base.__module__}.{settings_base.__qualname__}"
     default = settings_type.model_fields["name"].default
     if default != getattr(own, "name", None) and not settings_type.model_fields["name"].is_required():
-        return f"its settings_type is of the name '{default}'"
+        return f"its settings_type has the name '{default}'"
     return None
 
 
@@ -270,7 +270,3 @@ def normalized(package: str) -> str:
 
 def _place(own: type) -> tuple[str, str]:
     return own.__module__, own.__qualname__
-
-
-def _have(owners: list[str]) -> str:
-    return "has" if len(owners) == 1 else "have"

@@ -56,11 +56,11 @@ def read_csv(path: Path, types: Mapping[str, Any], otherwise: str) -> pd.DataFra
     except PermissionError:
         raise FewscanError(f"no permission to read {path}") from None
     except (OSError, ValueError, ArithmeticError):
-        raise FewscanError(f"{path} is missing, damaged or cut short: {otherwise}") from None
+        raise FewscanError(f"{path} is missing, damaged or incomplete: {otherwise}") from None
     table.columns = list(types)
     for name, kind in types.items():
         if kind == "str":
             table[name] = table[name].map(from_text)
     if table.isna().to_numpy().any():
-        raise FewscanError(f"{path} is missing, damaged or cut short: {otherwise}")
+        raise FewscanError(f"{path} is missing, damaged or incomplete: {otherwise}")
     return table

@@ -216,7 +216,7 @@ def test_the_command_line_keeps_standard_output_for_the_result(kaggle, fewscan, 
     ("sources", "expected"),
     [
         (["kaggle:sartaj", "kaggle:sartja"], "did you mean 'sartaj'?"),
-        (["kaggle:sartaj", "kaggle:"], "there are: dubail, nickparvar, sartaj"),
+        (["kaggle:sartaj", "kaggle:"], "dubail, nickparvar, sartaj"),
         (["kaggle:sartaj", "nowhere"], "cannot open the folder"),
         (["kaggle:sartaj", "sartaj=."], "two sources are called 'sartaj' (kaggle:sartaj and "),
         (["kaggle:sartaj", "kaggle:sartaj"], "kaggle:sartaj is given twice"),

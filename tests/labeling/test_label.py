@@ -534,7 +534,7 @@ def test_a_check_by_a_reader_is_advised_where_the_command_does_it(
 def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     out.write_text("mine")
-    with pytest.raises(FewscanError, match="exists already"):
+    with pytest.raises(FewscanError, match="exists"):
         label_unlabeled(run, dataset, out)
     assert out.read_text() == "mine"
     with pytest.raises(FewscanError, match="--target-error"):
@@ -677,7 +677,7 @@ def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, da
         with pytest.raises(KeyboardInterrupt):
             label_scans(run, dataset, folder, out)
     table = out.read_bytes()
-    with pytest.raises(FewscanError, match="exists already"):
+    with pytest.raises(FewscanError, match="exists"):
         label_scans(run, dataset, folder, out)
     assert out.read_bytes() == table
     assert not (tmp_path / "labels.csv.partial").exists()

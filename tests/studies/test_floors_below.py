@@ -55,5 +55,5 @@ def test_the_study_registers_by_the_door_that_is_open_to_everybody() -> None:
         assert name not in registry.built_in
         assert registry.source(name) is None
         assert name in registry.own_names()
-        with pytest.raises(FewscanError, match="one of fewscan's own"):
+        with pytest.raises(FewscanError, match="fewscan has one"):
             registry.register(registry.find(name))

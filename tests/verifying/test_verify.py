@@ -235,7 +235,7 @@ def test_what_is_evaluated_again_is_whole_again(place: Path) -> None:
 
 
 def test_a_folder_of_no_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FewscanError, match="no dataset, run or comparison"):
+    with pytest.raises(FewscanError, match="dataset, run or comparison"):
         api.verify(tmp_path)
 
 
