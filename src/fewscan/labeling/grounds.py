@@ -131,10 +131,9 @@ class Grounds:
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
             reason = f"{why}; {how}" if how else why
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps, why)
-        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed(), self.odd)
-        helps, refusal = None, None
+        threshold, accepting, refusal = _threshold(self.held_out, asked.target_error, runs, self._assumed(), self.odd)
+        helps = None
         if threshold is None:
-            refusal = accepting
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
             accepting += f". What helps: {helps.words(self.called)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
@@ -185,32 +184,34 @@ def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
     return f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}"
 
 
-def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str, odd: int) -> tuple[float | None, str]:
-    """Return from which score on labels are accepted, and in words what that promises and assumes.
+def _threshold(
+    images: HeldOut, target_error: float, candidates: int, assumed: str, odd: int
+) -> tuple[float | None, str, str | None]:
+    """Return from which score on labels are accepted, in words what that promises and assumes, and in short why none are.
 
     odd: how many images are held out besides, and out of distribution.
     """
-    needed = images_needed(target_error, candidates=candidates)
-    if len(images.rows) < needed:
+    needed, there = images_needed(target_error, candidates=candidates), len(images.rows)
+    if there < needed:
         besides = f", besides {odd} out of distribution, which support nothing" if odd else ""
-        return None, (
+        why = (
             f"nothing is accepted: an error of {target_error:g}{among(candidates)} takes at least {needed} held-out images, "
-            "each of another patient or set of copies, even if the network is right on all; there are "
-            f"{len(images.rows)}{besides}"
+            f"each of another patient or set of copies, even if the network is right on all; there are {there}{besides}"
         )
+        return None, why, f"nothing is accepted: {there} held-out images are too few for an error of {target_error:g}"
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
     threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)
     if threshold is None:
-        return None, (
-            f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
-            f"of {target_error:g}{among(candidates)}"
-        )
-    return threshold, (
+        what = "too many mistakes among the most confident held-out images"
+        why = f"nothing is accepted: there are {what} to support an error of {target_error:g}{among(candidates)}"
+        return None, why, f"nothing is accepted: {what} for an error of {target_error:g}"
+    promise = (
         f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "
         f"chosen so keeps the long-run error of accepted labels within {target_error:g}, each patient or set of copies counted "
         f"once, in {100 * CONFIDENCE:g} of 100 draws of such images, also those where nothing is accepted. Assumed: {assumed}"
     )
+    return threshold, promise, None
 
 
 def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates: int) -> tuple[Scores, str]:

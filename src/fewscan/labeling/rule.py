@@ -40,8 +40,8 @@ class DecisionRule:
     candidates: int  # among how many runs this one is taken to have been chosen
     reasons: tuple[str, ...]  # of the threshold first
     helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
-    # Why there is no threshold, as tables say it. They are passed on: what helps, a command or a button, is not for whoever
-    # reads them.
+    # Why there is no threshold, in short, since tables say it in every row. They are passed on: what helps, a command or a
+    # button, is not for whoever reads them.
     refusal: str | None = None
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None, in_color: Flags | None = None) -> Decided:
