@@ -184,8 +184,8 @@ def test_statistics_are_what_a_plain_loop_finds() -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (1, 1, 32, 32), dtype=np.uint8)
     statistics = ImageStatistics(1, 32)
-    thumbnail, means, histogram, gradients = (
-        statistics(torch.from_numpy(image))[0][torch.from_numpy(statistics.families == family)].numpy() for family in range(4)
+    thumbnail, means, histogram, gradients, spectrum = (
+        statistics(torch.from_numpy(image))[0][torch.from_numpy(statistics.families == family)].numpy() for family in range(5)
     )
     gray = image[0, 0].astype(np.float64)
     cells = gray.reshape(8, 4, 8, 4).mean(axis=(1, 3))
@@ -197,6 +197,19 @@ def test_statistics_are_what_a_plain_loop_finds() -> None:
     # The first of 4 x 4 places: 31 / 4 rows down, a part of one among them, and 8 columns across.
     first = (down[:7, :8].mean(axis=1).sum() + 0.75 * down[7, :8].mean()) / 7.75
     assert gradients[0] == pytest.approx(np.log(first + 0.02), abs=1e-4)
+    powers = np.abs(np.fft.fft2((gray - gray.mean()) / gray.std()) / gray.size) ** 2
+    # Waves that fall to the right, then those that rise: as many down, the other way across.
+    falling, rising = powers[:8, :8].ravel()[1:], powers[1:8, -1:-8:-1].ravel()
+    np.testing.assert_allclose(spectrum, np.log(np.append(falling, rising) + 1e-6), atol=2e-4)
+
+
+def test_a_wave_is_found_wherever_it_begins() -> None:
+    statistics = ImageStatistics(1, 64)
+    waves = [128 + 60 * np.cos(2 * np.pi * (3 * np.arange(64)[:, None] + 2 * np.arange(64) + start) / 64) for start in (0, 9, 31)]
+    images = torch.from_numpy(np.stack(waves).round().astype(np.uint8)[:, None])
+    spectra = statistics(images)[:, torch.from_numpy(statistics.families == 4)]
+    assert (spectra.argmax(dim=1) == 3 * 8 + 2 - 1).all()
+    torch.testing.assert_close(spectra.amax(dim=1), spectra.amax(dim=1)[:1].expand(3), atol=1e-2, rtol=0)
 
 
 def test_a_saved_one_says_the_same(gate: Gate, practice_pixels: np.ndarray, tmp_path: Path) -> None:

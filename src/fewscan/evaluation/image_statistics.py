@@ -1,5 +1,6 @@
 """What an image looks like in a few hundred numbers, by plain tensor operations that a graph can hold; no network is asked."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -12,19 +13,25 @@ MEANS_SIDE = 8
 HISTOGRAM_BINS = 32
 GRADIENT_SIDE = 4
 GRADIENT_SCALES = 4
+# Waves a side, from none on, by which the spectrum is described, and the cells each way that it is computed from.
+WAVES = 8
+SPECTRUM_SIDE = 32
 # Contrast, in gray levels, below which an image is not stretched: noise would look like a picture.
 LEAST_CONTRAST = 4.0
 # Numbers of images that are looked at together: what is computed of so many stays in a processor's cache.
 _TOGETHER = 1 << 20
 # Added to gradients before their logarithm, in deviations of the image: an even place has none.
 LEAST_GRADIENT = 0.02
+# Added to a wave's power before its logarithm; the powers of all waves sum to at most 1.
+LEAST_POWER = 1e-6
 
 
 class ImageStatistics(nn.Module):
-    """Images (N, C, S, S) uint8 -> (N, D) float32, four families of numbers, which `families` (D,) numbers from 0.
+    """Images (N, C, S, S) uint8 -> (N, D) float32, five families of numbers, which `families` (D,) numbers from 0.
 
     Where it is bright, whatever brightness and contrast; where it is how bright, channel by channel; how much of it has which
-    gray level (roots of shares); and how strong edges are at four scales, down and across, in sixteen places (logarithms).
+    gray level (roots of shares); how strong edges are at four scales, down and across, in sixteen places (logarithms); and how
+    much of its contrast lies in which waves, wherever they begin (logarithms of power): several scans on a sheet repeat.
     """
 
     def __init__(self, channels: int, size_px: int) -> None:
@@ -49,6 +56,7 @@ class ImageStatistics(nn.Module):
             (_means(levels, MEANS_SIDE) / 255).flatten(1),
             _histogram(gray),
             _gradients(centered / contrast),
+            _spectrum(centered / contrast),
         ]
 
 
@@ -81,6 +89,26 @@ def _gradients(gray: Tensor) -> Tensor:
         steps = (small[:, 1:] - small[:, :-1], small[..., 1:] - small[..., :-1])
         found += [_means(step.abs(), GRADIENT_SIDE).flatten(1) for step in steps]
     return (torch.cat(found, dim=1) + LEAST_GRADIENT).log()
+
+
+def _spectrum(gray: Tensor) -> Tensor:
+    """Return the logarithms of the power of all waves but the even one: whole numbers below WAVES down and across, both ways."""
+    small = _means(gray, SPECTRUM_SIDE)
+    (down_even, down_odd), (across_even, across_odd) = (_waves(cells) for cells in small.shape[-2:])
+    even, odd = down_even @ small @ across_even.T, down_odd @ small @ across_odd.T
+    mixed, other = down_even @ small @ across_odd.T, down_odd @ small @ across_even.T
+    falling = (even - odd).square() + (mixed + other).square()
+    rising = (even + odd).square() + (mixed - other).square()
+    # Without a wave down or across, falling and rising ones are the same.
+    powers = torch.cat([falling.flatten(1)[:, 1:], rising[:, 1:, 1:].flatten(1)], dim=1)
+    return (powers + LEAST_POWER).log()
+
+
+@cache
+def _waves(cells: int) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines (WAVES, cells) of 0 to WAVES - 1 waves over so many cells, divided by these."""
+    angles = 2 * math.pi * torch.outer(torch.arange(WAVES), (torch.arange(cells) + 0.5) / cells)
+    return angles.cos() / cells, angles.sin() / cells
 
 
 def _means(images: Tensor, side: int) -> Tensor:
