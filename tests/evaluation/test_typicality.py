@@ -205,7 +205,8 @@ def test_statistics_are_what_a_plain_loop_finds() -> None:
 
 def test_a_wave_is_found_wherever_it_begins() -> None:
     statistics = ImageStatistics(1, 64)
-    waves = [128 + 60 * np.cos(2 * np.pi * (3 * np.arange(64)[:, None] + 2 * np.arange(64) + start) / 64) for start in (0, 9, 31)]
+    places = 3 * np.arange(64)[:, None] + 2 * np.arange(64)
+    waves = [128 + 60 * np.cos(2 * np.pi * (places + start) / 64) for start in (0, 9, 31)]
     images = torch.from_numpy(np.stack(waves).round().astype(np.uint8)[:, None])
     spectra = statistics(images)[:, torch.from_numpy(statistics.families == 4)]
     assert (spectra.argmax(dim=1) == 3 * 8 + 2 - 1).all()

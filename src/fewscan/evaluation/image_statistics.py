@@ -92,7 +92,7 @@ def _gradients(gray: Tensor) -> Tensor:
 
 
 def _spectrum(gray: Tensor) -> Tensor:
-    """Return the logarithms of the power of all waves but the even one: whole numbers below WAVES down and across, both ways."""
+    """Return the logarithms of the power of all waves but the constant: whole numbers below WAVES down and across."""
     small = _means(gray, SPECTRUM_SIDE)
     (down_even, down_odd), (across_even, across_odd) = (_waves(cells) for cells in small.shape[-2:])
     even, odd = down_even @ small @ across_even.T, down_odd @ small @ across_odd.T
