@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.label_suspects import find_label_suspects
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labels.teaching import SUSPECT_READING
+from fewscan.reporting.label_suspects_page import write_label_suspects
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
@@ -62,6 +64,42 @@ def test_exactly_the_contradicted_labels_are_listed_worst_first(run: Run, split_
     expected = [1 / (np.exp(by / temperature) + 3) for by in (6, 3, 1)]
     assert found.table["label_probability"].tolist() == pytest.approx(expected)
     assert found.table["predicted_probability"].tolist() == pytest.approx([1 - 3 * each for each in expected])
+
+
+def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes_for_all(
+    run: Run, split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = split_dataset.rows("labeled", "validation"), split_dataset.labels
+    alone, first, *others = rows[:1].tolist() + [row for row in rows[1:].tolist() if labels[row] == labels[rows[1]]]
+    second, apart = others[0], next(row for row in rows[2:].tolist() if labels[row] != labels[first])
+    cross_fitted(run, split_dataset, {first: 6, apart: 5, alone: 3, second: 1})
+    copies = split_dataset.manifest.assign(copy_set=pd.array([None] * len(split_dataset.manifest), dtype="Int64"))
+    copies.loc[[first, second, apart], "copy_set"] = 0
+    unsplit = Dataset.unsplit
+
+    def audited(self: Dataset) -> Snapshot:
+        plain = unsplit(self)
+        return replace(plain, manifest=plain.manifest.assign(copy_set=copies["copy_set"]))
+
+    monkeypatch.setattr(Dataset, "unsplit", audited)
+    now = Dataset.open(split_dataset.folder)
+    found = find_label_suspects(run, split_dataset, now)
+    # Copies of another label contradict, and are none of them.
+    assert found.table["row"].tolist() == [first, second, apart, alone]
+    assert found.copies == {first: [second], apart: [], alone: []}
+    table = tmp_path / "check.csv"
+    write_label_suspects(found, split_dataset, table)
+    written = pd.read_csv(table, dtype="str")
+    assert written["label"].isna().tolist() == [False, True, False, False]
+    unchanged = now.labels.set(table)
+    assert (unchanged.summary()["changed"], unchanged.summary()["unchanged"]) == (0, 4)
+    corrected = split_dataset.classes[(labels[first] + 1) % 4]
+    written.loc[0, "label"] = corrected
+    written.to_csv(table, index=False)
+    now.labels.set(table)
+    current = Dataset.open(split_dataset.folder).unsplit().manifest["label"]
+    assert current.iloc[[first, second]].tolist() == [corrected] * 2
+    assert current.iloc[alone] == split_dataset.classes[labels[alone]]
 
 
 @pytest.mark.slow

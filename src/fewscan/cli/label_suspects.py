@@ -9,8 +9,8 @@ from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, finish
 from fewscan.cli.following import after_run_in
 from fewscan.cli.label_words import SHOWN
-from fewscan.cli.labels import verbs
-from fewscan.wording import advised, counted
+from fewscan.cli.labels import records, verbs
+from fewscan.wording import advised, counted, listed
 
 if TYPE_CHECKING:
     from fewscan.evaluation.label_suspects import LabelSuspects
@@ -38,7 +38,8 @@ def suspects(
     the same command goes on. Labels are those of today. Those of the test set are not checked, and those that somebody
     confirmed on the review page are not listed again.
 
-    The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Look at the scan,
+    The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Copies with one
+    label are asked about once: their lines are empty there and take what the first one says. Look at the scan,
     not at the prediction: networks err, and labels that follow them make every later score look better than it is.
 
     Example: fewscan labels suspects runs/mri
@@ -47,8 +48,8 @@ def suspects(
     from fewscan.training.run import Run
 
     found = api.label_suspects(run, out=out, folds=folds, names=names, data=data, overwrite=overwrite)
-    listed = found.table if names else found.table.drop(columns="path")
-    told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": listed.to_dict("records")}
+    lines = found.table if names else found.table.drop(columns="path")
+    told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": records(lines)}
     words = after_run_in(run, data)
     places = [f"table: {out}; pictures: {page_beside(out)}"]
     if len(found.table):
@@ -59,10 +60,18 @@ def suspects(
 
 
 def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
-    lines = [f"{counted(len(found.table), 'label')} of {found.checked:,} that were checked contradict a held-out prediction"]
-    lines += [_line(line, names=names) for line in found.table.head(SHOWN).to_dict("records")]
-    if len(found.table) > SHOWN:
-        lines.append(f"  and {len(found.table) - SHOWN:,} more")
+    scans = found.copies
+    without = f"; without copies these are {counted(len(scans), 'scan')}" if len(scans) < len(found.table) else ""
+    lines = [
+        f"{counted(len(found.table), 'label')} of {found.checked:,} that were checked contradict a held-out prediction{without}"
+    ]
+    asked = found.table[found.table["copy_of"].isna()]
+    paths = dict(zip(found.table["row"], found.table["path"], strict=True))
+    for line in asked.head(SHOWN).to_dict("records"):
+        called = [paths[row] if names else f"row {row}" for row in (line["row"], *scans[line["row"]])]
+        lines.append(_line(line, listed(called)))
+    if len(asked) > SHOWN:
+        lines.append(f"  and {len(asked) - SHOWN:,} more")
     if found.warning:
         lines.append(f"warning: {found.warning}")
     if found.confirmed:
@@ -74,7 +83,6 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
     return lines
 
 
-def _line(line: dict[str, Any], *, names: bool) -> str:
-    called = line["path"] if names else f"row {line['row']}"
+def _line(line: dict[str, Any], called: str) -> str:
     label, predicted = (f"{line[name]} ({100 * line[f'{name}_probability']:.1f} %)" for name in ("label", "predicted"))
     return f"  {called}: labeled {label}, predicted {predicted}"

@@ -153,10 +153,10 @@ def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) 
     if scan is None:
         earlier = [f"{len(told) - SHOWN:,} earlier batches; --json has all"] if len(told) > SHOWN else []
         lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["nothing was entered yet"]
-        finish(as_json, {"batches": _records(table)}, lines, "labels", "conflicts", dataset)
+        finish(as_json, {"batches": records(table)}, lines, "labels", "conflicts", dataset)
     else:
         lines = [_entry_line(entry) for entry in told] or [f"nothing was said of {scan} yet"]
-        finish(as_json, {"entries": _records(table)}, lines, "labels", "history", dataset)
+        finish(as_json, {"entries": records(table)}, lines, "labels", "history", dataset)
 
 
 def _batch_line(batch: dict[str, Any]) -> str:
@@ -220,7 +220,7 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
         lines.append(f"{counted(copies['copy_set'].nunique(), 'set')} of copies with different labels")
         told = copies.to_dict("records")
         lines += _grouped([(f"copies {one['copy_set']}", f"row {one['row']}, {one['name']}: {one['label']}") for one in told])
-    result = {"people": _records(people), "copies": None if copies is None else _records(copies)}
+    result = {"people": records(people), "copies": None if copies is None else records(copies)}
     following: Sequence[str | Path] = (
         ["labels", "export", dataset]
         if len(people) or (copies is not None and len(copies))
@@ -238,7 +238,7 @@ def _grouped(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more; --json has all"]
 
 
-def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return the lines of a table as JSON has them, a missing value as None."""
     lines = table.astype("object").where(table.notna(), None).to_numpy().tolist()
     return [dict(zip(table.columns, line, strict=True)) for line in lines]

@@ -29,8 +29,9 @@ from fewscan.training.run import Run
 class LabelSuspects:
     """Labels of today that held-out predictions contradict, and what was not looked at.
 
-    table: a line a scan, worst first, which `labels set` takes when somebody has corrected its labels; columns path, label,
-    label_state, predicted, label_probability, predicted_probability and row.
+    table: a line a scan, worst first and copies that have the same label below one another, which `labels set` takes when
+    somebody has corrected its labels; columns path, label, label_state, predicted, label_probability, predicted_probability,
+    row and copy_of, the row of the first of such copies, null for itself and for scans without any.
     confirmed: contradicted labels that are not listed, since somebody confirmed them in an earlier check.
     checked: labels that a held-out prediction was there for. agreement: the share of them that predictions agree with; chance:
     the share that calling every scan by one class would agree with. test: labels of the test set, which stays sealed.
@@ -44,6 +45,17 @@ class LabelSuspects:
     test: int
     others: int
     confirmed: int
+
+    @property
+    def copies(self) -> dict[int, list[int]]:
+        """For each row that a reader is to be asked about, in the order of the table, its listed copies of the same label."""
+        asked: dict[int, list[int]] = {}
+        for row, first in zip(self.table["row"].tolist(), self.table["copy_of"].tolist(), strict=True):
+            if pd.isna(first):
+                asked[row] = []
+            else:
+                asked[first].append(row)
+        return asked
 
     @property
     def warning(self) -> str | None:
@@ -60,6 +72,7 @@ class LabelSuspects:
         return {
             "checked": self.checked,
             "contradicted": len(self.table),
+            "asked": len(self.copies),
             "confirmed": self.confirmed,
             "agreement": self.agreement.model_dump(),
             "chance": self.chance,
@@ -94,17 +107,29 @@ def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | 
     answered = confirmed(now.labels.entries(rows[contradicted]))
     listed = [at for at in contradicted.tolist() if (int(rows[at]), names[labels[at]]) not in answered]
     order = np.array(listed, np.int64)[np.argsort(own[listed], kind="stable")]
+    first = _first_copies(now.unsplit().manifest["copy_set"].iloc[rows[order]], labels[order])
+    copy_of, together = rows[order[first]], np.argsort(first, kind="stable")
+    order, copy_of = order[together], copy_of[together]
     rows = rows[order]
     table = now.labels.table(rows)[["path", "label", "label_state"]].assign(
         predicted=names[predicted[order]],
         label_probability=np.exp(own[order]),
         predicted_probability=np.exp(best[order]),
         row=rows,
+        copy_of=pd.Series(copy_of, dtype="Int64").mask(copy_of == rows).array,
     )
     tested = int(current.iloc[dataset.rows("test")].notna().sum())
     agreement, chance = _agreement(predicted == labels, held_out.groups[known], labels)
     others = int(current.notna().sum()) - len(known) - tested
     return LabelSuspects(table, len(known), agreement, chance, tested, others, len(contradicted) - len(order))
+
+
+def _first_copies(copy_sets: pd.Series, labels: Labels) -> Rows:
+    """Return (N,) of each line, the position of the first one that is a copy of it with the same label, or its own."""
+    lines = pd.DataFrame({"set": copy_sets.to_numpy(), "label": labels, "at": range(len(labels))})
+    lines["set"] = lines["set"].where(lines["set"].notna(), -1 - lines["at"])  # in no set, so alone
+    first: Rows = lines.groupby(["set", "label"])["at"].transform("first").to_numpy(np.int64)
+    return first
 
 
 def _agreement(hits: npt.NDArray[np.bool_], groups: Rows, labels: Labels) -> tuple[Interval, float]:

@@ -13,6 +13,7 @@ from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.images.stored import one_by_one
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_csv
+from fewscan.wording import listed
 
 
 class Suspect(NamedTuple):
@@ -35,13 +36,16 @@ def page_beside(table: Path) -> Path:
 def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path, *, names: bool = False) -> None:
     """Write the CSV `table`, which `labels set` takes, and one self-contained HTML page beside it.
 
-    The CSV names files; the page shows rows, and files, which may hold names of patients, only with `names`. It shows the
-    worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
+    Of copies with the same label the first alone has it in the CSV, and is on the page: the label that goes for it goes for the
+    others (`tables.copies`). The CSV names files; the page shows rows, and files, which may hold names of patients, only with
+    `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
     """
+    is_copy = suspects.table["copy_of"].notna()
     with replaced_file(table, parents=True) as temporary:
-        write_csv(suspects.table, temporary, float_format="%.4g")
+        write_csv(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), temporary, float_format="%.4g")
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
-    lines = suspects.table.head(pictures)
+    lines = suspects.table[~is_copy].head(pictures)
+    copies = suspects.copies
     images = one_by_one(dataset.pixels, lines["row"].to_numpy(np.int64))
     page = render(
         "label_suspects.html",
@@ -51,7 +55,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
             Suspect(
                 place,
                 scan_picture(image, SMALL_SCAN_PX),
-                dataset.file_names[line["row"]] if names else f"row {line['row']}",
+                listed([dataset.file_names[row] if names else f"row {row}" for row in (line["row"], *copies[line["row"]])]),
                 *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
             )
             for place, (line, image) in enumerate(zip(lines.to_dict("records"), images, strict=True), start=1)

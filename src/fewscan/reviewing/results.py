@@ -1,5 +1,6 @@
 """The page's interface for results: finished runs, what can be taken away of them, and labels that they contradict."""
 
+from collections import defaultdict
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -79,9 +80,13 @@ class Make(Question):
 
 
 class Doubt(BaseModel):
-    """A label that held-out predictions contradict, with the probabilities of the label and of what was predicted."""
+    """A label that held-out predictions contradict, with the probabilities of the label and of what was predicted.
+
+    copies: rows of its copies with that label that are in doubt, too, which one answer settles.
+    """
 
     row: int
+    copies: list[int]
     name: str
     label: str
     predicted: str
@@ -204,16 +209,21 @@ def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -
     since = set(holding.loc[holding["at"] > written, "row"])
     looked_at = confirmed(entries)
     left = [line for line in lines if line["row"] not in since and (line["row"], line["label"]) not in looked_at]
+    sets = defaultdict(list)
+    for line in left:
+        sets[line["first"]].append(line)
     shown = [
         Doubt(
             row=int(line["row"]),
+            copies=[int(copy["row"]) for copy in copies],
             name=scans.names[int(line["row"])],
             label=line["label"],
             predicted=line["predicted"],
             label_probability=float(line["label_probability"]),
             predicted_probability=float(line["predicted_probability"]),
         )
-        for line in left[start : start + count]
+        for line, *copies in list(sets.values())[start : start + count]
     ]
     words = suspects_words(run)
-    return Doubts(scans=shown, total=len(left), answered=len(lines) - len(left), checked=written, words=words)
+    answered = len({line["first"] for line in lines}) - len(sets)
+    return Doubts(scans=shown, total=len(sets), answered=answered, checked=written, words=words)

@@ -18,6 +18,7 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.onnx_model import ONNX_FILE
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
 from fewscan.folders import MARKS
+from fewscan.images.tables.copies import COPY_COLUMN
 from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
 from fewscan.models.graphs import require_onnx
@@ -281,7 +282,10 @@ def _words_file(run: Path) -> Path:
 
 
 def read_suspects(run: FinishedRun) -> list[dict[str, Any]] | None:
-    """Return the lines of a run's table of labels in doubt, worst first; None where they were not checked yet."""
+    """Return the lines of a run's table of labels in doubt, worst first; None where they were not checked yet.
+
+    first: the row of the line that is asked about for it and its copies; these have their label from there.
+    """
     path = path_of(run.folder, "suspects")
     try:
         table = pd.read_csv(path, dtype={"label": "str", "predicted": "str", "path": "str"}, keep_default_na=False)
@@ -290,5 +294,7 @@ def read_suspects(run: FinishedRun) -> list[dict[str, Any]] | None:
     except (OSError, ValueError):
         raise NoSuchThingError("the table of labels in doubt is damaged: check them again") from None
     texts = {name: table[name].map(from_text) for name in ("label", "predicted")}
-    lines: list[dict[str, Any]] = table.assign(**texts).to_dict("records")
+    first = table["row"] if COPY_COLUMN not in table else pd.to_numeric(table[COPY_COLUMN]).fillna(table["row"]).astype(int)
+    texts["label"] = first.map(dict(zip(table["row"], texts["label"], strict=True)))
+    lines: list[dict[str, Any]] = table.assign(**texts, first=first).to_dict("records")
     return lines

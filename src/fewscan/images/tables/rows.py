@@ -15,6 +15,7 @@ from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.alike import NO_PATIENT
 from fewscan.images.tables.columns import Columns, find_columns, is_one
+from fewscan.images.tables.copies import with_copies
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, plain, position_of, read_cells
 
@@ -106,6 +107,7 @@ def rows_of(
     classes: those that are there, which may go by the word for a state.
     Raises FewscanError as `read_rows` does.
     """
+    cells = with_copies(cells, "label", STATE_COLUMN)
     predicted = require_trust(table, cells, options.trust_predictions)
     columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:

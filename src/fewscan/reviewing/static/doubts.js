@@ -46,7 +46,7 @@ async function look(isLast) {
   const one = list.now;
   element("doubt").hidden = one === undefined;
   if (!one) return;
-  element("doubted-said").textContent = `scan ${one.row} · ${one.name}`;
+  element("doubted-said").textContent = `scan ${one.row} · ${one.name}${one.copies.length ? ` · and its copies ${one.copies.join(", ")}` : ""}`;
   element("doubt-said").replaceChildren("Labeled ", made("b", {}, one.label), ` (${percent(one.label_probability)}), predicted `, made("b", {}, one.predicted), ` (${percent(one.predicted_probability)}).`);
   element("keep-said").textContent = `It is ${one.label}: confirm`;
   element("doubt-classes").replaceChildren(...page.status.classes.map((name, at) => {
@@ -61,7 +61,7 @@ async function look(isLast) {
 }
 
 const settle = (state, label = null) => list.answer(async (one) => {
-  await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
+  await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row, ...one.copies], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, scan ${one.row}`);
 }, async () => { await showList(); await page.refresh(); });
 
