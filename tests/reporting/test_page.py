@@ -203,7 +203,7 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     assert page.row("AUROC, macro")[1] == "0.961 [0.941, 0.981]"
     assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
     assert page.row("nearest labeled neighbor")[1] == "80.1 % [75.1, 85.1]"
-    assert page.row("similarity to the labeled")[1] == "70.1 % [65.1, 75.1]"
+    assert page.row("vote of the labeled")[1] == "70.1 % [65.1, 75.1]"
     assert [page.row(name)[1] for name in ("contrastive accuracy", "correlation accuracy", "training accuracy")] == [
         "90.0 %",
         "not defined",

@@ -84,16 +84,23 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     """
     from fewscan.evaluation.chance import chance_level
     from fewscan.evaluation.score_warnings import score_warnings
+    from fewscan.training.run import Run
 
     result = api.evaluate(run, data=data, overwrite=overwrite)
     chance, warnings = chance_level(result), score_warnings(result)
-    lines = [*_score_lines(result, str(chance)), *(f"warning: {warning}" for warning in warnings)]
+    solved = Run.open(run, data).settings.solved
+    lines = [*_score_lines(result, str(chance), solved=solved), *(f"warning: {warning}" for warning in warnings)]
     numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
     finish(as_json, numbers, lines, *after_run_in(run, data))
 
 
-def _score_lines(result: "Evaluation", chance: str) -> list[str]:
-    """Return what a score is of, and its numbers in columns."""
+# Without the classifier, by the labeled images that are most alike to the network.
+_BY_NEAREST = "by the label of the labeled image most alike to the network"
+_BY_VOTE = "by the labels of all labeled images, the more alike the more a label counts"
+
+
+def _score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]:
+    """Return what a score is of, and its numbers in columns; solved: whether no network was trained to tell what is alike."""
     before = result.calibration_error_before
     of_groups = f"{counted(result.images, result.image_word)} of {counted(result.groups, 'group')}"
     looks = f"{opened_times(result.test_openings, result.test_set_openings)}" if result.on_test_set else f"{result.folds} folds"
@@ -109,8 +116,8 @@ def _score_lines(result: "Evaluation", chance: str) -> list[str]:
     ]
     if result.on_test_set:
         lines += [
-            f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent}",
-            f"  similarity to the labeled   {result.similarity_accuracy.percent}",
+            f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent} {_BY_NEAREST}",
+            *([] if solved else [f"  vote of the labeled         {result.similarity_accuracy.percent} {_BY_VOTE}"]),
         ]
         if result.leaking_pairs:
             lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
