@@ -325,7 +325,7 @@ def test_two_patients_that_turn_out_to_be_one_ask_for_another_import(
         draw(folder / "new.png", 50 + number)
     both = tmp_path / "both.csv"
     both.write_text("path,label,patient\npile/new.png,a,7\nsouth/new.png,a,7\n")
-    with pytest.raises(FewscanError, match="import all scans anew"):
+    with pytest.raises(FewscanError, match="import all scans"):
         fewscan.add_scans(dataset, [pile, tmp_path / "south"], labels=both)
     assert Dataset.open(dataset.folder).images.rows == 5
 

@@ -191,7 +191,7 @@ def test_an_out_that_cannot_be_made_is_refused(scans, tmp_path, out):
 
 def test_an_out_without_rights_is_refused(scans, tmp_path, rights_count):
     (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(FewscanError, match="Permission denied; choose another place, or make"):
+    with pytest.raises(FewscanError, match="Permission denied; choose another place"):
         import_scans([str(scans)], tmp_path / "locked/dataset")
 
 

@@ -258,7 +258,7 @@ def test_killed_between_the_last_look_at_the_copy_and_the_removal_the_file_is_fo
     (images / WHOLE_FILE).rename(images / f"{WHOLE_FILE}.removed")
     assert not verify(dataset.folder).faults
     bucket.rm("/moved/data/whole.raw")
-    with pytest.raises(FewscanError, match="not there"):
+    with pytest.raises(FewscanError, match="no longer exists"):
         fewscan.move_pixels(dataset.folder, remove=True)
     assert files_of(dataset) == before
     assert fewscan.move_pixels(dataset.folder, to=URL, remove=True).away == FILES

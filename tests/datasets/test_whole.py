@@ -119,5 +119,5 @@ def test_damage_to_either_file_is_noticed(source: Path, tmp_path: Path, file: st
         lambda: audit(Dataset.open(dataset.folder)),
         lambda: fewscan.add_scans(dataset.folder, scans(tmp_path / "later", [LARGE])),
     ):
-        with pytest.raises(FewscanError, match=f"{file} is cut short"):
+        with pytest.raises(FewscanError, match=f"{file} is incomplete"):
             refused()

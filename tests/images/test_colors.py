@@ -46,7 +46,7 @@ def test_the_plan_tells_a_mixture_and_the_summary_counts(mixed, tmp_path, channe
     sources = [str(mixed / "a"), str(mixed / "b")]
     damaged, warning = plan_import(sources, channels=channels).warnings
     assert "broken.jpg" in damaged
-    assert "a 0 of 2, b 2 of 2" in warning
+    assert "a: 0 of 2, b: 2 of 2" in warning
     dataset = import_scans(sources, tmp_path / "dataset", channels=channels, size_px=8)
     assert summary(dataset.snapshot()).in_color == 2
     (told,) = [line for line in importing._lines(dataset.snapshot(), summary(dataset.snapshot())) if "color" in line]

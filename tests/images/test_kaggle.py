@@ -169,7 +169,7 @@ def refusal(*sources: str) -> str:
 def refused_fetch(name: str) -> str:
     """The reason why a source was not fetched; the way to do it by hand must follow it."""
     message = refusal(f"kaggle:{name}")
-    reason, _, by_hand = message.partition("; mend that, or download ")
+    reason, _, by_hand = message.partition("; fix that, or download ")
     assert by_hand.startswith(f"https://www.kaggle.com/datasets/{KAGGLE_SETS[name].handle} by hand")
     assert COMMANDS[name] in by_hand
     assert reason.startswith(f"cannot fetch kaggle:{name}: ")
@@ -240,10 +240,10 @@ def test_a_folder_of_that_name_goes_first(kaggle, tmp_path, monkeypatch):
 def test_a_set_without_the_studys_folders_is_refused(kaggle):
     handle = KAGGLE_SETS["nickparvar"].handle
     kaggle.archives[handle] = zipped([path for path in LAYOUTS[handle] if path.startswith("Training")])
-    assert "there is no folder 'Testing' in it" in refusal("kaggle:nickparvar")
+    assert "no folder 'Testing'" in refusal("kaggle:nickparvar")
     handle = KAGGLE_SETS["sartaj"].handle
     kaggle.archives[handle] = zipped([path for path in LAYOUTS[handle] if path.startswith("Testing")])
-    assert "there is no folder 'Training' in it" in refusal("kaggle:sartaj")
+    assert "no folder 'Training'" in refusal("kaggle:sartaj")
 
 
 @pytest.mark.parametrize("name", list(KAGGLE_SETS))

@@ -237,11 +237,11 @@ def test_a_class_is_the_folder_of_a_level_or_what_a_pattern_finds(root):
 @pytest.mark.parametrize("what", ["class", "patient"])
 def test_levels_and_patterns_that_cannot_be_are_refused(root, what):
     make(root, "a/1.png")
-    assert "no folder so deep" in refusal(root, **{f"{what}_level": 2})
-    assert "fits no file" in refusal(root, **{f"{what}_from": "(x)y"})
+    assert "no folder" in refusal(root, **{f"{what}_level": 2})
+    assert "no file of" in refusal(root, **{f"{what}_from": "(x)y"})
     assert "regular expression" in refusal(root, **{f"{what}_from": "(x"})
     assert "exactly one" in refusal(root, **{f"{what}_from": "x"})
-    assert "one of them" in refusal(root, **{f"{what}_from": "(x)", f"{what}_level": 1})
+    assert "only one of" in refusal(root, **{f"{what}_from": "(x)", f"{what}_level": 1})
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_an_option_speaks_of_the_sources_that_it_fits_and_others_go_as_without_i
     alone, both = listed(tmp_path / "a", **option), listed(tmp_path / "b", tmp_path / "a", **option)
     assert [(scan.label, scan.patient) for scan in both] == [(None, None)] * 2 + [(scan.label, scan.patient) for scan in alone]
     told = option.keys() <= {"class_from", "class_level"}
-    assert ("names no patient of 2 of 2 images" in warnings(tmp_path / "b", tmp_path / "a", **option)) is not told
+    assert ("no patient for 2 of 2 images" in warnings(tmp_path / "b", tmp_path / "a", **option)) is not told
     refused = refusal(tmp_path / "b", **option)
     assert "source 'b'" in refused
 
@@ -361,7 +361,7 @@ def test_a_lone_folder_around_everything_is_warned_of_as_the_only_class(root, tm
 
 def test_classes_that_hold_one_patient_each_are_warned_of(root):
     make(root, "Smith/a_1.png", "Jones/b_1.png", "Miller/c_1.png")
-    assert "one patient only" in warnings(root, patient_from=r"([abc])_")
+    assert "only one patient" in warnings(root, patient_from=r"([abc])_")
 
 
 def test_patients_come_from_names_and_folders_that_are_asked_for(root):
@@ -499,5 +499,5 @@ def test_what_costs_labels_is_noted_first_and_how_rows_are_spelled_last(root):
     assert all("--several" in note for note in costly)
     # Of all that a table and folders say, there is one note.
     assert "25 images" in differing
-    assert all(f"'{table}' in place of '{folder}' (8)" in differing for folder, table in zip("abc", "bca", strict=True))
+    assert all(f"'{table}' instead of '{folder}' (8)" in differing for folder, table in zip("abc", "bca", strict=True))
     assert "suffix" in spelled

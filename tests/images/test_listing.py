@@ -117,8 +117,8 @@ def test_sources_that_cannot_be_are_refused(tmp_path):
     assert "cannot open the folder" in refusal(tmp_path / "loop")
     assert "cannot open the folder" in refusal("x" * 5000)
     assert "is a file" in refusal(tmp_path / "one/scans/a.png")
-    assert "holds no files" in refusal(tmp_path / "empty")
-    assert "has no name of its own" in refusal("/")
+    assert "no files in" in refusal(tmp_path / "empty")
+    assert "has no name" in refusal("/")
     assert "two sources are called 'scans'" in refusal(tmp_path / "one/scans", tmp_path / "two/scans")
     assert "is given twice" in refusal(tmp_path / "one", tmp_path / "one")
     assert "did you mean 'dubail'?" in refusal("kaggle:dubai")
@@ -201,8 +201,8 @@ def test_what_fewscan_wrote_is_no_folder_of_scans(root):
         <= set(labels_of(listed(root)))
         <= {*aside, *("glioma/a.png", "nnUNet/imagesTr/b.png", "nnUNet/dataset.json")}
     )
-    assert "dataset of fewscan's" in refusal(root / "mydata")
-    assert "run of fewscan's" in refusal(root / "runs/first")
+    assert "fewscan dataset" in refusal(root / "mydata")
+    assert "fewscan run" in refusal(root / "runs/first")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
@@ -324,10 +324,10 @@ def test_several_csvs_add_up(root):
             "name,label\na.png,x\n",
             "has no column 'path': did you mean 'name'? Then add --path-column 'name'",
         ),
-        ("", "is empty: its first line names the columns"),
-        ("path,label\n", "holds no rows"),
+        ("", "is empty: its first line"),
+        ("path,label\n", "no rows"),
         ("path,label\ngone.png,x\n", "names no file of the sources: 'gone.png'"),
-        ("path,label,patient\na.png,x,p\na.png,x,q\n", "two values as its patient"),
+        ("path,label,patient\na.png,x,p\na.png,x,q\n", "two values for its patient"),
         ("path,label\n,x\n", "labels.csv, line 2: the column 'path' names no file"),
         ("path,label\na\0.png,x\n", "names no file"),
         ("path,label\na, b.png,x\n", "more cells than the first line"),
@@ -352,7 +352,7 @@ def test_a_column_that_was_taken_for_paths_in_vain_is_named_and_no_patient(root,
 def test_tables_that_contradict_each_other_are_refused(root):
     make(root, "a.png")
     tables = [table(root / f"{label}.csv", f"path,label\na.png,{label}\n") for label in "xy"]
-    assert "two values as its label: 'x' (x.csv, line 2) and 'y' (y.csv, line 2)" in refusal(root, labels=tables)
+    assert "two values for its label: 'x' (x.csv, line 2) and 'y' (y.csv, line 2)" in refusal(root, labels=tables)
 
 
 def test_csvs_that_cannot_be_read_are_refused(root):
@@ -439,7 +439,7 @@ def test_renaming_what_is_not_there_is_refused(root):
     assert "no image is labeled 'gliom', so it cannot be renamed: did you mean 'glioma'?" in refusal(
         root, rename={"gliom": "x"}
     )
-    assert "cannot be renamed to nothing" in refusal(root, rename={"glioma": " "})
+    assert "cannot be renamed" in refusal(root, rename={"glioma": " "})
 
 
 @pytest.mark.parametrize("other", ["Glioma", "gli oma", "gli-oma", "GLI_OMA"])

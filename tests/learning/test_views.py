@@ -225,7 +225,7 @@ def test_weak_views_are_views_too_and_change_a_scan_less(name: str) -> None:
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(FewscanError, match=r"unknown policy of views 'photo'"):
         view_settings("photo")
-    with pytest.raises(FewscanError, match=r"unknown setting 'views\.contrast' of study: scan has it"):
+    with pytest.raises(FewscanError, match=r"unknown setting 'views\.contrast' of study: .* scan"):
         view_settings("study", contrast=0.1)
 
 

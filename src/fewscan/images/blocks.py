@@ -70,9 +70,9 @@ class Blocks:
         ]
         self._held = {number for number in range(len(self._places)) if self._is_held(number)}
         if self._held:
-            say(f"going on: {self._read}")
+            say(f"continuing: {self._read}")
         elif has_blocks(shard.begun):
-            say("what was read before is of other files, or was read by another version: it begins anew")
+            say("the images read so far came from other files or another version, so reading starts over")
             shard.forget()
 
     @property
@@ -83,7 +83,7 @@ class Blocks:
     @property
     def _read(self) -> str:
         read = sum(len(self._scans[self._places[number]]) for number in self._held)
-        return f"{read:,} of {counted(len(self._scans), 'image')} are read, {100 * read // len(self._scans)} %"
+        return f"{read:,} of {counted(len(self._scans), 'image')} have been read, {100 * read // len(self._scans)} %"
 
     def read(self, listed: Iterable[Mapping[str, Any]], workers: int | None) -> Generator[Notes, None, None]:
         """Write all images into the shard, with what is `listed` of each, and yield the notes on each, in their order.
@@ -185,16 +185,21 @@ def refuse_others(begun: Path, spec: ImageSpec, sources: Sequence[Source], *, ke
             had = Block.model_validate(json.loads(path.read_bytes()))
         except (OSError, ValueError, RecursionError, pydantic.ValidationError):
             continue  # damaged, so that it will be read again
-        way_out = f"give those again to go on with it, or remove {kept_in} to begin anew"
+        way_out = f"to continue, or remove {kept_in} to start over"
         missing = [f"{name}={folder}" for name, folder in had.sources.items() if folders.get(name) != folder]
         if missing:
             given = ", ".join(f"{name}={folder}" for name, folder in folders.items())
-            raise FewscanError(f"what was read before was read of other sources ({', '.join(missing)}, not {given}): {way_out}")
+            raise FewscanError(
+                f"the images read so far came from other sources ({', '.join(missing)}, not {given}): "
+                f"give the same sources {way_out}"
+            )
         read = _complete(had.spec)
         names = [name for name in asked | read if read.get(name) != asked.get(name)]
         if names:
             others = "; ".join(f"{name}={read.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
-            raise FewscanError(f"what was read before was read with other settings ({others}): {way_out}")
+            raise FewscanError(
+                f"the images read so far were read with other settings ({others}): give the same settings {way_out}"
+            )
 
 
 def _complete(said: dict[str, Any]) -> dict[str, Any]:

@@ -32,11 +32,12 @@ class Borders(NamedTuple):
     @property
     def sentence(self) -> str:
         """What was seen and chosen, and how to choose otherwise."""
-        seen = f"{self.bordered:,} of {counted(self.looked_at, 'scan')} looked at have an empty border of over a tenth"
-        alike = "" if not self.bordered else ", of different widths" if self.differ else ", much the same in all"
+        examined = f"{counted(self.looked_at, 'scan')} examined"
+        seen = f"{self.bordered:,} of {examined} have an empty border of more than a tenth of their area"
+        alike = "" if not self.bordered else ", of different widths" if self.differ else ", about the same in all"
         if self.crop == "foreground":
-            return f"crop: {seen}{alike}, so it is cut away (--crop foreground); --crop none keeps scans whole"
-        return f"crop: {seen}{alike}, so scans stay whole (--crop none); --crop foreground cuts borders away"
+            return f"crop: {seen}{alike}, so borders are cut away (--crop foreground); --crop none keeps scans whole"
+        return f"crop: {seen}{alike}, so scans are kept whole (--crop none); --crop foreground cuts borders away"
 
     @classmethod
     def of(cls, kept: Sequence[float]) -> Self:
@@ -64,10 +65,10 @@ class Lying(NamedTuple):
         """What was seen and chosen, and how to choose otherwise; empty where no scan lies on white."""
         if not self.on_white:
             return ""
-        seen = f"negatives: {self.on_white:,} of {counted(self.looked_at, 'scan')} looked at are black on white"
+        seen = f"negatives: {self.on_white:,} of {counted(self.looked_at, 'scan')} examined show black on white"
         if self.negatives == "undo":
-            return f"{seen}, so such are inverted (--negatives undo); --negatives keep leaves them as they are"
-        return f"{seen}, too many for negatives, so all stay as they are (--negatives keep); --negatives undo inverts these"
+            return f"{seen}, so such scans are inverted (--negatives undo); --negatives keep leaves them as they are"
+        return f"{seen}, too many to be negatives, so all stay as they are (--negatives keep); --negatives undo inverts them"
 
 
 def kept_share(pixels: Pixels, gray: Grid) -> float:

@@ -162,7 +162,7 @@ def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
     name = scan.label if scan.label is None else shortest.get(scan.label, scan.label)
     if name == scan.label:
         return scan
-    note = f"the label '{scan.label}' is taken for '{name}', the same number"
+    note = f"the label '{scan.label}' is read as '{name}', the same number"
     return replace(scan, label=name, notes=(*scan.notes, note))
 
 
@@ -173,7 +173,7 @@ def _check_rename(rename: Mapping[str, str], labels: Collection[tuple[str, str]]
         if old not in known:
             raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
         if not new.strip():
-            raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
+            raise FewscanError(f"'{old}' cannot be renamed to an empty name: write OLD=NEW")
 
 
 def _named(scan: ScanFile, label: str, rename: Mapping[str, str], no_label: Collection[str]) -> ScanFile:
@@ -185,9 +185,9 @@ def _named(scan: ScanFile, label: str, rename: Mapping[str, str], no_label: Coll
     if label.startswith(IN_PLACE):
         note = f"its table says that it {without}"
     elif label in rename:
-        note = f"what '{label}' was renamed to says that it {without}"
+        note = f"'{label}' was renamed to a word that says that it {without}"
     else:
-        note = f"'{label}' names no class, it says that the scan {without}: --rename '{label}=NAME' makes it one"
+        note = f"'{label}' is not a class but says that the scan {without}: --rename '{label}=NAME' makes it a class"
     whence = None if state is None else scan.label_from
     return replace(scan, label=None, label_from=whence, label_level=None, state=state, notes=(*scan.notes, note))
 
@@ -221,8 +221,8 @@ def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
     for label in sorted(set(labels) - set(there)):
         if BETWEEN_FINDINGS in label:
             raise FewscanError(
-                f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
-                f"give it another name with --rename '{label}=NEW', or say which folder is the class with --class-level"
+                f"the class '{label}' contains '{BETWEEN_FINDINGS}', which separates classes in tables: "
+                f"rename it with --rename '{label}=NEW', or say which folder names the class with --class-level"
             )
         spellings.setdefault(spelling_key(label), []).append(label)
     kept = {key: known.get(key) or max(names, key=lambda name: labels[name]) for key, names in spellings.items()}
@@ -234,6 +234,6 @@ def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
         raise FewscanError(f"the labels {sets} differ only in spelling: if they are one class, add {ways}")
     if len(spellings) > MAX_CLASSES:
         raise FewscanError(
-            f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "
-            "give the labels with --labels CSV, or the folder with --unlabeled"
+            f"{len(spellings)} classes were found, more than the limit of {MAX_CLASSES}: if the folders are not classes, "
+            "give the labels with --labels CSV, or give the folder with --unlabeled"
         )

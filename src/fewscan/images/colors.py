@@ -56,12 +56,16 @@ def color_warnings(counts: Sequence[ColorCount], channels: Literal[1, 3]) -> lis
     in_color, looked_at = sum(one.in_color for one in counts), sum(one.looked_at for one in counts)
     if not in_color:
         return []
-    shown = ", ".join(f"{one.source} {one.in_color:,} of {one.looked_at:,}" for one in counts if one.looked_at)
+    shown = ", ".join(f"{one.source}: {one.in_color:,} of {one.looked_at:,}" for one in counts if one.looked_at)
     if in_color == looked_at:
-        return [] if channels == 3 else [f"the files show color and become gray ({shown} looked at); --color keeps it"]
+        return (
+            []
+            if channels == 3
+            else [f"the files are in color and become gray ({shown} files examined); --color keeps the color"]
+        )
     advice = (
         "color becomes gray; --color keeps it"
         if channels == 1
-        else "a network can tell the gray ones by that; without --color all become gray"
+        else "a network can recognize the gray ones by that; without --color all become gray"
     )
-    return [f"color and gray are mixed ({shown} files looked at show color): {advice}"]
+    return [f"color and gray are mixed ({shown} files examined are in color): {advice}"]

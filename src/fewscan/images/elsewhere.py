@@ -35,7 +35,7 @@ class Elsewhere(Settings):
     def of(cls, folder: Path) -> "Elsewhere | None":
         """Return what a dataset's folder of images says; None where it says nothing."""
         path = folder / ELSEWHERE_FILE
-        return cls.read(path, "put back what it was") if path.exists() else None
+        return cls.read(path, "restore the original file") if path.exists() else None
 
     def write(self, folder: Path) -> None:
         """Say so in a dataset's folder of images."""
@@ -69,7 +69,7 @@ class FarFile:
                 return
             if pause is None or isinstance(fault, FileNotFoundError | PermissionError):
                 raise FewscanError(
-                    f"cannot read {self.url}: {one_line(fault)}; where it can be read again, the same command goes on"
+                    f"cannot read {self.url}: {one_line(fault)}; once it can be read again, the same command continues"
                 )
             time.sleep(pause)
 
@@ -81,10 +81,10 @@ class FarFile:
         self._system, self._path = opened(self.url)
         size = size_of(self.url)
         if size != self.size_bytes:
-            said = "is not there any more" if size is None else f"has {size:,} bytes now"
+            said = "no longer exists" if size is None else f"now has {size:,} bytes"
             raise FewscanError(
-                f"{self.url} {said}; {self.size_bytes:,} bytes of pixels were copied there: put them back, or copy them there "
-                "again from where they are whole"
+                f"{self.url} {said}, but {self.size_bytes:,} bytes of pixels were copied there: restore the file, or copy it "
+                "again from an intact dataset"
             )
         self._opened_by = os.getpid()
 
@@ -101,7 +101,7 @@ class FarFile:
         for piece, content in zip(pieces, found, strict=True):
             if isinstance(content, Exception) or len(content) != len(piece[1]):
                 left.append(piece)
-                said = content if isinstance(content, Exception) else OSError("it gives fewer or more bytes than asked for")
+                said = content if isinstance(content, Exception) else OSError("it returned fewer or more bytes than requested")
                 fault = fault or said
             else:
                 piece[1][:] = content
@@ -161,14 +161,14 @@ class FarImages:
         """Return row numbers from 0 on for what NumPy takes as an index; raises IndexError as it does."""
         if asked.dtype == np.bool_:
             if asked.shape != (len(self),):
-                raise IndexError(f"a mask of shape {asked.shape} for {len(self)} images")
+                raise IndexError(f"the mask has shape {asked.shape}, but there are {len(self)} images")
             return np.flatnonzero(asked)
         if asked.size and not np.issubdtype(asked.dtype, np.integer):
-            raise IndexError(f"rows are whole numbers or a mask, not {asked.dtype}")
+            raise IndexError(f"images are indexed by whole numbers or a Boolean mask, not {asked.dtype}")
         rows = asked.astype(np.int64)
         outside = (rows < -len(self)) | (rows >= len(self))
         if outside.any():
-            raise IndexError(f"row {rows[outside].flat[0]} of {len(self)} images")
+            raise IndexError(f"row {rows[outside].flat[0]} is out of range: there are {len(self)} images")
         return np.where(rows < 0, rows + len(self), rows)
 
     def _read(self, rows: npt.NDArray[np.int64]) -> Pixels:
@@ -214,24 +214,24 @@ def size_of(url: str) -> int | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # each storage has errors of its own
-        raise FewscanError(f"'{url}' cannot be asked for: {one_line(error)}") from error
+        raise FewscanError(f"'{url}' cannot be looked up: {one_line(error)}") from error
     if not isinstance(size, int):
-        raise FewscanError(f"'{url}' does not say how long it is: parts of it could not be read")
+        raise FewscanError(f"'{url}' does not report its size, so parts of it cannot be read")
     return size
 
 
 def require_address(url: str) -> str:
     """Return a URL to copy pixels to, as it is noted; raises FewscanError where it is none, or holds what nobody may note."""
     if not is_remote(url):
-        raise FewscanError(f"'{url}' is no URL: write one as s3://bucket/mydata, or file:///mnt/shared/mydata")
+        raise FewscanError(f"'{url}' is not a URL: write one such as s3://bucket/mydata or file:///mnt/shared/mydata")
     user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
     if (at and ":" in user) or "?" in url or "#" in url:
         raise FewscanError(
-            "a URL that holds a password or a key is not taken, since it is written down in the dataset: leave it out, and "
-            "give it where the package for this storage looks for it"
+            "a URL with a password or a key is not accepted, because the dataset records the URL: leave them out, and "
+            "set them where the package for this storage looks for them"
         )
     if "::" in url:
-        raise FewscanError(f"'{url}' reads through a store of its own, not what lies there: leave out what stands before '::'")
+        raise FewscanError(f"'{url}' goes through another store first: leave out the part before '::'")
     return url.rstrip("/")
 
 

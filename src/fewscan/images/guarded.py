@@ -67,8 +67,8 @@ class _Reader:
             if self._connection.poll(MAX_WAIT_SECONDS):
                 return self._connection.recv()
         except (EOFError, ConnectionError):
-            raise UnreadableImage(f"cannot be read: it took more than {limits}, or brought its reader down") from None
-        raise UnreadableImage(f"cannot be read: no answer after {MAX_WAIT_SECONDS} s")
+            raise UnreadableImage(f"cannot be read: it took more than {limits}, or crashed its reader") from None
+        raise UnreadableImage(f"cannot be read: its reader gave no answer within {MAX_WAIT_SECONDS} s")
 
     def end(self) -> None:
         """End the process, whatever it is at."""

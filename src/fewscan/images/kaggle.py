@@ -43,7 +43,7 @@ KAGGLE_SETS = {
 def check_name(name: str) -> None:
     """Raise FewscanError unless `name` is one of KAGGLE_SETS."""
     if name not in KAGGLE_SETS:
-        raise FewscanError(f"'{KAGGLE_PREFIX}{name}' is no source that fewscan can fetch: {nearest(name, KAGGLE_SETS)}")
+        raise FewscanError(f"fewscan cannot fetch '{KAGGLE_PREFIX}{name}': {nearest(name, KAGGLE_SETS)}")
 
 
 def fetch(name: str) -> Path:
@@ -61,8 +61,8 @@ def fetch(name: str) -> Path:
     for needed in [folder, *(folder / part for part in wanted.parts)]:
         if not needed.is_dir():
             raise FewscanError(
-                f"{wanted.page} was downloaded to {root}, but there is no folder '{needed.relative_to(root)}' in it: "
-                f"look where its scans are now, and name their folder, {name}=FOLDER"
+                f"{wanted.page} was downloaded to {root}, but has no folder '{needed.relative_to(root)}': "
+                f"find its scans there, and give their folder as {name}=FOLDER"
             )
     return folder
 
@@ -87,18 +87,18 @@ def _download(name: str, wanted: KaggleSet) -> Path:
     except requests.HTTPError as error:
         reason = one_line(error)
         if error.response is not None and error.response.status_code in (401, 403):
-            reason = f"Kaggle refused it ({error.response.status_code}): it may want an API token, in KAGGLE_API_TOKEN"
+            reason = f"Kaggle refused it ({error.response.status_code}): it may need an API token in KAGGLE_API_TOKEN"
     except (requests.ConnectionError, requests.Timeout):
         reason = "no connection to Kaggle"
     except requests.RequestException as error:
         reason = f"the download failed: {one_line(error)}"
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        reason = f"{error.strerror or error}{where}; kagglehub's cache is {cache}, KAGGLEHUB_CACHE=DIRECTORY moves it"
+        reason = f"{error.strerror or error}{where}; kagglehub's cache is {cache} (KAGGLEHUB_CACHE=DIRECTORY moves it)"
     # ValueError: of the credentials, the answer or the archive.
     except (ValueError, zipfile.BadZipFile, zlib.error, DataCorruptionError) as error:
         reason = f"kagglehub cannot read what it found: {one_line(error)}"
     # These come from the notebooks of Kaggle and Colab, where sets are mounted instead of downloaded.
     except (BackendError, CredentialError, NotFoundError) as error:
         reason = one_line(error)
-    raise FewscanError(f"cannot fetch {KAGGLE_PREFIX}{name}: {reason}; mend that, or {by_hand}")
+    raise FewscanError(f"cannot fetch {KAGGLE_PREFIX}{name}: {reason}; fix that, or {by_hand}")

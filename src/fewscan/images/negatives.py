@@ -16,7 +16,7 @@ WHITE_INSIDE = 0.4
 # So many squares of four cells by four, from the middle up and down, are asked how bright a scan is at least.
 SQUARES = 6
 
-NOTE = "negative: what it shows lies on white, so its gray levels were inverted"
+NOTE = "negative: it shows black on white, so its gray levels were inverted"
 
 
 def is_negative(gray: Grid) -> bool:

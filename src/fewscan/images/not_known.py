@@ -64,7 +64,7 @@ def unknown_options(names: Collection[str]) -> str:
     """Return the options that make no classes of such names. With `=`, since a word may be a stroke or two."""
     unsure = " ".join(f"--rename={shlex.quote(f'{name}=unsure')}" for name in names)
     no_label = " ".join(f"--no-label={shlex.quote(name)}" for name in names)
-    return f"{unsure}, or where it says nothing {no_label}"
+    return f"{unsure}, or, where it means no label, {no_label}"
 
 
 def _letters(name: str) -> str:

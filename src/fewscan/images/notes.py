@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 # Of one image there may be several notes, which stand in one field of a table so.
 BETWEEN_NOTES = " | "
 # Of a row that was found to be about an image all the same: nothing is lost by it.
-SPELLED_OTHERWISE = "writes folders, case, slashes or suffix in another way"
+SPELLED_OTHERWISE = "spells folders, case, slashes or suffix differently"
 
 
 def in_one_field(notes: Sequence[str]) -> str | None:

@@ -63,9 +63,9 @@ def _pattern(written: str | None) -> str | None:
     try:
         groups = re.compile(written).groups
     except re.error as error:
-        raise ValueError(f"'{written}' is no regular expression: {error}") from None
+        raise ValueError(f"'{written}' is not a regular expression: {error}") from None
     if groups != 1:
-        raise ValueError(f"'{written}' has {groups} groups (...), and needs exactly one: around the name that is wanted")
+        raise ValueError(f"'{written}' has {groups} groups (...) but needs exactly one, around the name to be taken")
     return written
 
 
@@ -93,7 +93,7 @@ class Layout(Settings):
     def _one_way(cls, pattern: str | None, given: pydantic.ValidationInfo) -> str | None:
         what = str(given.field_name).removesuffix("_from")
         if pattern is not None and given.data.get(f"{what}_level") is not None:
-            raise ValueError(f"{what}_level is given, too; give one of them")
+            raise ValueError(f"give only one of {what}_from and {what}_level")
         return pattern
 
 
@@ -121,15 +121,17 @@ class ImageSpec(Reading):
     @classmethod
     def _of_gray(cls, negatives: Negatives, given: pydantic.ValidationInfo) -> Negatives:
         if negatives == "undo" and given.data.get("channels") == 3:
-            raise ValueError("only gray scans are inverted, and these are kept in color; leave one of the two out")
+            raise ValueError(
+                "only gray scans can be inverted, and these are kept in color: keep negatives as they are, or use gray"
+            )
         return negatives
 
     @property
     def shown_sentence(self) -> str:
         """What was undone and cut away, for a report; empty where nothing was to be."""
-        undone = ["negatives undone"] if self.negatives == "undo" else []
+        undone = ["negatives inverted"] if self.negatives == "undo" else []
         cut = ["cropped to what they show"] if self.crop == "foreground" else []
-        return f"{' and '.join(undone + cut)}, where that is told for certain" if undone or cut else ""
+        return f"{' and '.join(undone + cut)}, where this was certain" if undone or cut else ""
 
     @pydantic.model_serializer(mode="wrap")
     def _as_before(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:

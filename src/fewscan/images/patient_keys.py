@@ -27,7 +27,7 @@ from fewscan.parquet import parquet_table
 
 KEYS_FILE = "patients.parquet"
 _SALT = b"salt"
-_ANEW = "put it back, or import all scans anew"
+_ANEW = "restore it, or import all scans again"
 
 
 @dataclass
@@ -81,8 +81,8 @@ class PatientKeys:
                 self.patients[hashes[same[next(iter(names))]]] = known.pop()
         if twice:
             raise FewscanError(
-                f"{twice} of the patients are two or more in the dataset, and one by tables or headers of the new scans: "
-                "import all scans anew, so that what is one patient's stays together, or name the column that tells them "
+                f"{twice} of the patients are two or more in the dataset, but one in the tables or headers of the new scans: "
+                "import all scans again so that each patient's scans stay together, or choose the column that tells them "
                 "apart with --patient-column"
             )
 
@@ -113,7 +113,7 @@ class PatientKeys:
             return cls(salt, dict(zip(table["name"].to_pylist(), table["patient"].to_pylist(), strict=True)))
         except FileNotFoundError:
             if needed:
-                raise FewscanError(f"{path} is missing, which tells whether a patient of new scans is known: {_ANEW}") from None
+                raise FewscanError(f"{path} is missing, so patients who come again cannot be recognized: {_ANEW}") from None
             return cls()
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-            raise FewscanError(f"{path} cannot be read, which tells whether a patient of new scans is known: {_ANEW}") from None
+            raise FewscanError(f"{path} cannot be read, so patients who come again cannot be recognized: {_ANEW}") from None

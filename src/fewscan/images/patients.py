@@ -31,11 +31,11 @@ class KnownPatients(NamedTuple):
     def sentence(self) -> str:
         """Say what is known, and so what a split can keep together."""
         if not self.with_patient:
-            none = f"The patient is known of none of {counted(self.images, 'image')}"
+            none = f"The patient is known for none of {counted(self.images, 'image')}"
             return f"{none}: a split keeps copies together, but not patients."
-        known = f"The patient is known of {self.with_patient:,} of {counted(self.images, 'image')}"
+        known = f"The patient is known for {self.with_patient:,} of {counted(self.images, 'image')}"
         of = counted(self.patients, "patient")
-        rest = "" if self.with_patient == self.images else " Images of other patients may lie on both sides of a split."
+        rest = "" if self.with_patient == self.images else " Images of unknown patients may end up on both sides of a split."
         return f"{known} ({of}).{rest}"
 
 

@@ -72,7 +72,7 @@ class ImportPlan(Settings):
         shown = self.sources[:SOURCES_SHOWN]
         lines = [line for source in shown for line in (*_understood(source), *_in_short(source))]
         rest = len(self.sources) - len(shown)
-        lines += [f"and {counted(rest, 'more source')}: import --plan says what was understood of them"] if rest else []
+        lines += [f"and {counted(rest, 'more source')}: import --plan shows what was understood of them"] if rest else []
         return [*lines, *self.opened, *self.chosen, *_warnings(self.warnings)]
 
 
@@ -146,12 +146,12 @@ def _understood(source: SourcePlan) -> list[str]:
     if source.classes:
         lines.append(f"  classes, from {listed(list(source.labels_from))}: {each_counted(source.classes, NAMES_SHOWN)}")
     if source.unlabeled:
-        states = f", of them {each_counted(source.states, NAMES_SHOWN)}" if source.states else ""
+        states = f", of which {each_counted(source.states, NAMES_SHOWN)}" if source.states else ""
         lines.append(f"  without a label: {source.unlabeled:,}{states}")
     if source.images_with_patient:
         all_known = source.images_with_patient == source.images
         known = "all images" if all_known else f"{source.images_with_patient:,} of {counted(source.images, 'image')}"
-        lines.append(f"  patients: {source.patients:,}, known of {known}, from {listed(list(source.patients_from))}")
+        lines.append(f"  patients: {source.patients:,}, known for {known}, from {listed(list(source.patients_from))}")
     elif source.images:
         lines.append("  patients: not known")
     if source.given_splits:
@@ -201,7 +201,7 @@ def _in_short(source: SourcePlan) -> list[str]:
     # In full, as the plan has them: what a person should know of scans is no less to be known when they are read.
     lines += notes[:KINDS_SHOWN]
     if (rest := len(notes) - KINDS_SHOWN) > 0:
-        lines.append(f"  and {counted(rest, 'more note')}: import --plan says them")
+        lines.append(f"  and {counted(rest, 'more note')}: import --plan shows them")
     return lines
 
 

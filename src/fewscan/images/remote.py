@@ -66,14 +66,14 @@ def fetch(url: str) -> Path:
         missing = [name for name in found if name not in copied]
         megabytes = sum(found[name].get("size") or 0 for name in missing) / 1e6
         say(
-            f"{url}: {counted(len(found), 'file')}, of which {len(missing):,} ({megabytes:,.0f} MB) are copied now, "
-            f"to {folder}; {CACHE_VARIABLE}=FOLDER names another place"
+            f"{url}: copying {len(missing):,} of {counted(len(found), 'file')} ({megabytes:,.0f} MB) to {folder}; "
+            f"{CACHE_VARIABLE}=FOLDER chooses another place"
         )
         for name in before.keys() - found.keys():
             (folder / name).unlink(missing_ok=True)
         parts = [missing[start : start + _AT_ONCE] for start in range(0, len(missing), _AT_ONCE)]
         with kept_if_stopped(
-            lambda: f"{len(copied):,} of {counted(len(found), 'file')} are copied to {folder}" if copied else None
+            lambda: f"{len(copied):,} of {counted(len(found), 'file')} have been copied to {folder}" if copied else None
         ):
             for names in track(parts, "copy", total=len(parts)) if parts else ():
                 _copy(url, system, [found[name]["name"] for name in names], [folder / name for name in names])
@@ -95,10 +95,10 @@ def _listed(url: str) -> tuple[Any, dict[str, dict[str, Any]]]:
         raise FewscanError(f"source '{url}': cannot list it: {one_line(error)}") from error
     found = {path.removeprefix(root.rstrip("/")).lstrip("/"): about for path, about in files.items()}
     if not found or "" in found:
-        raise FewscanError(f"source '{url}': there are no files below it; name a folder of scans")
+        raise FewscanError(f"source '{url}': there are no files below it; give a folder of scans")
     for name in found:
         if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute() or "\0" in name:
-            raise FewscanError(f"source '{url}': a file called '{name}' would lie outside of the folder for its copy")
+            raise FewscanError(f"source '{url}': the file '{name}' would be copied outside its folder; rename it")
     return system, dict(sorted(found.items()))
 
 
@@ -121,4 +121,4 @@ def _copy(url: str, system: Any, paths: Sequence[str], targets: Sequence[Path]) 
     try:
         system.get(list(paths), [str(target) for target in targets])
     except Exception as error:  # as above
-        raise FewscanError(f"source '{url}': cannot copy its files: {one_line(error)}; the same command goes on") from error
+        raise FewscanError(f"source '{url}': cannot copy its files: {one_line(error)}; the same command continues") from error

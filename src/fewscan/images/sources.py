@@ -134,7 +134,7 @@ def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tupl
     where one cannot be fetched.
     """
     if not sources and not unlabeled:
-        raise FewscanError("no source given: name a folder of scans, as FOLDER or NAME=FOLDER")
+        raise FewscanError("no source given: give a folder of scans, as FOLDER or NAME=FOLDER")
     written = [*(_parse_source(text, True) for text in sources), *(_parse_source(text, False) for text in unlabeled)]
     _check_names(written)
     # Only now, since it may take minutes: a source that is misspelt was refused before.
@@ -176,14 +176,14 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
         raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
     if not is_folder:
         table = folder.suffix.lower() in TABLES
-        instead = "give a table of labels with --labels" if table else "name the folder that it is in"
+        instead = "give a table of labels with --labels" if table else "give the folder that it is in"
         raise FewscanError(f"source '{text}': {folder} is a file; {instead}")
     return _WrittenSource(_name_of(text, name.strip() or folder.name, folder), folder, labeled)
 
 
 def _name_of(text: str, name: str, place: str | Path) -> str:
     if not name:
-        raise FewscanError(f"source '{text}' has no name of its own: write NAME={place}")
+        raise FewscanError(f"source '{text}' has no name: write NAME={place}")
     return name
 
 
@@ -205,5 +205,5 @@ def _check_overlaps(sources: Sequence[Source]) -> None:
     for first, second in itertools.combinations(sources, 2):
         if is_inside(second.folder, first.folder) or is_inside(first.folder, second.folder):
             raise FewscanError(
-                f"the sources {first.folder} and {second.folder} overlap, so that images would count twice: give only one"
+                f"the sources {first.folder} and {second.folder} overlap, so images would count twice: give only one"
             )

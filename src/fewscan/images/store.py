@@ -124,8 +124,8 @@ class ImageStore:
         if self.away and self.elsewhere is not None:
             folder = self.folder.parent
             raise FewscanError(
-                f"pixels of {folder} ({', '.join(self.away)}) lie at {self.elsewhere.url} alone: to {aim}, bring them here "
-                f"with '{command_line('pixels', folder, '--back')}', then give this command again"
+                f"the pixels of {folder} ({', '.join(self.away)}) are only at {self.elsewhere.url}: to {aim}, copy them back "
+                f"with '{command_line('pixels', folder, '--back')}', then run this command again"
             )
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -178,7 +178,7 @@ class ImageStore:
         for name in self.files:
             if not self.holds_bytes(name, self.stored(name)):
                 place = self.folder / name if name not in self.away else f"{self.elsewhere and self.elsewhere.url}/{name}"
-                raise FewscanError(f"{place}: pixels are not those that were imported: put the file back")
+                raise FewscanError(f"{place}: these are not the pixels that were imported; restore the file")
 
     def holds_bytes(
         self, name: str, images: StoredImages, shards: int | None = None, told: Callable[[int], None] = lambda count: None
@@ -201,8 +201,8 @@ class ImageStore:
             return self._mapped(name)
         if self.elsewhere.images != self.rows:
             raise FewscanError(
-                f"{self.folder / name} is missing, and {self.elsewhere.url} has a copy of {self.elsewhere.images:,} of its "
-                f"{self.rows:,} images: put the file back"
+                f"{self.folder / name} is missing, and {self.elsewhere.url} has a copy of only {self.elsewhere.images:,} of "
+                f"its {self.rows:,} images: restore the file"
             )
         return self.copy_at(self.elsewhere, name)
 
@@ -210,7 +210,7 @@ class ImageStore:
         path, shape = self.folder / name, (self.rows, *self.spec.shape)
         with whole(path, "import the scans again"):
             if path.stat().st_size < self.rows * self.spec.image_bytes:
-                raise FewscanError(f"{path} is cut short: import the scans again")
+                raise FewscanError(f"{path} is incomplete: import the scans again")
             return np.memmap(path, np.uint8, mode="r", shape=shape)
 
     @contextmanager

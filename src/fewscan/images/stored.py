@@ -157,5 +157,5 @@ def _fill(view: memoryview, file: io.FileIO) -> None:
     while view:
         count = file.readinto(view)
         if not count:
-            raise FewscanError(f"{file.name} is cut short: import the scans again")
+            raise FewscanError(f"{file.name} is incomplete: import the scans again")
         view = view[count:]

@@ -127,4 +127,4 @@ def _check_unique(scans: Sequence[ScanFile]) -> None:
     first: dict[tuple[str, str], ScanFile] = {}
     for scan in scans:
         if first.setdefault((scan.source, scan.relative), scan) is not scan:
-            raise FewscanError(f"'{scan.relative}' is a file and an image in another file: rename the file")
+            raise FewscanError(f"'{scan.relative}' names both a file and an image inside another file: rename the file")

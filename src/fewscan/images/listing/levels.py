@@ -100,7 +100,7 @@ def _levels_alike(places: Sequence[Folders], depth: int, source: str, *, classes
         if roles[at] == "number" and above:
             if classes and _recur(named, at):
                 raise FewscanError(
-                    f"source '{source}': the folders {listed(columns[at], _NAMES_SHOWN)} recur under "
+                    f"source '{source}': the folders {listed(columns[at], _NAMES_SHOWN)} are found under several of "
                     f"{listed(columns[above[-1]], _NAMES_SHOWN)}, so either may be the classes: "
                     f"say which with --class-level ({described_levels(places)})"
                 )
@@ -141,7 +141,7 @@ def _require_shared_classes(
     alone = sum(len(whose) == 1 for whose in patients.values())
     if len(patients) > 2 and alone > len(patients) / 2:
         raise FewscanError(
-            f"source '{source}': of {len(patients)} folders that may be classes, {alone} lie in one patient's folder only "
+            f"source '{source}': of {len(patients)} folders that may be classes, {alone} are in only one patient's folder "
             f"({described_levels(places)}): say which folder names the class with --class-level, give the labels with --labels "
-            "CSV, or the folder with --unlabeled"
+            "CSV, or give the folder with --unlabeled"
         )

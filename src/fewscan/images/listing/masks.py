@@ -8,7 +8,7 @@ from dataclasses import replace
 from fewscan.images.listing.folder_names import is_part, may_hold_masks, surely_holds_masks
 from fewscan.images.sources import ScanFile
 
-MASK = "mask or annotation: import's --keep-masks takes it as a scan"
+MASK = "mask or annotation: import --keep-masks takes it as a scan"
 
 _WORD = r"(?:mask|seg|segm|segmentation|label|gt|groundtruth|ground[-_ ]truth|roi|annotation|contour)s?"
 _BEHIND = re.compile(rf"(?P<name>.+?)[-_. ]+{_WORD}(?:[-_. ]?\(?\d+\)?)?", re.I)

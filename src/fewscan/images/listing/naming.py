@@ -113,10 +113,10 @@ def _check_fits(
         quoted = listed([f"'{name}'" for name in names], _NAMES_SHOWN)
         which = f"the source {quoted}" if len(names) == 1 else f"the sources {quoted}"
         if how == "from":
-            raise FewscanError(f"--{what}-from '{wanted}' fits no file of {which}, such as {usable[0].file}")
+            raise FewscanError(f"--{what}-from '{wanted}' matches no file of {which}, such as {usable[0].file}")
         places = described_levels({scan.folders for scan in usable})
-        there = f"files lie in {places}" if places else "files lie in no folder below it"
-        raise FewscanError(f"--{what}-level {wanted}: no folder so deep in {which}; {there}")
+        there = f"files are in {places}" if places else "files are in no folder below it"
+        raise FewscanError(f"--{what}-level {wanted}: there is no folder that deep in {which}; {there}")
 
 
 def _with_class(scan: ScanFile, class_of: Callable[[ScanFile], _Named]) -> ScanFile:
@@ -156,6 +156,7 @@ def _check_count(scans: Sequence[ScanFile], source: Source, asked: ImportOptions
     if len(classes) > MAX_CLASSES + len(asked.rename):
         places = described_levels({scan.folders for scan in scans if scan.set_aside is None})
         raise FewscanError(
-            f"source '{source.name}': {len(classes)} folders would be classes, more than {MAX_CLASSES} ({places}): say which "
-            "folder names the class with --class-level, give the labels with --labels CSV, or the folder with --unlabeled"
+            f"source '{source.name}': {len(classes)} folders would be classes, more than the limit of {MAX_CLASSES} "
+            f"({places}): say which folder names the class with --class-level, give the labels with --labels CSV, or give the "
+            "folder with --unlabeled"
         )

@@ -42,8 +42,8 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
     if not few:
         return []
     return [
-        f"{each_counted(few, _NAMES_SHOWN)}: so few images of a class cannot learn, validate and test, which takes "
-        f"{FEWEST_OF_CLASS}: add some, or give it to another class with --rename OLD=NEW"
+        f"{each_counted(few, _NAMES_SHOWN)}: too few images of a class for training, validation and test, which takes "
+        f"{FEWEST_OF_CLASS}: add some, or merge it into another class with --rename OLD=NEW"
     ]
 
 
@@ -51,7 +51,7 @@ def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> li
     """Return a line where names of classes, but those that are `known` of a dataset, differ in a letter from others."""
     names = {scan.label for scan in scans if scan.label is not None and scan.set_aside is None}
     return [
-        f"the classes '{name}' and '{other}' differ in one letter: if one is a slip, give --rename OLD=NEW"
+        f"the classes '{name}' and '{other}' differ in one letter: if one is a typo, give --rename OLD=NEW"
         for name, other in misspelled(names, known)
     ]
 
@@ -62,7 +62,9 @@ def classes_unknown(scans: Sequence[ScanFile], asked: ImportOptions, known: Sequ
     unknown = {name: counts[name] for name in may_say_unknown(sorted({*counts} - {*known, *asked.rename.values()}))}
     if not unknown:
         return []
-    return [f"{each_counted(unknown)}: such a name may say that nobody knows the class: if so, give {unknown_options(unknown)}"]
+    return [
+        f"{each_counted(unknown)}: such a name may mean that the class is not known: if so, give {unknown_options(unknown)}"
+    ]
 
 
 def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
@@ -78,8 +80,9 @@ def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[
         return []
     held = "; ".join(f"{source}: {listed(names, _NAMES_SHOWN)}" for source, names in list(apart.items())[:_NAMES_SHOWN])
     return [
-        f"{listed(list(apart), _NAMES_SHOWN)} {'has' if len(apart) == 1 else 'have'} no class in common with another source "
-        f"({held}), so that classes can be told by the source: if some are the same by other names, give --rename OLD=NEW"
+        f"{listed(list(apart), _NAMES_SHOWN)} {'shares' if len(apart) == 1 else 'share'} no class with another source "
+        f"({held}), so a network can tell these classes by the source: if some are the same under other names, give "
+        "--rename OLD=NEW"
     ]
 
 
@@ -96,7 +99,7 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
         yield from _one_class(scans, by_folder, source)
     elif unfit := sum(scan.label is None and scan.state is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
-        yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
+        yield f"{option} gives no class for {unfit:,} of {counted(len(scans), 'image')}"
 
 
 def _no_class(scans: Sequence[ScanFile]) -> Iterator[str]:
@@ -121,7 +124,7 @@ def _class_itself(scans: Sequence[ScanFile], source: Source) -> Iterator[str]:
     names = [source.folder.name, *beside]
     if beside and naming_levels((source.folder.name,)) and not are_patients(names) and not are_numbered(names):
         yield (
-            f"all images lie in {source.folder.name} itself, so no folder names a class, and there are images in "
+            f"all images are directly in {source.folder.name}, so no folder names a class, and there are images in "
             f"{listed(beside, _NAMES_SHOWN)} beside it: if these folders are classes, give {source.folder.parent}"
         )
 
@@ -140,7 +143,7 @@ def _some_in(folder: Path) -> list[Path]:
 def _names_of_parts(scans: Sequence[ScanFile]) -> Iterator[str]:
     names = sorted({scan.label for scan in scans if scan.label is not None and given_split(scan.label) is not None})
     if names:
-        yield f"{listed(names, _NAMES_SHOWN)} are taken as classes, but called like parts of a split"
+        yield f"taken as classes, but named like parts of a split: {listed(names, _NAMES_SHOWN)}"
 
 
 def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
@@ -163,19 +166,19 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
     parents, names = sorted(set().union(*above[stands].values())), above[stands]
     if (recurring := _recurring(names)) and stands in whose:
         yield (
-            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders "
-            f"like patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
-            "folder with --unlabeled"
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names appear again under "
+            f"folders that look like patients' ({listed(parents, _NAMES_SHOWN)}): if they are series, not classes, give the "
+            "labels with --labels CSV, or give the folder with --unlabeled"
         )
     elif recurring:
         yield (
-            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
-            f"{listed(parents, _NAMES_SHOWN)}: if these are the classes, give --class-level {stands}"
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names appear again under "
+            f"{listed(parents, _NAMES_SHOWN)}: if the latter are the classes, give --class-level {stands}"
         )
     elif len(names) > len(parents) and all(len(places) == 1 for places in names.values()):
         yield (
-            f"classes come from {folder_below(taken)} ({listed(sorted(names), _NAMES_SHOWN)}), each below one of "
-            f"{listed(parents, _NAMES_SHOWN)} only: if these are the classes, give --class-level {stands}"
+            f"classes come from {folder_below(taken)} ({listed(sorted(names), _NAMES_SHOWN)}), each under only one of "
+            f"{listed(parents, _NAMES_SHOWN)}: if the latter are the classes, give --class-level {stands}"
         )
 
 
@@ -192,8 +195,8 @@ def _classes_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
         outer = max((inner[0][:depth] for depth in range(1, len(inner[0])) if inner[0][:depth] in classes), key=len)
         others = f" ({counted(len(inner), 'such folder')})" if len(inner) > 1 else ""
         yield (
-            f"{'/'.join(outer)} holds images itself and {'/'.join(inner[0])} below it, which is taken as a class of its own: "
-            f"if it is none, give --class-level {len(outer)}{others}"
+            f"{'/'.join(outer)} contains images and also {'/'.join(inner[0])}, which is taken as a class of its own: "
+            f"if it is not one, give --class-level {len(outer)}{others}"
         )
 
 
@@ -211,8 +214,8 @@ def _folders_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
     if inner and not are_patients(last) and not are_series(last) and not are_numbered(last):
         level = max(one for folder in mixed for one in below[folder] if one is not None)
         yield (
-            f"{listed(['/'.join(folder) for folder in mixed], _NAMES_SHOWN)} holds most images itself, so the rest, in "
-            f"{listed(inner, _NAMES_SHOWN)}, is of the same class: if these are the classes, give --class-level {level}"
+            f"most images are directly in {listed(['/'.join(folder) for folder in mixed], _NAMES_SHOWN)}, so those in "
+            f"{listed(inner, _NAMES_SHOWN)} get the same class: if inner folders are the classes, give --class-level {level}"
         )
 
 
@@ -225,8 +228,8 @@ def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source:
         if some or len(deeper) > 1:
             held = f"{len(by_folder):,} of {counted(len(scans), 'image')}" if some else "all images"
             yield (
-                f"{held} lie in the folder '{next(iter(folders))[-1]}', which is taken as their class, the only one: if it is "
-                f"none, give labels with --labels CSV, or the source with --unlabeled {source.name}={source.folder}"
+                f"{held} are in the folder '{next(iter(folders))[-1]}', which is taken as the only class: if it is not a "
+                f"class, give labels with --labels CSV, or give the source with --unlabeled {source.name}={source.folder}"
             )
 
 
@@ -234,18 +237,18 @@ def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[st
     known = [scan for scan in scans if scan.patient is not None and scan.patient_known]
     if not known and asked.patient_level is None and (pattern := patient_pattern([scan.file for scan in scans])):
         yield (
-            f"no patient is known, but names share their beginnings: if these tell patients, give --patient-from '{pattern}', "
-            "or slices of one head may lie on both sides of a split"
+            f"no patient is known, but file names share beginnings: if these identify patients, give --patient-from "
+            f"'{pattern}', or slices of one head may end up on both sides of a split"
         )
     for option, fits in (("--patient-level", asked.patient_level), ("--patient-from", asked.patient_from)):
         if fits and len(known) < len(scans):
-            yield f"{option} names no patient of {len(scans) - len(known):,} of {counted(len(scans), 'image')}"
+            yield f"{option} gives no patient for {len(scans) - len(known):,} of {counted(len(scans), 'image')}"
     if asked.patient_tag == "patient" and (numbers := list(_one_number_for_all(known, len(scans)))):
         yield from numbers
     elif len(known) > 1 and len({patient_key(scan.patient or "") for scan in known}) == 1:
         yield (
-            f"all {counted(len(known), 'image')} whose patient is known are one patient's, by {known[0].patient_from}: if that "
-            "stands for patients that nobody knows, leave it out there"
+            f"all {counted(len(known), 'image')} with a known patient belong to one patient, according to "
+            f"{known[0].patient_from}: if that value means that the patient is not known, remove it there"
         )
 
 
@@ -261,8 +264,8 @@ def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]
     alone = theirs == images and len(most) > 1
     if alone or (theirs > images / 2 and len(most) >= _MANY_STUDIES):
         yield (
-            f"{theirs:,} of {counted(images, 'image')} are one patient's by their headers, though "
-            f"of {counted(len(most), 'study', 'studies')}: if anonymizing gave many patients one number, give "
+            f"according to their headers, {theirs:,} of {counted(images, 'image')} belong to one patient, but to "
+            f"{counted(len(most), 'study', 'studies')}: if anonymization gave many patients one number, give "
             "--patient-tag study"
         )
 
@@ -281,8 +284,8 @@ def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
         return
     if len(labeled) > 1 and len(alone) == len(labeled):
         yield (
-            "every class holds scans of one patient only, so that nothing tells the class from the patient: if the folders are "
-            "patients', say where classes are with --class-level or --labels CSV"
+            "every class has scans of only one patient, so the class cannot be told from the patient: if the folders are "
+            "patients, say where the classes are with --class-level or --labels CSV"
         )
     several = sum(len(names) > 1 for names in classes.values())
     if several:

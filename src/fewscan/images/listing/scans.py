@@ -50,7 +50,7 @@ def _without_words(scans: Sequence[ScanFile], asked: ImportOptions) -> list[Scan
 
 
 def _without_label(scan: ScanFile) -> ScanFile:
-    note = f"'{scan.label}' is taken for no label"
+    note = f"'{scan.label}' is read as no label"
     return replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
 
 

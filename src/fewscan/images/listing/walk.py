@@ -17,9 +17,9 @@ SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
 # What a walk says of links, beside the files that it lists.
 LISTED_ALREADY = "a link to what is listed by its own name"
-LINK_OUT = "a link out of the folder: only --follow-links reads what is there"
+LINK_OUT = "a link out of the folder: only --follow-links reads its target"
 # And of what holds no scans, but what became of some.
-WRITTEN = "a folder that fewscan wrote, a dataset or a run"
+WRITTEN = "a dataset or run that fewscan wrote"
 
 
 def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, follow_links: bool = False) -> list[ScanFile]:
@@ -36,14 +36,14 @@ def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, f
     for source in sources:
         walked = list(_walk(source.folder, follow_links))
         if links := sum(why == LISTED_ALREADY for _, why in walked):
-            say(f"{source.name}: {counted(links, 'link')} to what lies beside them: it is read once, by its own name")
+            say(f"{source.name}: {counted(links, 'link')} to files of the same source, which are read once, by their own names")
         files = sorted(
             (relative, set_aside or "")
             for relative, set_aside in walked
             if set_aside != LISTED_ALREADY and (not tables or file_place(source.folder / relative) not in tables)
         )
         if not files:
-            raise FewscanError(f"source '{source.name}': {source.folder} holds no files")
+            raise FewscanError(f"source '{source.name}': there are no files in {source.folder}; give a folder of scans")
         scans += [_scan_file(source, relative, set_aside or None) for relative, set_aside in files]
     return scans
 
@@ -77,7 +77,9 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
             seen.add((status.st_dev, status.st_ino))
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise FewscanError(f"cannot read the folder {folder}: {error.strerror}; mend that, or leave it out") from None
+            raise FewscanError(
+                f"cannot read the folder {folder}: {error.strerror}; fix that, or leave the folder out"
+            ) from None
         below = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
         if kind := kind_written({entry.name for entry in entries}):
             if folder == root:
@@ -103,8 +105,8 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
 
 def _no_scans(folder: Path, kind: Kind) -> str:
     return (
-        f"{folder} is a {kind} of fewscan's, no folder of scans: name one; 'fewscan label RUN' without one labels the "
-        "unlabeled scans of the run's dataset"
+        f"{folder} is a fewscan {kind}, not a folder of scans: give such a folder, or run 'fewscan label RUN' without one to "
+        "label the unlabeled scans of the run's dataset"
     )
 
 

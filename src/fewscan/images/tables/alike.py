@@ -48,7 +48,7 @@ def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Col
     for name, at in ((cells.columns[at], at) for at in fits if at != taken):
         several, unnamed = _several(keys[taken], keys[at]), _unnamed(keys[at], keys[taken])
         if several:
-            way = f"--patient-column {shlex.quote(name)} parts them"
+            way = f"--patient-column {shlex.quote(name)} separates them"
             words.append(f"{counted(several, 'patient')} with several values in '{name}' ({way})")
         elif any(key is not None for key in keys[at]):
             words.append(f"the same patients in '{name}'{' where it names any' if unnamed else ''}")
@@ -107,15 +107,15 @@ def _contradiction(table: Path, cells: Cells, fits: Sequence[int], keys: dict[in
     names = listed([f"'{cells.columns[at]}'" for at in fits])
     why = " and ".join(_parts(cells.columns, keys, *pair) for pair in ((a, b), (b, a)))
     return (
-        f"{table} has {len(fits)} columns that may be the patient ({names}), and none holds together all that the others do: "
-        f"{why}: name one with --patient-column"
+        f"{table} has {len(fits)} columns that may be the patient ({names}), and none keeps together all that the others do: "
+        f"{why}: choose one with --patient-column"
     )
 
 
 def _parts(names: Sequence[str], keys: dict[int, Keys], one: int, other: int) -> str:
     """Return in words why a column does not hold together what the other does."""
     if several := _several(keys[other], keys[one]):
-        return f"'{names[one]}' has several values for {several:,} of '{names[other]}'"
+        return f"'{names[one]}' has several values for {several:,} in '{names[other]}'"
     return f"'{names[one]}' names none in {counted(_unnamed(keys[one], keys[other]), 'row')} in which '{names[other]}' does"
 
 

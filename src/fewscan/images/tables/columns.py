@@ -71,7 +71,7 @@ _PERSON = r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|inne
 _PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?recordnumber"
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
-_AND_NONE = "' and none '"
+_AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
@@ -127,7 +127,7 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
         raise _missing(table, cells, *lacking)
     if found["path"] in (found["label"], found["split"]):
         name = cells.columns[found["path"]]
-        raise FewscanError(f"{table}: the column '{name}' cannot be the path and something else: name another one")
+        raise FewscanError(f"{table}: the column '{name}' cannot be both the path and something else: choose another one")
     said = [f"{what} in '{cells.columns[at]}'" for what, at in found.items() if at is not None and cells.columns[at] != what]
     if one_hot:
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
@@ -157,7 +157,7 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None, options: 
         return at
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
-        way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
+        way = f"choose one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
         raise FewscanError(f"{table} has {len(fits)} columns that may be the {what} ({names}): {way}")
     return fits[0] if fits else None
 
@@ -228,7 +228,7 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
         # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
         count = counted(sum(map(bool, cells.columns)), "column")
         way = f"add {add}, or " if add else ""
-        hint = f"it has {count}, which its first line should name: {way}write there, for example, path,label,patient"
+        hint = f"it has {count}, which its first line should name: {way}write path,label,patient there, for example"
     return FewscanError(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
 
 

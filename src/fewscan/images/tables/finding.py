@@ -133,7 +133,8 @@ class Places:
         if len(found) > 1:
             names = ", ".join(self.source(place) for place in found)
             raise FewscanError(
-                f"{row.where}: '{row.path}' is in several sources ({names}): write its path from the folder of {row.table.name}"
+                f"{row.where}: '{row.path}' is in several sources ({names}): write its path relative to the folder of "
+                f"{row.table.name}"
             )
         return found[0] if found else None
 
@@ -152,7 +153,7 @@ class Places:
         best = _most_alike(path, [match for match in matches if not _in_other_parts(match)], length)
         if len(best) > 1 and not best[0].row_above:
             names = " or ".join(match.place for match in best[:_EXAMPLES])
-            raise FewscanError(f"{row.where}: '{row.path}' may be {names}: write more of its path")
+            raise FewscanError(f"{row.where}: '{row.path}' could be {names}: write more of its path")
         return best[0] if len(best) == 1 else None
 
     def _ending(self, end: tuple[str, ...]) -> Sequence[str]:

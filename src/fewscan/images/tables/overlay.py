@@ -63,7 +63,7 @@ def label_from_tables(
 def _refuse_without_tables(options: TableOptions) -> None:
     for name, field in TableOptions.model_fields.items():
         if name != "no_label" and getattr(options, name) != field.default:  # names of folders are such words, too
-            raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
+            raise FewscanError(f"--{name.replace('_', '-')} applies to tables: give one with --labels")
 
 
 def _overlaid(
@@ -81,7 +81,7 @@ def _overlaid(
     overlaid = []
     for scan, of in zip(scans, of_each, strict=True):
         if scan.label_from == "folder" and scan.source in no_classes:
-            note = "the names of folders are no classes, since tables name others"
+            note = "folder names are not taken as classes, because tables name others"
             scan = replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
         overlaid.append(scan if of is None else _with_said(scan, of, naming, labeled=scan.source not in unlabeled))
     return overlaid
@@ -111,7 +111,7 @@ def _without_classes(
         if left[source]:
             raise FewscanError(
                 f"source '{source}': tables name the classes {_some(tables[source])}, folders {_some(folders[source])}, and "
-                f"{counted(left[source], 'image')} the tables do not name: add --labels-only if these folders are no classes, "
+                f"no table names {counted(left[source], 'image')}: add --labels-only if these folders are not classes, or "
                 "--labels-and-folders if they are"
             )
     return apart
@@ -131,7 +131,9 @@ def _with_said(scan: ScanFile, of: Said, naming: Naming, *, labeled: bool) -> Sc
         changes |= takes
     if of.split is not None:
         if scan.given_split not in (None, of.split.split):
-            notes.append(f"{of.split.table.name} puts it into another part of the split than its folder or file: that is taken")
+            notes.append(
+                f"{of.split.table.name} gives another part of the split than its folder or file, and the table's is taken"
+            )
         changes["given_split"] = of.split.split
     if of.patient is not None:
         changes |= _patient(scan, of.patient)
@@ -145,7 +147,7 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
         where = "the folder" if scan.label_from == "folder" else "the file"
         taken = "but a prediction changes none" if row.predicted else "and the table's is taken"
         words = (row.label or "several findings").replace(IN_PLACE, "")
-        said.append(f"{row.table.name} says another label than {where}, {taken}: '{words}' in place of '{scan.label}'")
+        said.append(f"{row.table.name} gives another label than {where}, {taken}: '{words}' instead of '{scan.label}'")
     if scan.label is not None and row.predicted:
         return said, {}
     return said, {"label": row.label, "label_from": None if row.label is None else row.origin, "label_level": None}
@@ -173,7 +175,7 @@ def _missing_scan(row: Row, sources: Sequence[Source], otherwise: str) -> ScanFi
     file, sign, _ = row.path.rpartition("#")
     in_file = sign and any((folder / file).is_file() for folder in (row.table.parent, *(one.folder for one in sources)))
     what = (
-        "no such image: its file holds none of that name, or it is no slice that --plane and --slices choose;"
+        "no such image: its file has none of that name, or it is not a slice that --plane and --slices choose;"
         if in_file
         else "no such file:"
     )

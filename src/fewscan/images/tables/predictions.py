@@ -27,19 +27,19 @@ def require_trust(table: Path, cells: Cells, trusted: bool) -> bool:
     of_classes = any(name.casefold().startswith(_OF_A_CLASS) for name in columns)
     if of_classes and position_of(columns, "row") is not None and position_of(columns, "path") is None:
         raise FewscanError(
-            f"{table} holds what a network said of rows of a dataset: it names no files, so it cannot give labels; "
-            "name the table that the labels came from"
+            f"{table} has predictions for row numbers of a dataset and names no files, so it cannot give labels: "
+            "give the table that the labels came from"
         )
     if not _is_predicted(cells):
         return False
     if not trusted:
         raise FewscanError(
-            f"{table} holds what a network predicted, as 'fewscan label' writes it, not what a person saw. If its labels are "
-            "to be learned from, add --trust-predictions (accepted ones alone are taken, and none measures a network); if a "
-            "person has looked at every scan of it, keep only the columns path and label"
+            f"{table} has predictions of a network, as 'fewscan label' writes them, not labels from a person. To learn from "
+            "them, add --trust-predictions (only accepted ones are taken, and none is used to score a network); if a person "
+            "has looked at every scan in it, keep only the columns path and label"
         )
     if position_of(columns, _DECISION) is None:
-        raise FewscanError(f"{table} does not say which labels were accepted: give it with its column '{_DECISION}'")
+        raise FewscanError(f"{table} does not say which labels were accepted: keep its column '{_DECISION}'")
     return True
 
 

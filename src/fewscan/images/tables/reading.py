@@ -50,7 +50,7 @@ def read_cells(table: Path, encoding: str | None = None, separator: str | None =
     mark = SEPARATORS[separator] if separator else _separator(table, text)
     rows = list(_rows(table, text, mark))
     if not rows:
-        raise FewscanError(f"{table} is empty: its first line names the columns, such as path,label")
+        raise FewscanError(f"{table} is empty: its first line must name the columns, such as path,label")
     (_, columns), *others = rows
     # Excel writes lines of nothing but separators.
     return Cells(tuple(name.strip() for name in columns), [(line, row) for line, row in others if any(map(str.strip, row))])
@@ -65,18 +65,18 @@ def _text(table: Path, encoding: str | None) -> str:
     if content.startswith((_ZIP_MAGIC, _OLE_MAGIC)):
         kind = kind or "an Excel workbook"
     if kind:
-        raise FewscanError(f"{table} is {kind}: save it as CSV (comma separated, UTF-8) and name that")
+        raise FewscanError(f"{table} is {kind}: save it as CSV (comma-separated, UTF-8) and give that file")
     try:
         codecs.lookup(encoding or "utf-8")
         # A mark of UTF-8 may stand before text that is in another encoding, where a script put it there.
         return content.removeprefix(codecs.BOM_UTF8).decode(encoding or _encoding(content)).removeprefix("\ufeff")
     except LookupError:
-        raise FewscanError(f"--encoding {encoding} is unknown: for example utf-8, utf-16, cp1252 or latin-1") from None
+        raise FewscanError(f"--encoding {encoding} is unknown: give, for example, utf-8, utf-16, cp1252 or latin-1") from None
     except UnicodeDecodeError:
         if encoding:
-            raise FewscanError(f"{table} is not text in {encoding}: give another --encoding, or save it in UTF-8") from None
+            raise FewscanError(f"{table} is not text in {encoding}: give another --encoding, or save it as UTF-8") from None
         raise FewscanError(
-            f"{table} is not UTF-8 text, and which other text it is cannot be known: save it in UTF-8, or name its encoding, "
+            f"{table} is not UTF-8 text, and its encoding cannot be recognized: save it as UTF-8, or give its encoding, "
             "such as --encoding cp1252 for Western European Windows"
         ) from None
 
@@ -124,7 +124,7 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
             if row:
                 yield reader.line_num, [_text_of(text) for text in row]
     except csv.Error as error:
-        raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
+        raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as comma-separated CSV") from None
 
 
 def _text_of(written: str) -> str:

@@ -67,7 +67,7 @@ def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], 
 
 def differing_note(table: Path, several: Several) -> str:
     """Return what is said of an image that rows of a table name with different labels."""
-    return _CHOSEN[several].format(f"rows of {table.name} differ, as of several findings or readers")
+    return _CHOSEN[several].format(f"rows of {table.name} differ, as with several findings or readers")
 
 
 def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
@@ -77,8 +77,8 @@ def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
 
 
 _CHOSEN: dict[Several, str] = {
-    "none": "{}: no one class, so no label (--several first takes the first one)",
-    "first": "{}: the first is taken for the label",
+    "none": "{}: no single class, so no label (--several first takes the first one)",
+    "first": "{}: the first is taken as the label",
     "whole": "{}: together they are the label",
 }
 
@@ -111,7 +111,7 @@ def rows_of(
     predicted = require_trust(table, cells, options.trust_predictions)
     columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:
-        raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
+        raise FewscanError(f"{table} has no rows: it needs one for each labeled image")
     reader = _RowReader(table, cells, columns, options, rename, classes, predicted)
     return [reader.row(line, row) for line, row in cells.rows]
 
@@ -148,14 +148,14 @@ class _RowReader:
     def row(self, line: int, row: Sequence[str]) -> Row:
         where = f"{self.table.name}, line {line}"
         if any(text.strip() for text in row[len(self.names) :]):
-            raise FewscanError(f"{where} has more cells than the first line: put names that hold a comma in quotes")
+            raise FewscanError(f"{where} has more cells than the first line: put names that contain a comma in quotes")
         path = cell(row, self.columns.path)
         if path is None or "\0" in path:
             name = self.names[self.columns.path]
-            raise FewscanError(f"{where}: the column '{name}' names no file; name the image, or take the row out")
+            raise FewscanError(f"{where}: the column '{name}' names no file: name the image there, or remove the row")
         written = cell(row, self.columns.label)
         if IN_PLACE in (written or ""):
-            raise FewscanError(f"{where}: a label cannot hold the character NUL: write its name in letters")
+            raise FewscanError(f"{where}: a label cannot contain the NUL character: write its name in letters")
         findings, notes = self._findings(row)
         several = len(findings) > 1
         if several:
@@ -163,7 +163,7 @@ class _RowReader:
             notes = (*notes, said)
         patient = cell(row, self.columns.patient)
         if patient is not None and patient.casefold() in self.nobody:
-            notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
+            notes = (*notes, f"'{patient}' in {self.table.name} is read as no patient")
             patient = None
         of_patient = [(plain(self.names[at]), text) for at in self.columns.patients if (text := cell(row, at)) is not None]
         read = Row(
@@ -189,13 +189,13 @@ class _RowReader:
         if state not in STATES:
             words = ", ".join(STATES)
             raise FewscanError(
-                f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing"
+                f"{row.where}: the column '{STATE_COLUMN}' has '{state}': write one of {words} there, or leave it empty"
             )
         if state == "label":
             if written is not None and written not in self.rename and said_in_place(written, self.classes) is not None:
                 raise FewscanError(
-                    f"{row.where}: no class can be called '{written}', which is said of scans without one: "
-                    f"{shlex.join(('--rename', f'{written}=NAME'))} makes it another class"
+                    f"{row.where}: a class cannot be called '{written}', the word for scans without one: "
+                    f"{shlex.join(('--rename', f'{written}=NAME'))} gives it another name"
                 )
             return row if written is None else replace(row, label=written, several=False, notes=self.notes)
         if row.several or (row.label is not None and (row.label in self.rename or said_in_place(row.label) != state)):
@@ -209,8 +209,8 @@ class _RowReader:
         state = None if row.label is None or row.label in self.rename else said_in_place(row.label)
         if state is not None and said_in_place(str(row.label), self.classes) is None:
             raise FewscanError(
-                f"{row.where}: '{row.label}' is a class of the dataset, and the word for a scan that is {state}: add a column "
-                f"'{STATE_COLUMN}' that says there 'label' or '{state}'"
+                f"{row.where}: '{row.label}' is a class of the dataset and also the word for a scan that is {state}: add a "
+                f"column '{STATE_COLUMN}' with 'label' or '{state}' there"
             )
         return row
 
@@ -222,15 +222,15 @@ class _RowReader:
         name = self.table.name
         if columns.one_hot:
             findings = [label for position, label in columns.one_hot if is_one(row, position)]
-            return findings, (() if findings else (f"no column of {name} holds a 1: no label from it",))
+            return findings, (() if findings else (f"no column of {name} has a 1: no label from it",))
         text = cell(row, columns.label)
         if text is None:
             return [], (f"its cell in {name} is empty: no label from it",)
         if text.casefold() in self.nothing and text not in self.rename:
             how = "" if text.casefold() in self.given else f" (--rename '{text}=NAME' makes it a class)"
-            return [], (f"'{text}' in {name} is taken for no label{how}",)
+            return [], (f"'{text}' in {name} is read as no label{how}",)
         if self.decision is not None and (decision := cell(row, self.decision)) != ACCEPTED:
-            return [], (f"the decision on it in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
+            return [], (f"its decision in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
         parts = list(dict.fromkeys(part for one in text.split(BETWEEN_FINDINGS) if (part := one.strip())))
         if self.options.several == "whole" and (text in self.rename or not unsettled(parts, self.key, self.nothing)):
             return [text], ()
@@ -251,7 +251,7 @@ class _RowReader:
         if text.casefold() not in SPLIT_WORDS:
             name = "" if self.columns.split is None else self.names[self.columns.split]
             raise FewscanError(
-                f"{where}: the column '{name}' holds '{text}', which is no part of a split: write train, validation or test "
-                "there, name another column with --split-column, or rename this one"
+                f"{where}: the column '{name}' has '{text}', which is not a part of a split: write train, validation or test "
+                "there, choose another column with --split-column, or rename this one"
             )
         return SPLIT_WORDS[text.casefold()]

@@ -46,13 +46,13 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     row = rows[-1]
     looked = ", ".join(dict.fromkeys(str(folder) for folder in [row.table.parent, *(source.folder for source in sources)]))
     like = places.like(row)
-    hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
+    hint = f"; an image of that name is {like}: give the folder that the paths start from as the source" if like else ""
     if not like and (like := places.but_for_zeros(row)):
-        hint = f"; there is {like}: a spreadsheet takes zeros before a number away, so keep that column as text"
+        hint = f"; there is {like}: a spreadsheet drops leading zeros, so keep that column as text"
     # A patient's number is for no terminal or log.
-    one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for one, is not"
+    one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for example, is not"
     if row.path_column != "path" and not hint:
-        hint = f"; its column '{row.path_column}' was taken for the paths: --path-column names another one"
+        hint = f"; its column '{row.path_column}' was taken as the paths: --path-column chooses another one"
     raise FewscanError(f"{row.table} names no file of the sources: {one} in {looked}{hint}")
 
 
@@ -102,13 +102,13 @@ def _merge(one: Said, row: Row, key: Callable[[str], str], several: Several) -> 
         elif patient_key(one.patient.patient or "") != patient_key(row.patient):
             # A patient's number is for no terminal or log.
             raise FewscanError(
-                f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
+                f"'{row.path}' has two values for its patient ({one.patient.where} and {row.where}); keep one of them"
             )
     if row.split is not None:
         one.split = one.split or row
         if one.split.split != row.split:
             raise FewscanError(
-                f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
+                f"'{row.path}' has two values for its part of the split: '{one.split.split}' ({one.split.where}) and "
                 f"'{row.split}' ({row.where}); keep one of them"
             )
     one.about_labels |= row.about_labels
@@ -128,7 +128,7 @@ def _merge_label(one: Said, row: Row, key: Callable[[str], str], several: Severa
         one.notes = (*one.notes, one.label.notes[-1])
     else:
         raise FewscanError(
-            f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
+            f"'{row.path}' has two values for its label: '{first.label or 'several'}' ({first.where}) and "
             f"'{row.label or 'several'}' ({row.where}); keep one of them"
         )
 
