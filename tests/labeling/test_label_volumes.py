@@ -39,7 +39,7 @@ def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(
     slices = [f"head.nii.gz#axial={number}" for number in range(12)]
     assert list(table.index) == ["cut.nii.gz", *slices, *(f"stack.npy#image={number}" for number in range(3))]
     assert (summary.scans, summary.unreadable) == (16, 1)
-    assert table.loc["cut.nii.gz", "reason"] == "truncated or damaged: not one whole volume"
+    assert table.loc["cut.nii.gz", "reason"] == "truncated or damaged: not a complete volume"
     assert set(table.loc[slices, "label"]) <= set(dataset.classes)
 
     # A file, and one image of it, are labeled as they are in their folder.

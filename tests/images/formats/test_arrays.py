@@ -79,7 +79,7 @@ def test_pickles_are_never_opened(tmp_path, suffix):
     objects = np.array([[Trap()]], dtype=object)
     with (tmp_path / f"a.{suffix}").open("wb") as file:
         np.save(file, objects, allow_pickle=True) if suffix == "npy" else np.savez(file, objects)
-    with pytest.raises(UnreadableImage, match="Python objects, which are pickled and never opened"):
+    with pytest.raises(UnreadableImage, match="pickled Python objects"):
         read_image(tmp_path / f"a.{suffix}")
     assert listed(tmp_path)[0].set_aside.startswith("not an image: ")
     assert not (tmp_path / "sprung").exists()
@@ -88,14 +88,14 @@ def test_pickles_are_never_opened(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (np.zeros(9), "not an image: an array (9,)"),
-        (np.zeros((9, 1)), "not an image: an array (9, 1)"),
-        (np.zeros((1, 9)), "not an image: an array (1, 9)"),
-        (np.zeros((7, 1, 9)), "not an image: an array (7, 1, 9)"),
-        (np.zeros((2, 3, 4, 5)), "not an image: an array (2, 3, 4, 5)"),
-        (np.zeros((9, 9, 3)), "not an image: an array (9, 9, 3)"),
-        (np.zeros((9, 9, 4), np.uint8), "not an image: an array (9, 9, 4)"),
-        (np.zeros((9, 9), complex), "not an image: an array of something else than numbers"),
+        (np.zeros(9), "not an image: an array of shape (9,)"),
+        (np.zeros((9, 1)), "not an image: an array of shape (9, 1)"),
+        (np.zeros((1, 9)), "not an image: an array of shape (1, 9)"),
+        (np.zeros((7, 1, 9)), "not an image: an array of shape (7, 1, 9)"),
+        (np.zeros((2, 3, 4, 5)), "not an image: an array of shape (2, 3, 4, 5)"),
+        (np.zeros((9, 9, 3)), "not an image: an array of shape (9, 9, 3)"),
+        (np.zeros((9, 9, 4), np.uint8), "not an image: an array of shape (9, 9, 4)"),
+        (np.zeros((9, 9), complex), "not an image: an array of something other than numbers"),
         (np.zeros((0, 9)), "truncated or damaged"),
         (np.full((9, 9), np.nan), "not finite"),
     ],
@@ -247,7 +247,7 @@ def test_a_damaged_member_of_an_archive_is_set_aside(tmp_path):
     content[600:700] = bytes(100)
     (tmp_path / "a.npz").write_bytes(content)
     results = list(read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1)))
-    assert {result.reason for result in results} == {"truncated or damaged: not one whole array of numpy's"}
+    assert {result.reason for result in results} == {"truncated or damaged: not a complete NumPy array"}
 
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f2", "f4", "f8"])
@@ -281,7 +281,7 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
 
 def test_a_stack_is_no_image_until_one_of_it_is_named(tmp_path):
     np.save(tmp_path / "stack.npy", np.zeros((4, 8, 9), np.uint8))
-    with pytest.raises(UnreadableImage, match="4, of which FILE#image=0"):
+    with pytest.raises(UnreadableImage, match="it has 4; .*FILE#image=0"):
         read_image(tmp_path / "stack.npy")
 
 

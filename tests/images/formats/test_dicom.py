@@ -329,7 +329,7 @@ def test_each_frame_is_an_image_of_its_own(tmp_path):
     for scan, frame in zip(scans, frames, strict=True):
         pixels = read_image(scan.path, part=scan.part).pixels
         assert close(pixels, windowed(frame, *np.percentile(frame, (0.1, 99.9))))
-    with pytest.raises(UnreadableImage, match="more than one image: 12, of which FILE#frame=1"):
+    with pytest.raises(UnreadableImage, match="more than one image: it has 12; .*FILE#frame=1"):
         read_image(tmp_path / "in/film.dcm")
     with pytest.raises(UnreadableImage, match="no such image"):
         read_image(tmp_path / "in/film.dcm", part="frame=13")
@@ -359,7 +359,7 @@ def test_a_deflated_object_is_inflated_up_to_a_bound_only(tmp_path, monkeypatch)
     (tmp_path / "scan.dcm").write_bytes((SHIPPED / "image_dfl.dcm").read_bytes())
     assert list_scans([Source("in", tmp_path)], ImportOptions(keep_localizers=True))[0].set_aside is None
     monkeypatch.setattr(dicom, "MAX_INFLATED_BYTES", 10_000)
-    reason = "too large: deflated, and more than 10000 bytes when it is inflated"
+    reason = "too large: more than 10000 bytes once it is inflated"
     with (tmp_path / "scan.dcm").open("rb") as file, pytest.raises(UnreadableImage, match=reason):
         dicom.contents(file, KEPT)
     with (tmp_path / "scan.dcm").open("rb") as file, pytest.raises(UnreadableImage, match=reason):

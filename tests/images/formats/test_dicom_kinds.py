@@ -59,7 +59,7 @@ def test_pictures_beside_the_scans_are_set_aside_unless_they_are_kept(tmp_path, 
     (one,) = listed(dataset, tmp_path)
     # The table of `label` holds it word for word, and it says of which verb the option is: `label` has none.
     assert as_text(one.set_aside) == one.set_aside
-    assert "import's --keep-localizers" in one.set_aside
+    assert "--keep-localizers" in one.set_aside
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_absent_tag_that_the_others_give_is_what_is_usual_and_noted(tmp_path,
     (one,) = listed(scan(RAMP, without=absent), tmp_path)
     np.testing.assert_array_equal(read_image(one.path).pixels, plain)
     needless = absent in ("HighBit", "SOPClassUID")
-    assert one.notes == (() if needless else (f"lacks {absent}: what is usual was taken",))
+    assert one.notes == (() if needless else (f"lacks {absent}: usual values were used",))
 
 
 def test_color_whose_photometric_interpretation_is_absent_is_rgb(tmp_path):

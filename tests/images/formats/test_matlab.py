@@ -79,11 +79,11 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     for scan, result in zip(scans, read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1)), strict=True):
         assert isinstance(result, UnreadableImage)
         reasons[scan.relative] = result.reason
-    assert reasons["cvind.mat"].startswith("not an image: of MATLAB's files only")
-    assert reasons["old.mat"].startswith("truncated or damaged: not one whole scan of the figshare set")
+    assert reasons["cvind.mat"].startswith("not an image: of MATLAB files, only")
+    assert reasons["old.mat"].startswith("truncated or damaged: not a complete scan of the figshare set")
     assert reasons["label.mat"].startswith("no known label")
     assert reasons["labels.mat"].startswith("truncated or damaged")
-    assert reasons["volume.mat"].startswith("not an image: cjdata.image is no gray one")
+    assert reasons["volume.mat"].startswith("not an image: cjdata.image is not")
 
 
 @pytest.mark.slow

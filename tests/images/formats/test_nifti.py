@@ -220,7 +220,7 @@ def volumes() -> dict[str, np.ndarray]:
     endless = head().astype(np.float32)
     endless[1, 1, 1] = np.inf
     return {
-        "more than one volume: 3": np.zeros((4, 5, 6, 3), np.int16),
+        "more than one volume: it has 3": np.zeros((4, 5, 6, 3), np.int16),
         "not gray": np.zeros((4, 5, 6), np.complex64),
         "not finite": endless,
     }
@@ -312,8 +312,8 @@ def test_of_several_volumes_the_one_that_is_asked_for_is_read_in_every_type(tmp_
         np.testing.assert_array_equal(got, expected)
     aside = {volume: listed(tmp_path, volume=volume)[-1].set_aside for volume in (None, 1, 2)}
     assert aside[1] is None
-    assert aside[None] == "more than one volume: 2; import's --volume INDEX takes one of them, 0 the first"
-    assert aside[2] == "no such volume: --volume 2, but it holds 0 to 1"
+    assert aside[None] == "more than one volume: it has 2; import --volume INDEX takes one of them, counted from 0"
+    assert aside[2] == "no such volume: --volume 2, but it has 0 to 1"
 
 
 def test_a_file_of_one_volume_is_read_whichever_is_asked_for(tmp_path):

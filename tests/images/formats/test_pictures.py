@@ -115,7 +115,7 @@ def test_a_film_is_set_aside(tmp_path):
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     (result,) = read_images(list_scans([Source("in", tmp_path)]), ImageSpec(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
-    assert result.reason == "more than one image: a film"
+    assert result.reason == "more than one image: an animation"
 
 
 def test_a_jpeg_of_endless_scans_is_not_decoded(tmp_path):

@@ -26,7 +26,7 @@ def mixed(tmp_path):
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        (["pydicom"], "there are 2 DICOM files, which need a package that is not here: pip install 'fewscan[medical]'"),
+        (["pydicom"], "there are 2 DICOM files, which need a package that is not installed: pip install 'fewscan[medical]'"),
         (["nibabel"], "there are 1 NIfTI file, which"),
         (["pydicom", "h5py"], "there are 2 DICOM files and 1 MATLAB file, which"),
     ],

@@ -92,7 +92,7 @@ def test_one_of_several_volumes_is_asked_for(tmp_path):
         SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(VALUES.T + np.int16(9 * n)) for n in range(3)]), tmp_path / "a.nrrd"
     )
     (scan,) = list_scans([Source("in", tmp_path)])
-    assert scan.set_aside.startswith("more than one volume: 3")
+    assert scan.set_aside.startswith("more than one volume: it has 3")
     scans, images, _ = slices(tmp_path, volume=1)
     assert len(scans) == len(images) == VALUES.shape[2]
 

@@ -45,14 +45,14 @@ def class_names(labels: npt.NDArray[Any], images: int) -> Labels | str:
     1, one 1 a row, where the column is the class. Values that are no number are no label.
     """
     if len(labels) != images:
-        return f"labels for {len(labels):,} images stand beside {images:,}, and are not read"
+        return f"its labels are for {len(labels):,} images, but it has {images:,}, so they are not read"
     flat = labels.reshape(images, -1)
     if flat.shape[1] == 1:
         return _names(flat[:, 0])
     if flat.dtype.kind not in "biuf" or not np.isin(flat, (0, 1)).all():
-        return "its labels are several numbers an image, and are not read"
+        return "its labels have several numbers for each image, so they are not read"
     if (flat.sum(axis=1) != 1).any():
-        return "its labels name several findings an image, or none, and are not read: give one class an image with --labels CSV"
+        return "its labels give an image several findings or none, so they are not read: give one class each with --labels CSV"
     return _names(flat.argmax(axis=1))
 
 
@@ -60,7 +60,7 @@ def _names(values: npt.NDArray[Any]) -> Labels | str:
     if values.dtype.kind == "f":
         known = ~np.isnan(values)
         if (values[known] % 1 != 0).any():
-            return "its labels are no whole numbers, and are not read"
+            return "its labels are not whole numbers, so they are not read"
         return tuple(str(int(value)) if there else None for value, there in zip(values.tolist(), known.tolist(), strict=True))
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")

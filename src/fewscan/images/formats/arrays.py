@@ -38,7 +38,7 @@ NEEDS: str | None = None
 MAX_ARCHIVED_IMAGES = 500_000
 
 _ZIP = b"PK\x03\x04"
-_DAMAGED = "truncated or damaged: not one whole array of numpy's"
+_DAMAGED = "truncated or damaged: not a complete NumPy array"
 _KNOWN = "(H, W), (N, H, W), (N, H, W, 1), (N, 1, H, W), and in color (H, W, 3), (N, H, W, 3) or (N, 3, H, W)"
 # Where an array's last side is one of these it is the channels of a picture, not the width of an image.
 _MOST_CHANNELS = 4
@@ -102,7 +102,7 @@ def _only(file: BufferedReader) -> _Header:
     """Return the header of a .npy file; raises UnreadableImage where it holds no images, or not all that it declares."""
     header = _header(file)
     if is_named_labels(Path(str(file.name)).stem) and len(header.shape) == 2:
-        raise UnreadableImage("not an image: labels, by the file's name; store them in one .npz with their images")
+        raise UnreadableImage("not an image: the file's name says labels; store them in one .npz with their images")
     if math.prod(header.shape) * header.dtype.itemsize > os.fstat(file.fileno()).st_size - file.tell():
         raise UnreadableImage(_DAMAGED)
     return header
@@ -112,12 +112,12 @@ def _header(stream: Any) -> _Header:
     """Return shape, order and type of the array that begins here; raises UnreadableImage where it holds no images."""
     shape, fortran, dtype = _shape(stream)
     if dtype.kind not in "biuf":
-        raise UnreadableImage("not an image: an array of something else than numbers")
+        raise UnreadableImage("not an image: an array of something other than numbers")
     if min(shape, default=1) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
     sides = _sides(shape, dtype)
     if sides is None:
-        raise UnreadableImage(f"not an image: an array {shape}; images are {_KNOWN}")
+        raise UnreadableImage(f"not an image: an array of shape {shape}; images are {_KNOWN}")
     require_size(shape[sides.index("W")], shape[sides.index("H")])
     return _Header(shape, fortran, dtype, sides)
 
@@ -127,7 +127,7 @@ def _shape(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, fortran, dtype = readers[version](stream)
     if dtype.hasobject:
-        raise UnreadableImage("not an image: an array of Python objects, which are pickled and never opened")
+        raise UnreadableImage("not an image: an array of pickled Python objects, which is never opened")
     return shape, fortran, dtype
 
 
@@ -156,7 +156,7 @@ def _numbered(header: _Header) -> tuple[str | None, ...]:
 def _taken(header: _Header) -> tuple[str, ...]:
     """Return what is to be said of an array that may be meant in another way."""
     three = header.sides == "NHW" and header.shape[0] == 3
-    return ("three images in one array: taken as gray ones, not as the colors of one",) if three else ()
+    return ("three images in one array: taken as gray images, not as the colors of one",) if three else ()
 
 
 def _is_archive(file: BufferedReader) -> bool:
@@ -209,7 +209,7 @@ def _arrays(archive: zipfile.ZipFile) -> tuple[list[_Array], tuple[str, ...]]:
         notes |= dict.fromkeys(_taken(header))
         arrays.append(_Array(number, name, header, labels, given_split(_stem(name))))
     if not arrays:
-        raise refused[0] if refused else UnreadableImage("not an image: the archive holds no array")
+        raise refused[0] if refused else UnreadableImage("not an image: the archive has no array")
     return arrays, tuple(notes)
 
 
@@ -217,9 +217,9 @@ def _archived_header(archive: zipfile.ZipFile, name: str) -> _Header:
     with archive.open(name) as stream:
         header = _header(stream)
     if is_named_labels(_stem(name)) and len(header.shape) == 2:
-        raise UnreadableImage("not an image: labels, by the array's name")
+        raise UnreadableImage("not an image: the array's name says labels")
     if math.prod(header.shape) > MAX_VOLUME_VALUES:
-        raise UnreadableImage(f"too large: declares an array {header.shape} in a .npz; store it as .npy")
+        raise UnreadableImage(f"too large: declares an array of shape {header.shape} in a .npz; store it as .npy")
     return header
 
 
@@ -228,7 +228,7 @@ def _labels(archive: zipfile.ZipFile, name: str, images: int) -> Labels | str:
     with archive.open(name) as stream:
         shape, _, dtype = _shape(stream)
     if not shape or math.prod(shape) > MAX_VOLUME_VALUES or dtype.kind not in "biufUS":
-        return "its labels are neither numbers nor texts, and are not read"
+        return "its labels are neither numbers nor text, so they are not read"
     return class_names(_loaded(archive, name), images)
 
 

@@ -146,9 +146,9 @@ def _squared(one: Decoded, dataset: "Dataset", number: int) -> Decoded:
 
 def _notes(header: "Dataset", reading: Reading, usual: Sequence[str], *, missing: bool) -> tuple[str, ...]:
     """Return what to say of an object before its pixels are read."""
-    notes = [f"lacks {', '.join(usual)}: what is usual was taken"] if usual else []
+    notes = [f"lacks {', '.join(usual)}: usual values were used"] if usual else []
     if missing:
-        notes.append("fewer frames than declared: those that are there are taken")
+        notes.append("fewer frames than declared: only those that are there are taken")
     if reading.window is not None or header.PhotometricInterpretation not in GRAY:
         return tuple(notes)
     voi = group(header, 0, "FrameVOILUTSequence")
@@ -158,9 +158,11 @@ def _notes(header: "Dataset", reading: Reading, usual: Sequence[str], *, missing
     if is_ct(header) and not found:
         notes.append(CT_WITHOUT_WINDOW)
     elif is_ct(header) and len(found) > 1:
-        notes.append(f"several windows: {of_ct(found)} of {' and '.join(map(str, found))}; import's --window chooses another")
+        notes.append(
+            f"several windows: {of_ct(found)} is used, of {' and '.join(map(str, found))}; import --window chooses another"
+        )
     elif len(found) > 1:
-        notes.append("several windows: the first that does not flatten the image; import's --window chooses another")
+        notes.append("several windows: the first that does not flatten the image is used; import --window chooses another")
     return tuple(notes)
 
 
@@ -185,7 +187,7 @@ def _require_bounded(file: BufferedReader) -> bool:
         while some := inflating.unconsumed_tail or file.read(_INFLATED_AT_ONCE_BYTES):
             inflated_bytes += len(inflating.decompress(some, _INFLATED_AT_ONCE_BYTES))
             if inflated_bytes > MAX_INFLATED_BYTES:
-                raise UnreadableImage(f"too large: deflated, and more than {MAX_INFLATED_BYTES} bytes when it is inflated")
+                raise UnreadableImage(f"too large: more than {MAX_INFLATED_BYTES} bytes once it is inflated")
     file.seek(0)
     return deflated
 
@@ -215,6 +217,6 @@ def _pixels_ahead(file: BufferedReader, header: "Dataset") -> str:
 def _without_pixels(dataset: "Dataset") -> UnreadableImage:
     kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
     if kind is None:
-        return UnreadableImage("not an image: no whole DICOM object begins here")
+        return UnreadableImage("not an image: it has no complete DICOM object")
     # A UID that is in no dictionary is its own name, and might hold anything.
-    return UnreadableImage(f"no pixels: DICOM {kind.name if kind.name != kind else 'object of a private kind'}")
+    return UnreadableImage(f"no pixels: DICOM {kind.name if kind.name != kind else 'object of a private class'}")

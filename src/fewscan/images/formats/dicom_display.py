@@ -37,8 +37,8 @@ PICTURE_TELLS = 1.0
 # Of several windows of a CT the narrowest that shows soft tissue is taken, in Hounsfield units.
 SOFT_TISSUE = 40
 
-FLATTENING_WINDOW = "the file's own window flattens the picture: it was ignored, import's --window chooses one"
-NO_SLOPE = "rescale slope 0: it would make all values one, and was ignored"
+FLATTENING_WINDOW = "the file's own window flattens the image: it was ignored; import --window chooses one"
+NO_SLOPE = "rescale slope 0: it would make all values the same, so it was ignored"
 
 Counts = npt.NDArray[np.int64]
 
@@ -159,7 +159,7 @@ def _transformed(stored: Values, module: "Dataset", little_endian: bool) -> tupl
     with np.errstate(over="ignore", invalid="ignore"):
         values: Values = stored.astype(np.float64) * slope + intercept
     if not np.isfinite(values).all():
-        raise UnreadableImage("not finite: its rescale slope and intercept make NaN or infinite values")
+        raise UnreadableImage("not finite: its rescale slope and intercept give NaN or infinite values")
     return values, ()
 
 

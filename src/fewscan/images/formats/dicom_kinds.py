@@ -39,7 +39,7 @@ def require_scan(header: "Dataset", *, keep_localizers: bool) -> None:
     if modality in _NO_SCAN_MODALITIES:
         raise UnreadableImage(f"not a scan: DICOM of modality {modality}")
     if not keep_localizers and (beside := _beside(header, modality)):
-        raise UnreadableImage(f"{beside}; import's --keep-localizers takes it as a scan")
+        raise UnreadableImage(f"{beside}; import --keep-localizers takes it as a scan")
 
 
 def is_ct(header: "Dataset") -> bool:
@@ -57,7 +57,7 @@ def _beside(header: "Dataset", modality: str) -> str | None:
     """Return what a picture beside the scans is, or None for a scan."""
     image_type, description = (_words(header, keyword) for keyword in ("ImageType", "SeriesDescription"))
     if _LOCALIZER.search(image_type) or (modality in _GRAY_MODALITIES and _LOCALIZER.search(description)):
-        return "localizer: planned from, not diagnosed"
+        return "localizer: for planning, not for diagnosis"
     if _SCREEN.search(image_type) or _SCREEN.search(description):
         return "screen save: a picture of a screen"
     if _REPORT.search(image_type) or _REPORT.search(description):
@@ -65,7 +65,7 @@ def _beside(header: "Dataset", modality: str) -> str | None:
     if str(header.get("SOPClassUID")).startswith(_SECONDARY_CAPTURES):
         colored = modality in _GRAY_MODALITIES and header.get("SamplesPerPixel") == 3
         if modality == "OT" or colored or text(header, "ConversionType") in _DOCUMENTS:
-            return "secondary capture: a picture that no scanner made"
+            return "secondary capture: not made by a scanner"
     return None
 
 

@@ -32,7 +32,7 @@ _USUAL: dict[str, Callable[["Dataset"], Any]] = {
     "BitsStored": lambda known: known.BitsAllocated if known.get("HighBit") is None else known.HighBit + 1,
     "PixelRepresentation": lambda known: 0,
 }
-SIGN_UNCLEAR = "signed by its header and not by its pixels, or the other way round: taken as neighbors differ less"
+SIGN_UNCLEAR = "header and pixels disagree on signed values: read the way in which neighbors differ less"
 _OF_COLOR = ("PlanarConfiguration",)
 _OF_INTEGERS = ("BitsStored", "PixelRepresentation")
 
@@ -154,12 +154,10 @@ def undecodable(dataset: "Dataset") -> str:
     syntax = dataset.file_meta.TransferSyntaxUID
     name = "a private transfer syntax" if syntax.name == syntax else syntax.name
     if is_compressed(dataset):
-        return f"not decodable: damaged, or no plug-in of pydicom's that is installed reads {name}; see docs/formats.md"
+        return f"not decodable: damaged, or no installed plug-in of pydicom reads {name}; see docs/formats.md"
     whole = 3 * int(dataset.Rows) * int(dataset.Columns) * declared_frames(dataset)
     if dataset.PhotometricInterpretation == "YBR_FULL_422" and len(dataset.get("PixelData") or b"") >= whole:
-        return (
-            "contradicts itself: PhotometricInterpretation says YBR_FULL_422, but its pixels are not subsampled, so may be RGB"
-        )
+        return "contradicts itself: PhotometricInterpretation is YBR_FULL_422, but its pixels are not subsampled: maybe RGB"
     return f"truncated or damaged: its pixels cannot be decoded ({name})"
 
 
@@ -198,7 +196,7 @@ def color(values: Values, dataset: "Dataset") -> Values:
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)[..., :3]
     if values.ndim != 3 or values.shape[2] != 3:
-        raise UnreadableImage("not gray and not color: it has another number of channels")
+        raise UnreadableImage("neither gray nor color: it has another number of channels")
     return gray_if_equal(values)
 
 

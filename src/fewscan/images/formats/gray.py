@@ -28,12 +28,12 @@ _SQUARE_TOLERANCE = 0.01
 _COUNTED_AT_ONCE = 2**16
 
 CT_WITHOUT_WINDOW = (
-    "CT without a window: air and bone share the gray levels, brain and blood look alike; import's --window brain shows them "
+    "CT without a window: the gray levels span air to bone, so brain and blood look alike; import --window brain shows them "
     "(or subdural, bone, lung, abdomen, CENTER,WIDTH)"
 )
 BLOWN_OUT = (
-    "white through --window: a quarter of the image or more; is it meant for these values? "
-    "Where Hounsfield units are stored with an offset such as 1024, add it to CENTER"
+    "white through --window: a quarter of the image or more; is the window meant for these values? "
+    "If Hounsfield units are stored with an offset such as 1024, add it to CENTER"
 )
 
 
@@ -65,7 +65,7 @@ def decoded(values: Values, to_shown: Callable[[Values], Shown] = to_8_bit) -> D
     if values.size == 0:
         return UnreadableImage("truncated or damaged: it has no pixels")
     if values.dtype.kind not in "biu" and not np.isfinite(values).all():  # whole numbers are finite
-        return UnreadableImage("not finite: it holds NaN or infinite values")
+        return UnreadableImage("not finite: it has NaN or infinite values")
     return Decoded(values, *to_shown(values))
 
 

@@ -125,9 +125,9 @@ def position_of(part: str | None, known: dict[str | None, int]) -> int:
         return known[part]
     first = next(iter(known))
     if part is None:
-        raise UnreadableImage(f"more than one image: {len(known):,}, of which FILE#{first} is the first")
-    held = "one image alone" if first is None else f"none of that name; FILE#{first} is the first"
-    raise UnreadableImage(f"no such image: its file holds {held}")
+        raise UnreadableImage(f"more than one image: it has {len(known):,}; name one, such as the first, FILE#{first}")
+    held = "only one image" if first is None else f"none of that name; the first is FILE#{first}"
+    raise UnreadableImage(f"no such image: its file has {held}")
 
 
 def require_size(width: int, height: int) -> None:

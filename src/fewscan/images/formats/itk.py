@@ -28,7 +28,7 @@ _NRRD_ENDS = re.compile(rb"\r?\n\r?\n")
 _VALUES_IN = re.compile(rb"^(?:ElementDataFile *=|data ?file:)([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
 _META_VALUES_IN = b"ElementDataFile"
 _LOOKS_LIKE_IT = re.compile(rb"data\s*file", re.IGNORECASE)
-_DAMAGED = "truncated or damaged: not one whole volume"
+_DAMAGED = "truncated or damaged: not a complete volume"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -67,13 +67,13 @@ def values_file(file: BufferedReader) -> Path | None:
 
 def _beside(header: Path, name: bytes) -> Path:
     if name.upper().startswith(b"LIST") or b"%" in name:
-        raise UnreadableImage("more than one file: its slices lie in a file each; convert it to one .nrrd or .mha")
+        raise UnreadableImage("more than one file: each slice is in its own file; convert it to one .nrrd or .mha")
     plain = name.removeprefix(b"./").decode("utf-8", "surrogateescape")
     values = header.parent / plain
     if plain != values.name or "\\" in plain or "\0" in plain or values.is_symlink():
-        raise UnreadableImage("values elsewhere: its header names no plain file in its own folder for them")
+        raise UnreadableImage("values elsewhere: its header does not name a plain file in its own folder for them")
     if not values.is_file():
-        raise UnreadableImage("no values: its header names a file for them that is not there")
+        raise UnreadableImage("no values: the file that its header names for them is not there")
     return values
 
 

@@ -15,7 +15,7 @@ _CHANNELS: dict[Colors, int] = {"GRAY": 1, "RGB": 3, "CMYK": 4}
 # such a file, as where colors are stored with fewer pixels in an unusual way, and three of libjpeg's warnings (jerror.h). Its
 # others are about the data: codes that do not exist, data that ends before the picture or goes on behind it.
 _OF_THE_HEADER = ("tj", "Invalid SOS parameters", "Warning: unknown JFIF revision", "Unknown Adobe color transform")
-_DAMAGED = "truncated or damaged: not one whole JPEG"
+_DAMAGED = "truncated or damaged: not a complete JPEG"
 
 
 def decode(stream: bytes, colors: Colors, width: int, height: int) -> Pixels | None:

@@ -29,7 +29,7 @@ LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
 # A longer text is nobody's number.
 MAX_PATIENT_CHARACTERS = 1_000
 _NUMBERS = "iuf"
-_DAMAGED = "truncated or damaged: not one whole scan of the figshare set, in MATLAB 7.3"
+_DAMAGED = "truncated or damaged: not a complete scan of the figshare set in MATLAB 7.3"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -56,7 +56,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
         with _struct(file) as struct:
             stored = _numbers(struct, "image")
             if stored.ndim != 2:
-                raise UnreadableImage("not an image: cjdata.image is no gray one")
+                raise UnreadableImage("not an image: cjdata.image is not a gray image")
             require_size(*stored.shape)
             # MATLAB stores columns first.
             values = np.ascontiguousarray(native(stored[()]).T)
@@ -69,7 +69,7 @@ def _struct(file: BufferedReader) -> Iterator[Any]:
 
     with damage_named(_DAMAGED), h5py.File(file, "r") as opened:
         if "cjdata" not in opened.keys():  # noqa: SIM118 - `in` would follow a link
-            raise UnreadableImage("not an image: of MATLAB's files only those of the figshare brain-tumor set are read")
+            raise UnreadableImage("not an image: of MATLAB files, only those of the figshare brain-tumor set are read")
         yield _held(opened, "cjdata")
 
 
@@ -79,7 +79,7 @@ def _numbers(struct: Any, name: str) -> Any:
 
     array = _held(struct, name)
     if not isinstance(array, h5py.Dataset) or array.dtype.kind not in _NUMBERS:
-        raise UnreadableImage(f"not an image: cjdata.{name} is no array of numbers")
+        raise UnreadableImage(f"not an image: cjdata.{name} is not an array of numbers")
     if array.external or array.is_virtual:
         raise _elsewhere()
     return array
@@ -95,4 +95,4 @@ def _held(group: Any, name: str) -> Any:
 
 
 def _elsewhere() -> UnreadableImage:
-    return UnreadableImage("values elsewhere: it names other files, or other places, for what it should hold itself")
+    return UnreadableImage("values elsewhere: it refers to other files or places for what it should contain itself")

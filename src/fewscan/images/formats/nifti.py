@@ -37,7 +37,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 @contextmanager
 def _opened(file: BufferedReader, reading: Reading) -> Iterator[Volume]:
     """Hand over the volume that is meant."""
-    with damage_named("truncated or damaged: not one whole volume"):
+    with damage_named("truncated or damaged: not a complete volume"):
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         with gzip.GzipFile(fileobj=file) if zipped else file as stream:
@@ -65,7 +65,7 @@ def _image(stream: Any, path: Path) -> Any:
         return nibabel.Nifti1Image.from_stream(stream)
     if NIFTI2_HEADER_BYTES in sizes:
         return nibabel.Nifti2Image.from_stream(stream)
-    raise UnreadableImage("not an image: no NIfTI header begins here")
+    raise UnreadableImage("not an image: it does not begin with a NIfTI header")
 
 
 def _is_placed(image: Any) -> bool:

@@ -46,7 +46,7 @@ _JPEG2000_SIZE = b"\xff\x51"
 _JPEG2000_DEPTH_AFTER = 40
 _HEAD_BYTES = 512
 _GRAY = ("1", "L", "I", "F")
-_DAMAGED = "truncated or damaged: not one whole picture"
+_DAMAGED = "truncated or damaged: not a complete picture"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -65,7 +65,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
     with opened_picture(file, FORMATS) as image:
         # Not how many: to count them may take as long as the file likes.
         if getattr(image, "is_animated", False):
-            raise UnreadableImage("more than one image: a film")
+            raise UnreadableImage("more than one image: an animation")
         for _ in positions(parts, "image", 1, first=1):
             yield decoded_alone(partial(_decode, file, image, reading.window), _DAMAGED)
 
@@ -90,7 +90,7 @@ def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[P
         try:
             image = PIL.Image.open(file, formats=formats)
         except PIL.UnidentifiedImageError:
-            raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} or other format begins here") from None
+            raise UnreadableImage(f"not an image: not a complete {', '.join(FORMATS)} or other known file") from None
         except PIL.Image.DecompressionBombError:
             raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
         with image:
@@ -147,7 +147,7 @@ def _of_few_scans(file: BufferedReader) -> bytes:
     stream = file.read()
     file.seek(place)
     if scans(stream) > MAX_JPEG_SCANS:
-        raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each as much work as a picture")
+        raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each of which takes as long as an image")
     return stream
 
 

@@ -30,7 +30,7 @@ class Window(Settings):
     @property
     def sentence(self) -> str:
         """What it shows, for a report."""
-        return f"gray values were shown through center {self.center:g}, width {self.width:g}"
+        return f"gray values were shown with a window of center {self.center:g}, width {self.width:g}"
 
 
 def _window(written: Any) -> Any:

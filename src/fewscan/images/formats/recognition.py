@@ -117,7 +117,7 @@ def require_packages(paths: Sequence[Path]) -> None:
     lacking = {name: count for (name, package), count in counts.items() if not _installed(package)}
     if lacking:
         files = " and ".join(f"{count} {name} file{'s' if count > 1 else ''}" for name, count in lacking.items())
-        raise FewscanError(f"there are {files}, which need a package that is not here: pip install 'fewscan[medical]'")
+        raise FewscanError(f"there are {files}, which need a package that is not installed: pip install 'fewscan[medical]'")
 
 
 def _formats(paths: Sequence[Path]) -> Iterator[Format]:

@@ -44,7 +44,7 @@ _COPY, _MASK = "smaller copies of another page", "masks of another page"
 _WHOLE_BYTES = (8, 16, 32, 64)
 _UNSIGNED = 1
 _BITS_OF_JPEG = 8
-_DAMAGED = "truncated or damaged: not one whole TIFF page"
+_DAMAGED = "truncated or damaged: not a complete TIFF page"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -64,7 +64,7 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
     left_out = [kind for kind in dict.fromkeys(kinds) if kind is not None]
     return Contents(
         tuple(part for part, kind in zip(parts, kinds, strict=True) if kind is None),
-        notes=tuple(f"pages left out: {kind}; import's --keep-localizers takes them as scans" for kind in left_out),
+        notes=tuple(f"pages left out: {kind}; import --keep-localizers takes them as scans" for kind in left_out),
     )
 
 
@@ -85,7 +85,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 def _opened(file: BufferedReader) -> Iterator[Sequence[Any]]:
     with damage_named(_DAMAGED):
         if not file.peek(4).startswith(MAGIC):
-            raise UnreadableImage("not an image: no TIFF begins here")
+            raise UnreadableImage("not an image: it does not begin as a TIFF file")
         with TiffFile(file) as tiff:
             # Counted, since a chain of pages may be damaged anywhere; `numbered` refuses too many.
             if not len(tiff.pages):

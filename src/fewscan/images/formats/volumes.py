@@ -27,8 +27,8 @@ BRAIN_SHARE = 0.1
 # Where more than this share of the voxels have exactly one value, that is no tissue; scaled to a mean of 0 it is not black.
 BACKGROUND_SHARE = 0.1
 
-_PLACE_UNKNOWN = "orientation unknown: its header does not say where left and right are, slices may be turned or mirrored"
-_TURNED_ROUND = "negative slope: the header turns black and white round, and so they are shown"
+_PLACE_UNKNOWN = "orientation unknown: its header does not say where left and right are, so slices may be turned or mirrored"
+_TURNED_ROUND = "negative slope: the header swaps black and white, and so does the image"
 
 # The axis of the volume, turned to run from left to right, back to front and foot to head, that a plane's slices lie along.
 _AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -69,7 +69,7 @@ def slices_of(opened: Opened, reading: Reading) -> Contents:
             chosen = np.flatnonzero(share >= BRAIN_SHARE)
         notes = _notes(volume, limits[0], reading)
     if not len(chosen):
-        raise UnreadableImage("no brain: every slice is nearly black; import's --slices all takes them as they are")
+        raise UnreadableImage("no brain: every slice is nearly black; import --slices all takes them as they are")
     return Contents(tuple(f"{reading.plane}={number}" for number in chosen), notes=notes)
 
 
@@ -87,7 +87,7 @@ def read_slices(opened: Opened, parts: Sequence[str | None], reading: Reading) -
     """
     with opened() as volume:
         if list(parts) == [None]:
-            raise UnreadableImage("more than one image: a volume, of which FILE#axial=12 is a slice")
+            raise UnreadableImage("more than one image: it is a volume; name a slice, such as FILE#axial=12")
         shape = volume.values.shape
         slices = [(plane, number) for plane, axis in _AXES.items() for number in range(shape[axis])]
         known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
@@ -110,7 +110,7 @@ def upright(values: Values, affine: npt.NDArray[np.float64], *, slope: float = 1
     from nibabel import affines
 
     if not np.isfinite(affine).all() or not _finite(values):
-        raise UnreadableImage("not finite: its values or its place in space are not")
+        raise UnreadableImage("not finite: its values or its position in space")
     canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, affine))
     voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
     if min(voxel_sizes) <= 0:
@@ -123,9 +123,11 @@ def number_of(volumes: int, reading: Reading) -> int:
     if volumes == 1:
         return 0
     if reading.volume is None:
-        raise UnreadableImage(f"more than one volume: {volumes}; import's --volume INDEX takes one of them, 0 the first")
+        raise UnreadableImage(
+            f"more than one volume: it has {volumes}; import --volume INDEX takes one of them, counted from 0"
+        )
     if reading.volume >= volumes:
-        raise UnreadableImage(f"no such volume: --volume {reading.volume}, but it holds 0 to {volumes - 1}")
+        raise UnreadableImage(f"no such volume: --volume {reading.volume}, but it has 0 to {volumes - 1}")
     return reading.volume
 
 
