@@ -162,7 +162,9 @@ def test_a_set_that_is_killed_at_any_moment_entered_all_or_nothing(place: Path) 
 
 def test_rows_that_name_a_scan_again_are_told_in_one_line(fewscan: Command, place: Path) -> None:
     (place / "table.csv").write_text("path,label\n0000.png,glioma\n0000.png,glioma\n0001.png,glioma\n0001.png,pituitary\n")
-    lines = [line for line in fewscan("labels", "set", "data", "table.csv", cwd=place).stdout.splitlines() if "--several" in line]
+    lines = [
+        line for line in fewscan("labels", "set", "data", "table.csv", cwd=place).stdout.splitlines() if "--several" in line
+    ]
     (line,) = lines
     assert "4 of 4 rows" in line
     assert "--several" in line

@@ -279,7 +279,8 @@ def test_a_png_that_declares_too_many_pixels_is_not_decoded(tmp_path, side):
 def test_several_frames_are_set_aside(tmp_path, suffix):
     frames = [PIL.Image.fromarray(np.full((9, 9), value, np.uint8)) for value in (0, 90, 200)]
     path = saved(tmp_path / f"scan.{suffix}", frames[0], save_all=True, append_images=frames[1:])
-    assert reason(path) == f"more than one image: {'it has 3; name one, such as the first, FILE#page=1' if suffix == 'tiff' else 'an animation'}"
+    several = "it has 3; name one, such as the first, FILE#page=1"
+    assert reason(path) == f"more than one image: {several if suffix == 'tiff' else 'an animation'}"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -281,7 +281,7 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
 
 def test_a_stack_is_no_image_until_one_of_it_is_named(tmp_path):
     np.save(tmp_path / "stack.npy", np.zeros((4, 8, 9), np.uint8))
-    with pytest.raises(UnreadableImage, match="it has 4; .*FILE#image=0"):
+    with pytest.raises(UnreadableImage, match=r"it has 4; .*FILE#image=0"):
         read_image(tmp_path / "stack.npy")
 
 

@@ -329,7 +329,7 @@ def test_each_frame_is_an_image_of_its_own(tmp_path):
     for scan, frame in zip(scans, frames, strict=True):
         pixels = read_image(scan.path, part=scan.part).pixels
         assert close(pixels, windowed(frame, *np.percentile(frame, (0.1, 99.9))))
-    with pytest.raises(UnreadableImage, match="more than one image: it has 12; .*FILE#frame=1"):
+    with pytest.raises(UnreadableImage, match=r"more than one image: it has 12; .*FILE#frame=1"):
         read_image(tmp_path / "in/film.dcm")
     with pytest.raises(UnreadableImage, match="no such image"):
         read_image(tmp_path / "in/film.dcm", part="frame=13")
