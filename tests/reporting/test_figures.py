@@ -20,6 +20,7 @@ from fewscan.reporting.figures import (
     epoch_series,
     loss_names,
     numbered_look,
+    plots,
     training_curves,
 )
 
@@ -77,27 +78,27 @@ def test_a_large_scan_is_shrunk_in_proportion() -> None:
 
 
 @pytest.fixture(scope="module")
-def three_epochs(all_painted: None) -> str:
+def three_epochs(all_painted: None) -> list[str]:
     return training_curves([epoch(1), epoch(2), epoch(3)], "light")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["loss", "nt_xent", "cross_entropy", *ACCURACIES])
-def test_every_number_is_drawn(name: str, three_epochs: str) -> None:
+def test_every_number_is_drawn(name: str, three_epochs: list[str]) -> None:
     assert training_curves([epoch(1), epoch(2, **{name: 0.75}), epoch(3)], "light") != three_epochs
 
 
 @pytest.mark.slow
-def test_the_same_log_gives_the_same_picture(three_epochs: str) -> None:
+def test_the_same_log_gives_the_same_pictures(three_epochs: list[str]) -> None:
     assert training_curves([epoch(1), epoch(2), epoch(3)], "light") == three_epochs
 
 
 @pytest.mark.slow
 def test_the_ground_is_the_pages_own() -> None:
     for theme in COLORS:
-        picture = decoded(training_curves([epoch(1), epoch(2)], theme))
-        assert picture.mode == "RGBA"
-        assert picture.getpixel((0, 0))[3] == 0
+        for picture in map(decoded, training_curves([epoch(1), epoch(2)], theme)):
+            assert picture.mode == "RGBA"
+            assert picture.getpixel((0, 0))[3] == 0
 
 
 @pytest.mark.slow
@@ -112,7 +113,32 @@ def test_the_ground_is_the_pages_own() -> None:
     ids=["one epoch", "numbers not defined", "accuracies missing", "many epochs"],
 )
 def test_curves_of_unusual_logs(metrics) -> None:
-    assert decoded(training_curves(metrics, "light")).size == (1650, 600)
+    assert len([decoded(picture) for picture in training_curves(metrics, "light")]) == 2
+
+
+def test_each_plot_of_a_figure_is_a_picture_of_its_own_with_all_that_belongs_to_it() -> None:
+    figure = Figure(figsize=(6, 3), dpi=100, layout="constrained")
+    colors = ((255, 0, 0), (0, 0, 255))
+    for axes, color in zip(figure.subplots(1, 2), colors, strict=True):
+        ink = tuple(part / 255 for part in color)
+        axes.plot([0, 1], color=ink, linewidth=3, label="above")
+        axes.set_title("what it is", color=ink)
+        axes.set_ylabel("how much", color=ink)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), labelcolor=[ink])
+    pictures = [np.asarray(decoded(uri)) for uri in plots(figure)]
+    file = io.BytesIO()
+    figure.savefig(file, format="png", transparent=True)
+    drawn = np.asarray(Image.open(file))
+    for own, other in (colors, colors[::-1]):
+        picture = pictures[colors.index(own)]
+        assert _of(picture, own) == pytest.approx(_of(drawn, own), rel=0.02)
+        assert _of(picture, own) > 0
+        assert _of(picture, other) == 0
+
+
+def _of(picture: np.ndarray, color: tuple[int, int, int]) -> int:
+    """How many pixels have exactly this color."""
+    return int((picture == (*color, 255)).all(axis=2).sum())
 
 
 def test_the_sum_of_losses_is_named_only_where_there_are_several() -> None:

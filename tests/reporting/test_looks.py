@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PHONE = {"width": 390, "height": 844}
 LAST_SEEN = """() => [...document.querySelectorAll(".explained td:last-child")].map((cell) => cell.getBoundingClientRect())
   .every(({ left, right, width }) => left >= 0 && right <= window.innerWidth && width > window.innerWidth / 2)"""
+BELOW_ONE_ANOTHER = """() => [...document.querySelectorAll(".plots > *")].map((plot) => plot.getBoundingClientRect())
+  .every(({ left, right }) => left >= 0 && right <= window.innerWidth && right - left > 0.8 * window.innerWidth)"""
 PAPER = "() => getComputedStyle(document.body).backgroundColor"
 NUMBERS_SEEN = """() => [...document.querySelectorAll("tr > th[scope=row]:first-child + td.number:nth-child(2)")]
   .every((cell) => cell.getBoundingClientRect().right <= window.innerWidth)"""
@@ -77,6 +79,13 @@ def test_on_a_phone_what_was_counted_is_seen_beside_what_it_counts(
 ) -> None:
     with shown(launched, pages["audit"], viewport=PHONE, has_touch=True, is_mobile=True) as page:
         assert page.evaluate(NUMBERS_SEEN)
+
+
+@pytest.mark.slow
+def test_on_a_phone_plots_stand_below_one_another(pages: dict[str, Path], launched: "playwright.Browser") -> None:
+    with shown(launched, pages["report"], viewport=PHONE, has_touch=True, is_mobile=True) as page:
+        assert page.locator(".plots > *").count() >= 4
+        assert page.evaluate(BELOW_ONE_ANOTHER)
 
 
 @pytest.mark.slow

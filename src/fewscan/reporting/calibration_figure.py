@@ -1,6 +1,5 @@
 """Do probabilities mean what they say, and what does it cost to accept more: the reliability diagram and the decision curve."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fewscan.evaluation.metrics import CALIBRATION_BINS, Reliability, Scores
-from fewscan.images.png import png_uri
-from fewscan.reporting.figures import INK, Theme, numbered_look, prepare_axes
+from fewscan.reporting.figures import DPI, INK, Theme, numbered_look, plots, prepare_axes
 
 # The largest marker, in points squared, is the bin with the most images.
 LARGEST_MARKER = 160
@@ -78,7 +76,7 @@ def decision_curve(shares: Scores, errors: Scores, rules: Sequence[Accepted], th
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.4, 5.2), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.4, 5.2), dpi=DPI, layout="constrained")
     return figure, figure.subplots()
 
 
@@ -86,6 +84,5 @@ def _finished(figure: Figure, axes: Axes, theme: Theme) -> str:
     prepare_axes(axes, theme)
     # Below, where it hides nothing; one name a line, since these are long.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, labelcolor=INK[theme], fontsize=9)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", transparent=True)
-    return png_uri(file.getvalue())
+    (picture,) = plots(figure)
+    return picture

@@ -1,4 +1,4 @@
-"""Scans and training curves: how they look, and as PNG data URIs inside a page, so that the page is one file."""
+"""Plots and training curves: how they look, and as PNG data URIs inside a page, so that the page is one file."""
 
 import io
 import math
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from fewscan.images.png import png_uri
 
@@ -45,6 +46,14 @@ MARKERS_A_CURVE = 10
 INK: dict[Theme, str] = {"light": "#1b1f24", "dark": "#e6e9ec"}
 GRID: dict[Theme, str] = {"light": "#d3d9df", "dark": "#3a4149"}
 
+DPI = 150
+# So wide a page shows a plot of a row, more or less, on a desk as on a phone: letters are read on both.
+PLOT_INCHES = 4.6
+# Round a plot that is cut out.
+MARGIN_PX = 4
+# Of curves with longer names no two stand in one line below such a plot.
+LETTERS_IN_TWO_COLUMNS = 20
+
 LineStyle = str | tuple[int, tuple[float, ...]]
 
 
@@ -63,15 +72,32 @@ def numbered_look(number: int, theme: Theme) -> Look:
     return Look(COLORS[theme][color], STYLES[shape], MARKERS[shape])
 
 
-def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
-    """Draw losses, accuracies and what features are like over epochs, side by side on a transparent ground, as a PNG data URI.
+def plots(figure: Figure) -> list[str]:
+    """Return each plot of a figure with all that belongs to it as a picture, on a transparent ground, as PNG data URIs.
+
+    A page sets them beside one another where there is room, and else below one another.
+    """
+    whole = io.BytesIO()
+    figure.savefig(whole, format="png", transparent=True)
+    painted, pictures = Image.open(whole), []
+    for axes in figure.axes:
+        box = (axes.get_tightbbox() or axes.bbox).padded(MARGIN_PX)
+        file = io.BytesIO()
+        # Matplotlib counts from the bottom.
+        painted.crop((int(box.x0), int(painted.height - box.y1), int(box.x1), int(painted.height - box.y0))).save(file, "PNG")
+        pictures.append(png_uri(file.getvalue()))
+    return pictures
+
+
+def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> list[str]:
+    """Draw losses, accuracies and, of methods with two views, what features are like over epochs: a picture each, as `plots`.
 
     metrics: at least one epoch, as `Run.metrics` returns them; a number that is None or missing leaves a gap.
     """
     epochs = [numbers["epoch"] for numbers in metrics]
     features = {text: epoch_series(metrics, name) for name, text in FEATURE_NUMBERS.items()}
     panels = 3 if any("alignment" in numbers for numbers in metrics) else 2
-    figure = Figure(figsize=(5.5 * panels, 4), dpi=150, layout="constrained")
+    figure = Figure(figsize=(PLOT_INCHES * panels, 4.4), dpi=DPI, layout="constrained")
     losses, accuracies, *further = figure.subplots(1, panels)
     _draw(losses, epochs, {name: epoch_series(metrics, name) for name in loss_names(metrics)}, theme)
     losses.set_ylabel("loss")
@@ -82,9 +108,7 @@ def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
     for axes in further:
         _draw(axes, epochs, features, theme)
         axes.set_ylabel("features")
-    file = io.BytesIO()
-    figure.savefig(file, format="png", transparent=True)
-    return png_uri(file.getvalue())
+    return plots(figure)
 
 
 def loss_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -147,12 +171,12 @@ def draw_curve(
     )
 
 
-def legend_below(axes: Axes, theme: Theme) -> None:
+def legend_below(axes: Axes, theme: Theme, columns: int = 2) -> None:
     """Name the curves below the plot, where they hide nothing."""
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.16),
-        ncols=2,
+        ncols=columns,
         frameon=False,
         labelcolor=INK[theme],
         handlelength=4,
@@ -166,4 +190,5 @@ def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, npt.NDArray[np
         if np.isfinite(values).any():
             draw_curve(axes, epochs, values, numbered_look(number, theme), label=name, number=number, curves=len(curves))
     if axes.lines:
-        legend_below(axes, theme)
+        longest = max(len(str(line.get_label())) for line in axes.lines)
+        legend_below(axes, theme, 2 if longest <= LETTERS_IN_TWO_COLUMNS else 1)

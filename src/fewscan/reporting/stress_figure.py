@@ -1,6 +1,5 @@
 """A stress test as a picture: what is right, and what is wrong among the accepted, under each corruption at each strength."""
 
-import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fewscan.atomic import replaced_file
-from fewscan.images.png import png_uri
-from fewscan.reporting.figures import INK, Theme
+from fewscan.reporting.figures import DPI, INK, Theme, plots
 from fewscan.stressing.corruption import STRENGTHS
 from fewscan.stressing.stress import StressTest
 
@@ -26,11 +24,9 @@ _ROW_INCHES = 0.29
 Shares = npt.NDArray[np.float64]  # (corruptions, STRENGTHS), NaN where there is none
 
 
-def stress_picture(test: StressTest, theme: Theme) -> str:
-    """Draw the test on a transparent ground, as a PNG data URI."""
-    file = io.BytesIO()
-    draw_stress(test, theme).savefig(file, format="png", transparent=True)
-    return png_uri(file.getvalue())
+def stress_pictures(test: StressTest, theme: Theme) -> list[str]:
+    """Draw the test, a picture for each of its grids, as `plots` returns them."""
+    return plots(draw_stress(test, theme))
 
 
 def write_stress_figure(test: StressTest, out: Path) -> None:
@@ -49,14 +45,16 @@ def draw_stress(test: StressTest, theme: Theme = "light") -> Figure:
         for shares, interval in ((right, condition.accuracy), (wrong, condition.wrong_accepted)):
             shares[place] = np.nan if interval.value is None else interval.value
     panels = 2 if test.some_accepted else 1
-    figure = Figure(figsize=(2 + 3.4 * panels, 1.2 + _ROW_INCHES * len(names)), dpi=150, layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, panels, sharey=True))
+    figure = Figure(figsize=(5.4 * panels, 1.2 + _ROW_INCHES * len(names)), dpi=DPI, layout="constrained")
+    grids = np.atleast_1d(figure.subplots(1, panels))
     whole = test.unchanged.accuracy.value or 1.0
     kept = (right / whole - LEAST_KEPT) / (1 - LEAST_KEPT)
-    _grid(axes[0], right, kept, f"right (%); as they are {100 * whole:.0f}", theme)
+    _grid(grids[0], right, kept, f"called right, in percent; unchanged: {100 * whole:.0f}", theme)
     if panels == 2:
-        _grid(axes[1], wrong, 1 - wrong / MOST_WRONG, f"wrong among accepted (%); asked {100 * test.target_error:g}", theme)
-    axes[0].set_yticks(range(len(names)), names)
+        asked = f"wrong among the accepted, in percent; asked for: {100 * test.target_error:g}"
+        _grid(grids[1], wrong, 1 - wrong / MOST_WRONG, asked, theme)
+    for axes in grids:
+        axes.set_yticks(range(len(names)), names)
     return figure
 
 

@@ -8,7 +8,7 @@ from fewscan.images.png import scan_picture
 from fewscan.images.readers import fitted
 from fewscan.reporting.figures import Theme
 from fewscan.reporting.samples import some
-from fewscan.reporting.stress_figure import stress_picture
+from fewscan.reporting.stress_figure import stress_pictures
 from fewscan.stressing.corruption import MIDDLE
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.findings import findings
@@ -34,7 +34,7 @@ class StressSection:
     findings: tuple[str, ...]
     unchanged: str  # the scan as it is
     shown: tuple[Shown, ...]
-    figure: dict[Theme, str]
+    grids: dict[Theme, list[str]]  # accuracies, and where anything is accepted wrong ones among them
 
 
 def describe_stress(run: Run, dataset: Snapshot) -> StressSection | None:
@@ -52,8 +52,8 @@ def describe_stress(run: Run, dataset: Snapshot) -> StressSection | None:
         picture = scan_picture(fitted(corruption.applied(scan, MIDDLE), dataset.spec))
         shown.append(Shown(corruption.summary, condition, test.share_kept(condition.accuracy), picture))
     themes: tuple[Theme, ...] = ("light", "dark")
-    figures = {theme: stress_picture(test, theme) for theme in themes}
+    grids = {theme: stress_pictures(test, theme) for theme in themes}
     unchanged = scan_picture(fitted(scan, dataset.spec))
     return StressSection(
-        test, tuple(findings(test, run.settings.trained_views, run.record.spec)), unchanged, tuple(shown), figures
+        test, tuple(findings(test, run.settings.trained_views, run.record.spec)), unchanged, tuple(shown), grids
     )
