@@ -104,20 +104,23 @@ BUNDLED = {
 
 _HEAD = """# Licenses
 
-What `pip install fewscan` and its extras bring along, and under which license, by SPDX identifier. Made by
-`python -m supply.licenses > docs/licenses.md`. `tests/test_supply.py` holds it against what is installed, and refuses what is
-not on a list of allowed licenses; GPL and AGPL are not on it. fewscan itself is Apache-2.0.
+The packages that `pip install fewscan` and its extras install, and their licenses by SPDX identifier. fewscan itself is
+Apache-2.0.
 
-- **LGPL** are FFmpeg's libraries (libav*, libsw*) in OpenCV's wheel, of which fewscan calls none, and GCC's libquadmath: files
-  of their own, unchanged and loaded when needed, which the LGPL allows to any program.
-- **MPL-2.0** (certifi, tqdm) asks to publish changes to their own files; fewscan changes none.
-- GCC's libgfortran and libgomp are under the GPL **with the runtime exception**: any program may use them.
-- torchvision, which the extra `timm` needs, carries two libraries of NVIDIA that may be passed on unchanged; they are not
-  open source.
-- PyTorch's builds for GPUs bring NVIDIA's CUDA libraries along, under NVIDIA's license; they are not in the table.
-- pylibjpeg-libjpeg (GPL), which [data.md](data.md) names for rare kinds of JPEG in DICOM, is no dependency.
+`python -m supply.licenses > docs/licenses.md` makes this page. `tests/test_supply.py` compares it with what is installed, and
+refuses every license that is not on a list of allowed ones. GPL and AGPL are not on that list.
 
-The last column is about wheels for Linux. What a package has compiled into its own files stands in its license files.
+- **LGPL**: FFmpeg's libraries (libav*, libsw*) in OpenCV's wheel, of which fewscan calls none, and GCC's libquadmath. They are
+  separate, unchanged files that are loaded when needed, which the LGPL allows to any program.
+- **MPL-2.0** (certifi, tqdm): changes to these packages' own files must be published. fewscan changes none.
+- **GPL with the runtime exception**: GCC's libgfortran and libgomp. Any program may use them.
+- **NVIDIA, in the table**: torchvision, which the extra `timm` needs, carries two libraries of NVIDIA. You may pass them on
+  unchanged. They are not open source.
+- **NVIDIA, not in the table**: PyTorch's builds for GPUs install NVIDIA's CUDA libraries, under NVIDIA's license.
+- **GPL, not installed**: pylibjpeg-libjpeg is not a dependency. [formats.md](formats.md) names it for rare kinds of JPEG in
+  DICOM.
+
+The last column is about wheels for Linux. For code that a package compiled into its own files, see the package's license files.
 
 | package | for | license | libraries in its wheel |
 | --- | --- | --- | --- |
