@@ -122,3 +122,27 @@ def test_two_fingers_zoom_the_map_and_a_tap_near_a_scan_keeps_it(
         )
         page.touchscreen.tap(x - 12, y - 12)
         assert page.locator("#scan canvas").count() == 1
+
+
+@pytest.mark.slow
+def test_the_wheel_keeps_what_lies_under_it_and_a_drag_takes_it_along(
+    pages: dict[str, Path], launched: "playwright.Browser"
+) -> None:
+    for ratio in (1, 2):
+        with shown(launched, pages["map"], device_scale_factor=ratio) as page:
+            box = page.locator("#map").bounding_box()
+            assert box is not None
+            x, y = (box[at] + page.evaluate(f"() => place(0)[{axis}]") for axis, at in enumerate("xy"))
+            page.mouse.move(x, y)
+            page.mouse.wheel(0, -300)
+            page.wait_for_function("() => view.zoom > 2")
+            under = [x - box["x"], y - box["y"]]
+            assert page.evaluate("() => place(0)") == pytest.approx(under, abs=1)
+            page.mouse.down()
+            page.mouse.move(x + 2, y + 1)
+            page.mouse.move(x + 40, y - 25, steps=4)
+            page.mouse.up()
+            assert page.evaluate("() => place(0)") == pytest.approx([under[0] + 40, under[1] - 25], abs=1)
+            assert page.evaluate("() => kept") == -1
+            page.mouse.click(x + 40, y - 25)
+            assert page.evaluate("() => kept") >= 0

@@ -63,7 +63,7 @@ def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
         dataset_name=found.dataset.folder.resolve().name,
         pictures=pictures(found.dataset, rows),
         content=content,
-        drawing=script("map.js"),
+        drawing=script("drags.js", "map.js"),
     )
     return write_page(page, out)
 

@@ -29,9 +29,11 @@ class Script(NamedTuple):
     source: str  # what the page's security policy lets run: this text and nothing else
 
 
-def script(name: str) -> Script:
-    """Return the script `name`, a file in `templates/`."""
-    text = (files("fewscan.reporting") / "templates" / name).read_text(encoding="utf-8")
+def script(*names: str) -> Script:
+    """Return the files `names` in `templates/` as one script; what they export as modules, each finds in those before it."""
+    folder = files(OWN_PACKAGE) / "templates"
+    read = [re.sub(r"^export ", "", (folder / name).read_text(encoding="utf-8"), flags=re.MULTILINE) for name in names]
+    text = "".join(['"use strict";\n', *read])
     return Script(text, f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}")
 
 

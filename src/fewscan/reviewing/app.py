@@ -86,8 +86,9 @@ def _serve_files(app: FastAPI) -> None:
 @cache
 def _own_files() -> dict[str, bytes]:
     """Return the package's own files by name: those of the code that runs, also where a newer one was installed meanwhile."""
-    folder = files("fewscan.reviewing").joinpath("static")
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    shared = files("fewscan.reporting") / "templates" / "drags.js"
+    own = files("fewscan.reviewing").joinpath("static").iterdir()
+    return {one.name: one.read_bytes() for one in (shared, *own) if one.is_file()}
 
 
 def _tell_errors(app: FastAPI) -> None:

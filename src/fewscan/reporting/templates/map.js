@@ -1,4 +1,3 @@
-"use strict";
 // Draws the scans that the page holds: as dots, or as pictures on a grid, one a cell. Zoomed in, there are more cells for fewer scans.
 const content = JSON.parse(document.getElementById("content").textContent);
 const sheet = document.getElementById("sheet");
@@ -15,8 +14,7 @@ const NEAR_PX = { mouse: 14, pen: 14, touch: 24 }; // how near to a scan one has
 const STILL_PX = 4; // a press that moves less is a click
 const view = { x: 0.5, y: 0.5, zoom: 1 }; // the middle, in map coordinates, and how much is enlarged
 const hidden = content.colorings.map(() => new Set());
-const fingers = new Map(); // what is pressed on the map -> where
-let coloring = 0, pictures = false, kept = -1, pointed = -1, side = 0, dragged = null, drawn = [];
+let coloring = 0, pictures = false, kept = -1, pointed = -1, side = 0, drawn = [];
 
 const pixel = (at, middle) => side * (0.5 + (1 - 2 * MARGIN) * view.zoom * (at - middle));
 const place = (index) => [pixel(content.xy[index][0], view.x), pixel(1 - content.xy[index][1], view.y)];
@@ -103,8 +101,7 @@ function tell(index) {
 }
 
 function nearest(event) {
-  const box = canvas.getBoundingClientRect();
-  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  const [x, y] = placeOn(canvas, event).map((at) => at / window.devicePixelRatio);
   let best = -1, least = pictures ? content.side : NEAR_PX[event.pointerType] ?? NEAR_PX.mouse;
   for (const [index, left, top] of drawn) {
     const away = Math.hypot(left - x, top - y);
@@ -113,6 +110,7 @@ function nearest(event) {
   return best;
 }
 
+// Zoom about a place, in shares of the side.
 function zoom(factor, x = 0.5, y = 0.5) {
   const before = view.zoom;
   view.zoom = Math.min(60, Math.max(1, before * factor));
@@ -122,6 +120,35 @@ function zoom(factor, x = 0.5, y = 0.5) {
   view.y += (y - 0.5) * moved;
   if (view.zoom === 1) view.x = view.y = 0.5;
   draw();
+}
+
+// across, down: in pixels of the canvas.
+function move(across, down) {
+  const unit = canvas.width * (1 - 2 * MARGIN) * view.zoom;
+  view.x -= across / unit;
+  view.y -= down / unit;
+}
+
+// A drag moves the map; what hardly moves is a click on a scan.
+function grasp() {
+  const gone = [0, 0];
+  let still = true;
+  const drag = (across, down) => {
+    gone[0] += across;
+    gone[1] += down;
+    if (still && Math.hypot(...gone) <= STILL_PX * window.devicePixelRatio) return;
+    if (still) move(...gone);
+    else move(across, down);
+    still = false;
+    draw();
+  };
+  const end = (event) => {
+    if (!event || !still) return;
+    kept = nearest(event);
+    if (kept >= 0) tell(kept);
+    draw();
+  };
+  return { drag, end };
 }
 
 function fillLegend() {
@@ -167,61 +194,19 @@ document.getElementById("out").addEventListener("click", () => zoom(1 / 1.6));
 document.getElementById("whole").addEventListener("click", () => zoom(0));
 canvas.addEventListener("wheel", (event) => {
   event.preventDefault();
-  const box = canvas.getBoundingClientRect();
-  zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) / side, (event.clientY - box.top) / side);
+  zoom(Math.exp(-event.deltaY / 400), ...placeOn(canvas, event).map((at) => at / canvas.width));
 }, { passive: false });
-// Where two fingers have their middle, and how far they are apart.
-function span() {
-  const [[x, y], [u, v]] = fingers.values();
-  return { x: (x + u) / 2, y: (y + v) / 2, apart: Math.max(1, Math.hypot(u - x, v - y)) };
-}
-
-function pinch(id, to) {
-  const before = span();
-  fingers.set(id, to);
-  const after = span();
-  const [box, unit] = [canvas.getBoundingClientRect(), side * (1 - 2 * MARGIN) * view.zoom];
-  view.x -= (after.x - before.x) / unit;
-  view.y -= (after.y - before.y) / unit;
-  zoom(after.apart / before.apart, (after.x - box.left) / side, (after.y - box.top) / side);
-}
-
-canvas.addEventListener("pointerdown", (event) => {
-  fingers.set(event.pointerId, [event.clientX, event.clientY]);
-  dragged = fingers.size > 1 ? null : [event.clientX, event.clientY, view.x, view.y, false];
-  canvas.setPointerCapture(event.pointerId);
+heedDrags(canvas, grasp, (factor, x, y, across, down) => {
+  move(across, down);
+  zoom(factor, (x + across) / canvas.width, (y + down) / canvas.width);
 });
 canvas.addEventListener("pointermove", (event) => {
-  if (fingers.size === 2 && fingers.has(event.pointerId)) pinch(event.pointerId, [event.clientX, event.clientY]);
-  if (fingers.size > 1) return;
-  if (dragged) {
-    const [x, y] = [event.clientX - dragged[0], event.clientY - dragged[1]];
-    if (Math.hypot(x, y) > STILL_PX) dragged[4] = true;
-    if (!dragged[4]) return;
-    const unit = side * (1 - 2 * MARGIN) * view.zoom;
-    view.x = dragged[2] - x / unit;
-    view.y = dragged[3] - y / unit;
-    draw();
-    return;
-  }
+  if (event.buttons) return;
   const found = nearest(event);
   if (found === pointed) return;
   pointed = found;
   if (found >= 0 || kept >= 0) tell(found >= 0 ? found : kept);
   draw();
-});
-canvas.addEventListener("pointerup", (event) => {
-  if (dragged && !dragged[4]) {
-    kept = nearest(event);
-    if (kept >= 0) tell(kept);
-    draw();
-  }
-  dragged = null;
-  fingers.delete(event.pointerId);
-});
-canvas.addEventListener("pointercancel", (event) => {
-  dragged = null;
-  fingers.delete(event.pointerId);
 });
 canvas.addEventListener("keydown", (event) => {
   const step = 0.15 / view.zoom;

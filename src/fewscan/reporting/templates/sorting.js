@@ -1,4 +1,3 @@
-"use strict";
 // A table sorts by the column whose head is clicked: numbers the largest first, words from a to z, then the other way round.
 // A cell's data-value is what counts, where it has one; what has no value stays last.
 for (const table of document.querySelectorAll("table.sorts")) {
