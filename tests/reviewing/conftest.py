@@ -163,6 +163,17 @@ def says(page: "playwright.Page", element: str, text: str) -> None:
     page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
+def takes_back(page: "playwright.Page", what: str) -> None:
+    """Wait until the page says of something that it is saved no longer, or again."""
+    said = "what => (text => text.includes(what) && !text.startsWith('Saved'))(document.getElementById('saved').textContent)"
+    page.wait_for_function(said, arg=what)
+
+
+def shows_no_scan(page: "playwright.Page") -> None:
+    """Wait until the page Label has no scan left to show."""
+    page.wait_for_function("() => !document.getElementById('waiting').hidden && !document.getElementById('about').children.length")
+
+
 def begins(page: "playwright.Page", element: str, text: str) -> None:
     """Wait until an element of the page begins with a text."""
     page.wait_for_function("([id, text]) => document.getElementById(id).textContent.startsWith(text)", arg=[element, text])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import IMAGES, begins, held_back, opened
+from tests.reviewing.conftest import IMAGES, begins, held_back, opened, shows_no_scan, takes_back
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -47,7 +47,7 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     assert current["label"].value_counts().to_dict() == {"glioma": 18, "meningioma": 17}
     begins(page, "standing", f"{len(keys)} of")  # it follows the answers; on its way it says each number
     take_back(page, scans[-1])
-    begins(page, "saved", "Taken back")
+    takes_back(page, "scan")
     take_back(page, scans[-2])
     page.wait_for_function("() => document.getElementById('standing').textContent.startsWith('35 of')")
     assert (log.current(IMAGES)["state"] != "none").sum() == len(keys) - 2
@@ -92,13 +92,13 @@ def test_a_second_reader_is_blind_until_the_answer(browser: "playwright.Browser"
     assert desk.dataset.snapshot().file_names[7] not in page.content()
     assert "blind" in page.inner_text("#said")
     page.keyboard.press("2")
-    page.wait_for_function("() => document.getElementById('waiting').textContent.startsWith('No scan of another')")
+    shows_no_scan(page)
     assert desk.board().disputed[7]
     page.check("input[value=settle]")
     page.wait_for_function(OPEN)
     assert "Ada said: glioma" in page.inner_text("#said")
     page.keyboard.press("1")
-    page.wait_for_function("() => document.getElementById('waiting').textContent === 'Nobody differs.'")
+    shows_no_scan(page)
     assert desk.board().labels[7] == "glioma"
     assert faults == []
 
@@ -114,6 +114,6 @@ def test_what_is_taken_back_is_the_answer_that_is_being_saved(browser: "playwrig
     page.keyboard.press("2")
     page.keyboard.press("u")
     let_in()
-    page.wait_for_function("() => document.getElementById('saved').textContent.startsWith('Taken back: meningioma')")
+    takes_back(page, "meningioma")
     assert (log.current(IMAGES)["state"] == kept).all()
     assert faults == []

@@ -49,8 +49,8 @@ def posts(page: "playwright.Page") -> list[str]:
 @pytest.mark.parametrize(
     ("view", "address", "begin", "cancel", "running", "cancelled"),
     [
-        ("/model", "training", "#begin", "#cancel", ("phase", "Running"), ("phase", "Cancelled")),
-        ("/results", "making", "text=Write the report", "#cancel", ("making", "Making: report"), ("making", "Cancelled")),
+        ("/model", "training", "#begin", "#cancel", ("phase", "Running"), ("phase", "Cancel")),
+        ("/results", "making", "text=Write the report", "#cancel", ("making", "report"), ("making", "Cancel")),
         ("/quality", "making", "#check", "#check-cancel", ("doubts-told", "Checking"), ("doubts-told", "not checked yet")),
     ],
 )

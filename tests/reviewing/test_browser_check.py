@@ -10,7 +10,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.labeling.table import read_table, write_table
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import CLASSES, answered_late, held_back, opened, says
+from tests.reviewing.conftest import CLASSES, answered_late, held_back, opened, says, takes_back
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -93,9 +93,9 @@ def test_a_run_that_is_chosen_while_runs_are_asked_for_stays_chosen(
 ) -> None:
     shutil.copytree(checkable / "runs" / "first", checkable / "runs" / "second")
     page = opened(browser, page_server.address, "Ada", [], "/quality")
-    says(page, "pairs-told", "such pair")  # what is chosen before the page has opened is asked for once more
+    says(page, "pairs-told", "pair")  # what is chosen before the page has opened is asked for once more
     page.check("input[name=part][value=doubts]", force=True)
-    says(page, "doubts-told", "Its labels were not checked yet")
+    says(page, "doubts-told", "not checked yet")
     let_in = answered_late(page, "/api/runs?")
     page.check("input[name=part][value=aside]", force=True)
     page.check("input[name=part][value=doubts]", force=True)
@@ -125,7 +125,7 @@ def test_labels_are_checked_by_keys_until_it_is_shown(
         answer(page, right[rows[-1]], number)
     assert not set(CLASSES) & set(page.inner_text(".viewer").split())
     page.keyboard.press("u")
-    says(page, "saved", f"Taken back: {CLASSES[rows[-1] % 2]}, scan {rows[-1]}")
+    takes_back(page, f"{CLASSES[rows[-1] % 2]}, scan {rows[-1]}")
     page.reload()
     allow_a_fifth(page)
     assert waits(page) == rows[-1]

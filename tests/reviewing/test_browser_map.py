@@ -11,7 +11,7 @@ from fewscan import reviewing
 from fewscan.mapping import clusters
 from fewscan.reviewing import charting
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import IMAGES, held_back, opened
+from tests.reviewing.conftest import IMAGES, held_back, opened, takes_back
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -55,7 +55,7 @@ def test_what_is_drawn_around_is_looked_into_and_answered_together(
     draw_around_all(page)
     asked = int((desk.eligible & ~desk.sample).sum())
     page.wait_for_function(COUNTED, arg=asked)
-    assert f"{asked} scans to look into" in page.inner_text("#told")
+    assert f"{asked} scans" in page.inner_text("#told")
     page.keyboard.press("]")
     page.wait_for_function(f"count => !({COUNTED})(count)", arg=asked)
     inside = page.locator(".cell").count()
@@ -67,7 +67,7 @@ def test_what_is_drawn_around_is_looked_into_and_answered_together(
     page.wait_for_function("() => document.querySelector('.cell span').textContent.trim() === 'glioma'")
     page.wait_for_function("() => document.getElementById('legend').textContent.includes('glioma')")
     page.keyboard.press("u")
-    page.wait_for_function(SAVED, arg="Taken back: glioma")
+    takes_back(page, "glioma")
     assert (log.current(IMAGES)["state"] == "none").all()
 
     # Ten at a time, and once however often more are asked for.

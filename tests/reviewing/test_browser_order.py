@@ -7,7 +7,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.reviewing.serving import Served
 from tests.made import pairs_table
-from tests.reviewing.conftest import IMAGES, answered_late, answers_awaited, asked_of, begins, held_back, opened
+from tests.reviewing.conftest import IMAGES, answered_late, answers_awaited, asked_of, begins, held_back, opened, says
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -262,7 +262,7 @@ class TestPairs:
         page = opened(browser, page_server.address, "Ada", faults, "/quality")
 
         def waits(first: int) -> None:
-            begins(page, "first-said", f"no label to see · scan {first} ")
+            says(page, "first-said", f" scan {first} ")
             page.wait_for_function("() => document.getElementById('pair').ariaBusy === 'false'")
 
         # Who judges a pair and goes on comes to the one after the next.

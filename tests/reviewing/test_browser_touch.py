@@ -8,6 +8,7 @@ import pytest
 
 from fewscan.reviewing.pages import VIEWS
 from fewscan.reviewing.serving import Served
+from tests.reviewing.conftest import shows_no_scan
 from tests.looks import SCHEMES, faint_texts, scrolls_sideways, small_controls
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_where_no_scan_is_shown_no_heat_map_is_either(browser: "playwright.Brows
     with tablet(browser, page_server, "/") as page:
         page.evaluate("() => document.getElementById('heat').setAttribute('aria-pressed', 'true')")
         page.check("input[value=settle]")
-        page.wait_for_function("() => document.getElementById('waiting').textContent === 'Nobody differs.'")
+        shows_no_scan(page)
         assert page.get_attribute("#heat", "aria-pressed") == "false"
 
 

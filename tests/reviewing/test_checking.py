@@ -303,7 +303,7 @@ def test_what_cannot_be_checked_on_the_page_is_refused_with_a_reason(client: Tes
     unsure = table.assign(**{f"probability_{name}": 0.5 for name in CLASSES})
     write_table(unsure, labels)
     refused = client.get(CHECK, params={"at_most": 0.2})
-    assert (refused.status_code, "allow more" in refused.json()["detail"]) == (400, True)
+    assert (refused.status_code, "at most 20 %" in refused.json()["detail"]) == (400, True)
     labels.unlink()
     assert client.get(CHECK).status_code == 404
     assert client.get(CHECK.replace("first", "none")).status_code == 404

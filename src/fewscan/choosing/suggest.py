@@ -35,10 +35,10 @@ class Suggestion(NamedTuple):
 
 
 WHY: dict[Kind, str] = {
-    "disputed": "people say different things of it",
-    "random": "drawn at random, to tell how good a model is",
-    "typical": "typical of scans that look alike, of which none has a label",
-    "uncertain": "the model is unsure of it, and of others like it",
+    "disputed": "readers disagree on it",
+    "random": "randomly drawn, to measure the model's accuracy",
+    "typical": "typical of similar scans, none of which has a label",
+    "uncertain": "the model is unsure of it and of similar scans",
 }
 
 

@@ -66,7 +66,7 @@ class Apart:
                 returned, found = self._line.recv()
             except (EOFError, OSError):
                 raise FewscanError(
-                    "the process in which the page's model learns was ended, perhaps for lack of memory: start the page again"
+                    "the process that trains the page's model ended, perhaps for lack of memory: start the page again"
                 ) from None
         if not returned:
             raise found

@@ -79,7 +79,7 @@ def _serve_files(app: FastAPI) -> None:
     def file(name: str) -> Response:
         suffix = name[name.rfind(".") :]
         if name not in there or suffix not in STATIC_TYPES:
-            raise NoSuchThingError("there is no such file")
+            raise NoSuchThingError("no such file")
         return Response(there[name], media_type=STATIC_TYPES[suffix], headers={"cache-control": "no-cache"})
 
 

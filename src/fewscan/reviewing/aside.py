@@ -66,7 +66,7 @@ def picture(desk: Desk, row: int) -> bytes:
     Raises NoSuchThingError where none can be had.
     """
     if not 0 <= row < desk.count:
-        raise NoSuchThingError(f"there is no image {row}")
+        raise NoSuchThingError(f"no image has the number {row}")
     source, path = desk.facts.loc[row, ["source", "path"]]
     folder = next(one.folder for one in desk.dataset.description.sources if one.name == source)
     spec = desk.dataset.description.spec
@@ -94,5 +94,5 @@ def _no_scans(desk: Desk) -> pd.DataFrame:
 
 def _reason(origin: str, note: str) -> str:
     if origin == "audit":
-        return note.removeprefix("suspect: ") or "the audit takes it for no scan"
+        return note.removeprefix("suspect: ") or "the audit suspects that it is not a scan"
     return "not a scan"

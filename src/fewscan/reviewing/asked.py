@@ -18,7 +18,7 @@ def _printable(name: str) -> str:
     """Return a name as the label log writes it; raises ValueError where it is none."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name or not name.isprintable():
-        raise ValueError("write letters that can be printed")
+        raise ValueError("use printable characters")
     return name
 
 
@@ -53,7 +53,7 @@ class Answer(Person):
     @model_validator(mode="after")
     def _label_belongs_to_state(self) -> Self:
         if (self.state == "label") != (self.label is not None):
-            raise ValueError("the state 'label' has a label, and no other state has one")
+            raise ValueError("the state 'label' needs a label, and no other state takes one")
         return self
 
     @property
@@ -256,16 +256,16 @@ class Reason(BaseModel):
 
 _REASON = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Reason.__name__}"}}}
 _REFUSED = {
-    400: "it cannot be",
+    400: "not possible",
     401: "no token",
     403: "another site asks",
-    404: "it is not there",
-    409: "not as things stand",
+    404: "not found",
+    409: "not possible at the moment",
     413: "too large",
-    415: "another type",
-    421: "another address",
-    422: "not what is asked for",
-    503: "the label log could not be written: try again",
+    415: "wrong content type",
+    421: "wrong address",
+    422: "not a valid request",
+    503: "could not be written to the label log: try again",
 }
 _TOLD: dict[int | str, dict[str, Any]] = {code: {"content": _REASON, "description": why} for code, why in _REFUSED.items()}
 # Of a route that answers with something else than JSON.

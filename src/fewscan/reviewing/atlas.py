@@ -56,7 +56,7 @@ class Atlas:
     def chart(self) -> Chart:
         """The map; raises CannotNowError before there is one."""
         if self._chart is None:
-            raise CannotNowError("the map is not there yet: ask /api/map how far it is")
+            raise CannotNowError("the map is not ready yet: /api/map tells how far it is")
         return self._chart
 
     def ask(self) -> Making:
@@ -81,14 +81,14 @@ class Atlas:
         try:
             rows = np.flatnonzero(self._desk.usable)
             if not len(rows):
-                raise FewscanError("no scan can be used, so there is no map")
+                raise FewscanError("there are no usable scans, so there is no map")
             placed = kept_coordinates(self._desk.dataset.folder, seen.features[rows])
             self._chart = Chart(seen, rows, placed, clusters(placed.xy))
             self._number += 1
         except FewscanError as error:
             self._failed = str(error)
         except Exception:
-            self._failed = "the map could not be made by a fault of fewscan, which the terminal tells"
+            self._failed = "a fault in fewscan prevented the map: the terminal shows the error"
             raise
         finally:
             with self._lock:

@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 FAR = 2**16 - 1
 NO_LABEL, NO_MODEL, OTHERS = "no label", "no model yet", "labeled by others: not shown"
 JUDGES, MEASURES = "test, validation or left out: not shown", "measures the model: not shown"
-DIFFER = "people differ"
+DIFFER = "readers disagree"
 
 
 class Map(BaseModel):

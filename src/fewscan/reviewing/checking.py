@@ -103,7 +103,7 @@ def router(desk: Desk, tutor: Tutor, checks: Checks) -> APIRouter:
         check = checks.of(name, asked.at_most)
         result = check.result(asked=0)
         if not result.shown:
-            raise CannotNowError(f"the answers do not show yet that at most {100 * asked.at_most:g} % of the labels are wrong")
+            raise CannotNowError(f"the answers do not yet show that at most {100 * asked.at_most:g} % of the labels are wrong")
         check.write(path_of(checks.runs.require(desk.dataset, name).folder, "checked"), result)
         return told(desk, checks, name, check)
 
@@ -144,7 +144,7 @@ def entered(desk: Desk, tutor: Tutor, checks: Checks, name: str, asked: CheckAns
     said = asked.said
     if said.label is not None:
         if said.label not in check.classes:
-            raise NoSuchThingError(f"the run knows no class '{said.label}': say unsure")
+            raise NoSuchThingError(f"the run does not know the class '{said.label}': answer unsure")
         said = Said("label", desk.add_class(said.label))
     begun = {"reading": CHECK_READING, "run": name, "at_most": asked.at_most, "least_score": check.least_score}
     note = begun | opinion_then(desk, tutor, [row])

@@ -50,10 +50,10 @@ class Checks:
         run = self.runs.require(self.desk.dataset, name)
         labels = path_of(run.folder, "labels")
         if not labels.is_file():
-            raise NoSuchThingError("the scans are not labeled yet: label them on the page Results")
+            raise NoSuchThingError("the scans are not labeled yet: label them on the Results page")
         check = _begun(labels, answers_of(run.folder), at_most, least_score)
         if not self.scans.rows.keys() >= set(check.table["path"].iloc[check.drawn]):
-            raise NoSuchThingError(f"these labels are of scans that are not in this dataset: {HOST} can check them")
+            raise NoSuchThingError(f"some of these labels are of scans outside this dataset: {HOST} can check them")
         return check
 
     def waiting(self, check: LabelCheck, start: int, count: int) -> list[int]:
@@ -70,7 +70,7 @@ class Checks:
         def kept() -> Iterator[Callable[[], None]]:
             with _alone(check) as now:
                 if self.waiting(now, 0, 1) != [row]:
-                    raise CannotNowError(f"scan {row} is not the next one to check: perhaps somebody answered it meanwhile")
+                    raise CannotNowError(f"scan {row} is not the next one to check: perhaps someone else answered it meanwhile")
                 yield lambda: now.answer(said.words)
 
         return kept
@@ -94,7 +94,7 @@ class Checks:
                 yield  # begun anew since, or corrected in the file
                 return
             if path != list(answered)[-1]:
-                raise CannotNowError("a later scan of this check has an answer: give this one another label on the page Label")
+                raise CannotNowError("a later scan of this check has an answer: change the label of this one on the Label page")
             now.take_back()
             try:
                 yield
@@ -122,7 +122,7 @@ class Checks:
         except OtherLabelsError:
             answers = answers_of(self.runs.require(self.desk.dataset, name).folder)
         else:
-            raise CannotNowError("the answers are about these labels: go on with them")
+            raise CannotNowError("the answers are about these labels: continue that check")
         names = (answers.with_stem(f"{answers.stem}-{number}") for number in range(1, 100_000))
         with writing(answers):
             answers.rename(next(free for free in names if not free.exists()))
@@ -137,7 +137,7 @@ def _begun(labels: Path, answers: Path, at_most: float, least_score: float | Non
         if not answers.exists():
             raise FewscanError(
                 f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: allow "
-                "more, or label more scans and train again"
+                "a larger share, or label more scans and train again"
             ) from None
         wanted = []
     offered = chain.from_iterable(worth_scores(table, share) for share in (at_most, *ERRORS))
@@ -148,8 +148,8 @@ def _begun(labels: Path, answers: Path, at_most: float, least_score: float | Non
         except AnotherDrawError:
             continue
     raise OtherLabelsError(
-        f"the answers in {answers.name} are about other labels: the table was made anew since, or the check was begun "
-        "outside the page with other options, by which alone it goes on"
+        f"the answers in {answers.name} are about other labels: the table was made again since, or the check was started "
+        "outside this page with other options and can only continue with those"
     )
 
 

@@ -173,7 +173,7 @@ class Desk:
     def require_row(self, row: int) -> int:
         """Return the row; raises NoSuchThingError where there is none of this number that can be looked at."""
         if not 0 <= row < self.count or not self.usable[row]:
-            raise NoSuchThingError(f"there is no scan {row} to look at")
+            raise NoSuchThingError(f"there is no scan {row} to show")
         return row
 
     def add_class(self, name: str) -> str:
@@ -183,9 +183,9 @@ class Desk:
         """
         name = name.strip()
         if not name or not name.isprintable() or len(name) > MAX_CLASS_LETTERS:
-            raise FewscanError(f"a class needs a name of 1 to {MAX_CLASS_LETTERS} letters that can be printed")
+            raise FewscanError(f"a class needs a name of 1 to {MAX_CLASS_LETTERS} printable characters")
         if said_in_place(name) is not None or name.casefold() in words_for_no_label():
-            raise FewscanError(f"'{name}' is what is said of a scan without a class: give the class another name")
+            raise FewscanError(f"'{name}' is an answer for scans without a class: choose another name")
         fitted = fit_classes({("", name)}, self._classes, {})["", name]
         if fitted not in self._classes:
             self._classes.append(fitted)
@@ -246,7 +246,7 @@ class Desk:
             given = (entries["origin"] == REVIEW) | (entries["note"] == RETURNED)
             own = entries[given & (entries["who"] == reviewer) & ~entries["undone"]]
             if own.empty:
-                raise CannotNowError("there is nothing of yours to take back")
+                raise CannotNowError("you have nothing to undo")
             taken = own[own["batch"] == own["batch"].max()]
             rows = sorted(set(taken["row"]))
             with beside(taken):

@@ -46,9 +46,9 @@ class Door:
         """Return why a request is refused, None where it is let in; headers: by their names in lower case."""
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return Refusal(421, "this page goes by another address: use the one that 'fewscan review' printed")
+            return Refusal(421, "this page has another address: use the one that 'fewscan review' printed")
         if not _is_same_site(host, headers):
-            return Refusal(403, "another site asked for this; only the page itself may: type its address yourself")
+            return Refusal(403, "another site sent this request; only the page itself may: type its address yourself")
         if self.token is not None and path not in OPEN_PATHS and not self._knows_token(headers):
             return Refusal(401, "log in with the token that 'fewscan review' printed")
         return None

@@ -74,7 +74,7 @@ def _refused_body(scope: Scope, headers: dict[str, str]) -> Refusal | None:
         return Refusal(415, f"send this as {wanted}")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
-        return Refusal(400, "content-length is no number")
+        return Refusal(400, "content-length is not a number")
     if len(length) > 15 or int(length) > _most_bytes(scope["path"]):
         return _too_large(_most_bytes(scope["path"]))
     return None

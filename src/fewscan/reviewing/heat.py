@@ -38,10 +38,10 @@ class HeatMaps:
         if opinion is None or seen is None:
             raise CannotNowError("there is no model yet: label scans of two classes first")
         if seen.encoder is None:
-            raise CannotNowError("the model goes by pixels of the whole scan, not by places in it: give --encoder")
+            raise CannotNowError("no heat map for a model of pixels alone: start the page again with --encoder")
         label = opinion.best(row)[0] if label is None else label
         if label not in opinion.classes:
-            raise NoSuchThingError(f"the model knows no class '{label}'")
+            raise NoSuchThingError(f"the model does not know the class '{label}'")
         key = (row, label, opinion.entry, id(seen))
         with self._lock:
             if key not in self._kept:
@@ -62,5 +62,5 @@ class HeatMaps:
 
         found = hidden_map(logits, device, pixels, opinion.classes.index(label), WINDOW_SHARE, STRIDE_SHARE)
         picture = np.rint(255 * overlaid(pixels, found)).astype(np.uint8)
-        note = f"heat map, yellow speaks for {label}, blue against it; the scan as the model sees it"
+        note = f"heat map: yellow speaks for {label}, blue against it; scan as the model sees it"
         return Levels(picture, picture.shape[1], picture.shape[0], 0.0, 1.0, 0.0, 255.0, "stored", note)

@@ -51,7 +51,7 @@ def router(desk: Desk, queue: Queue, tutor: Tutor, beside_undone: BesideUndone =
 
         def enter() -> Decided:
             if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
-                raise CannotNowError("nobody differs about this scan any more: look at it again")
+                raise CannotNowError("readers no longer disagree on this scan: look at it again")
             note = {"reading": decision.reading} | opinion_then(desk, tutor, decision.rows)
             return desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles)
 

@@ -18,7 +18,7 @@ from fewscan.images.readers import locate, read_values
 # The longest side that is sent; a screen has no more, and a tablet's memory has an end.
 LARGEST_PX = 2048
 INVERTED = "a negative in its file, inverted here"
-STORED = "the file is gone, or holds another image now: this is the small copy that the dataset keeps"
+STORED = "the file is missing or has changed: this is the dataset's small copy"
 
 
 class Levels(NamedTuple):
@@ -78,7 +78,7 @@ def levels_of(decoded: Decoded) -> Levels:
     black, white = _shown_window(decoded.values, decoded.pixels)
     values = _fitted(decoded.values)
     low, high = float(values.min()), float(values.max())
-    note = "" if values.shape == decoded.values.shape else "shown smaller than it is"
+    note = "" if values.shape == decoded.values.shape else "shown reduced in size"
     if values.dtype == np.uint8:
         return Levels(values, width, height, 0.0, 1.0, black, white, "file", note)
     whole = values.dtype.kind in "iu" and high - low <= np.iinfo(np.uint16).max

@@ -52,7 +52,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     ) -> Response:
         """Return a scan under colors that say which places speak for a class, by default the one that the model calls."""
         if not Look(desk, scans, tutor, reviewer, reading).may_know_model(desk.require_row(row)):
-            raise CannotNowError("what the model says of this scan comes after your answer")
+            raise CannotNowError("you see the model's view of this scan after you answer")
         found = heat_maps.of(row, label)
         return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
 

@@ -67,7 +67,7 @@ def _words(placing: Placing, gain: float) -> list[str]:
     size = math.sqrt(abs(np.linalg.det(linear)))
     found = ["mirrored"] if mirrored else []
     found += turned_words(degrees) if abs(degrees) >= TURNED else []
-    found += [f"{'enlarged' if size > 1 else 'made smaller'} to {100 * size:.0f} %"] if abs(size - 1) >= RESIZED else []
+    found += [f"{'enlarged' if size > 1 else 'reduced'} to {100 * size:.0f} %"] if abs(size - 1) >= RESIZED else []
     found += ["inverted"] if gain < 0 else []
     found += [f"with {'more' if abs(gain) > 1 else 'less'} contrast"] if abs(abs(gain) - 1) >= RECONTRASTED else []
     return found

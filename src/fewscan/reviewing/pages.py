@@ -78,7 +78,7 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
         """Let this browser in, by a cookie, for the token that `fewscan review` printed."""
         session = door.log_in(token.token)
         if session is None:
-            raise CannotNowError("that is not the token that 'fewscan review' printed")
+            raise CannotNowError("this is not the token that 'fewscan review' printed")
         response.set_cookie(COOKIE, session, max_age=SESSION_SECONDS, httponly=True, samesite="strict", path="/")
         return {"in": True}
 

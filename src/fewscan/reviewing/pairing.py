@@ -23,7 +23,7 @@ def require_audit(dataset: Dataset) -> None:
     """Raise CannotNowError where the dataset is not audited."""
     if dataset.description.audit is None:
         raise CannotNowError(
-            f"this dataset is not audited: the first training on the page Model audits it, or {HOST}; it sees that by itself"
+            f"this dataset is not audited: the first training on the Model page does that, or {HOST}; this page then notices"
         )
 
 
@@ -116,4 +116,4 @@ def conflict_set(desk: Desk, scans: Scans, rows: list[int]) -> ConflictSet:
 def require_conflict(desk: Desk, rows: list[int]) -> None:
     """Raise CannotNowError unless all rows are of one set of copies that contradict each other."""
     if not any(set(rows) <= set(members) for members in conflicting_sets(desk)):
-        raise CannotNowError("these copies do not contradict each other any more: look at them again")
+        raise CannotNowError("these copies no longer contradict each other: look at them again")

@@ -106,7 +106,7 @@ def _pair_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) -> N
         """Return one image laid over another: gray where they are the same, orange and blue where they differ."""
         found = laid(row_a, row_b)
         if found is None:
-            raise NoSuchThingError("these two are too unlike to be laid over each other")
+            raise NoSuchThingError("these two scans are too different to overlay")
         return Response(found.png, media_type=PNG)
 
     @routes.post("/pairs/decisions")

@@ -41,7 +41,7 @@ class Queue:
             found = self.order(board)
         else:
             of = self.to_read_again(board, reviewer) if reading == "second" else np.flatnonzero(board.disputed)
-            why = "somebody else labeled it" if reading == "second" else "people differ"
+            why = "someone else labeled it" if reading == "second" else "readers disagree"
             found = (Next(int(row), why, False) for row in of)
         with self._lock:
             skipped = list(self._skipped.get(reviewer, {}))

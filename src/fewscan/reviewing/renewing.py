@@ -83,7 +83,7 @@ class Renewing:
                 review = renewed(self.review)
                 app = self.application(review)
             except FewscanError as error:
-                say(f"the page goes by what the dataset was: {error}")
+                say(f"the page still uses the dataset as it was: {error}")
                 self._known = stamp
                 return False
             old, self.review, self._app, self._known = self.review, review, app, stamp
@@ -118,12 +118,12 @@ def news_of(before: Dataset, now: Dataset, own: Sequence[Made] = ()) -> str:
     """
     found = []
     if more := now.images.rows - before.images.rows:
-        found.append(f"{counted(more, 'image')} more")
+        found.append(counted(more, "new image"))
     if now.description.audit not in (before.description.audit, *own):
         found.append("a new audit")
     drawn = [split.name for split in now.description.splits if split not in (*before.description.splits, *own)]
     if drawn:
-        found.append(f"the split {listed(drawn)}")
+        found.append(f"the new split {listed(drawn)}")
     return listed(found) if found else ""
 
 

@@ -125,7 +125,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: 
         run = runs.require(desk.dataset, name)
         path = path_of(run.folder, file)
         if not path.is_file():
-            raise NoSuchThingError("it is not made yet")
+            raise NoSuchThingError("this file is not made yet")
         if path.suffix == ".html":
             return FileResponse(path, media_type=_TYPES[".html"], headers=SANDBOX)
         kind = "inline" if path.suffix == ".md" else "attachment"

@@ -42,7 +42,7 @@ def see(dataset: Dataset, encoder: str | None, told: Callable[[int], None]) -> S
     except FewscanError as lacking:
         if encoder is not None:
             raise
-        say(f"{lacking}; until then suggestions go by pixels alone, which are a poor guide")
+        say(f"{lacking}; until then suggestions rest on pixels alone, a poor guide")
         return Seen(pixel_features(dataset.pixels), "pixels alone, without a pretrained encoder", None)
     ready = ready_encoder(asked, dataset.description.spec)
     words = "random weights" if ready.origin is None else ready.origin.words

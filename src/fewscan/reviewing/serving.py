@@ -45,8 +45,8 @@ class Served:
             lines = [
                 f"open {self.address} in a browser; Ctrl-C ends it, and every answer is saved already",
                 f"token: {door.token}",
-                "warning: what goes through the network is not encrypted; where it is not yours alone, leave out --host and "
-                f"go through 'ssh -L {door.port}:127.0.0.1:{door.port} MACHINE'",
+                "warning: traffic on the network is not encrypted; if the network is not yours alone, leave out --host and "
+                f"use 'ssh -L {door.port}:127.0.0.1:{door.port} MACHINE'",
             ]
         return lines
 
@@ -131,5 +131,5 @@ def _listening(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise FewscanError(f"cannot listen at {host} port {port} ({reason}): take another with --port, or --port 0") from None
+        raise FewscanError(f"cannot listen at {host} port {port} ({reason}): choose another with --port, or --port 0") from None
     return listening

@@ -107,7 +107,7 @@ class FinishedRuns:
         for run in self.of(dataset):
             if run.folder.name == name:
                 return run
-        raise NoSuchThingError("there is no finished run of this name on this dataset")
+        raise NoSuchThingError("this dataset has no finished run of this name")
 
     def _opened(self, folder: Path) -> tuple[Run, Evaluation | None]:
         marks = [folder / name for name in (MODEL_FILE, EVALUATION_FILE)]
@@ -196,14 +196,14 @@ class Makings:
         folder = self.desk.dataset.folder
         with self._lock:
             if self.making.phase == "running":
-                raise CannotNowError("something is being made already: cancel it, or wait until it has ended")
+                raise CannotNowError("another task is running: cancel it, or wait until it ends")
             if what == "onnx" and (lacks := onnx_lacks()):
                 raise CannotNowError(lacks)
             if what in _EXPORTS and (run.folder / _EXPORTS[what]).exists():
                 raise CannotNowError(f"the run is exported already: {run.folder / _EXPORTS[what]}")
             labels = path_of(run.folder, "labels")
             if what == "labels" and labels.exists() and not anew:
-                raise CannotNowError("the scans are labeled already: ask for it anew to replace the table")
+                raise CannotNowError("the scans are labeled already: use Label again to replace the table")
             commands, total = [_words(run.folder, what, folder, target_error)], 0
             if what == "labels":
                 opened = Run.open(run.folder, folder)
@@ -220,7 +220,7 @@ class Makings:
     def cancel(self) -> None:
         """End it; what has just ended by itself stays as it ended. Raises CannotNowError where nothing was begun."""
         if self.making.phase == "none":
-            raise CannotNowError("nothing is being made")
+            raise CannotNowError("no task is running")
         if self.making.phase == "running":
             self._commands.cancel()
 
@@ -241,7 +241,7 @@ class Makings:
             self.making = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
             return
         except Exception as error:
-            self.making = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
+            self.making = replace(self.now, phase="failed", words=f"a fault in fewscan: {error!r}")
             raise
         lines = [line for line in said.splitlines() if not line.startswith("next:")]
         if self.making.what == "suspects":

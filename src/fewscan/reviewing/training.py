@@ -94,7 +94,7 @@ class Trainings:
         """Begin; raises CannotNowError where one runs, where labels are of fewer than two classes, or none is unfinished."""
         with self._lock:
             if self.job.phase == "running":
-                raise CannotNowError("a training is running: cancel it, or wait until it has ended")
+                raise CannotNowError("a training is running: cancel it, or wait until it ends")
             board = self.desk.board()
             if len(set(board.labels[board.labeled & self.desk.usable])) < 2:
                 raise CannotNowError("label scans of two classes first")
@@ -143,7 +143,7 @@ class Trainings:
             self.job = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
             return
         except Exception as error:
-            self.job = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
+            self.job = replace(self.now, phase="failed", words=f"a fault in fewscan: {error!r}")
             raise
         # The encoder of what is solved on features stays as it is: where it is the page's, the page sees scans so already.
         settings, seen = Run.open(run).settings, self.tutor.seen

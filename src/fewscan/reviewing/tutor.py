@@ -143,9 +143,7 @@ class Tutor:
                 return  # with all that it asks
             # Labels can be given all the same; the page says what is lacking.
             self._failed = str(error)
-            say(f"no suggestions by a model: {error}")
+            say(f"no suggestions from a model: {error}")
         except Exception:
-            self._failed = (
-                "the model has stopped by a fault of fewscan, which the terminal tells; labels can be given all the same"
-            )
+            self._failed = "a fault in fewscan stopped the model: the terminal shows the error; you can still label"
             raise

@@ -121,7 +121,7 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
     if opinion is None or seen is None:
         raise CannotNowError("there is no model yet: label scans of two classes first")
     if seen.encoder is None:
-        raise CannotNowError("the model goes by the dataset's pixels alone, and knows no other scan: give --encoder")
+        raise CannotNowError("a model of pixels alone cannot predict other scans: start the page again with --encoder")
     spec = desk.dataset.description.spec
     with TemporaryDirectory(prefix="fewscan-") as folder:
         path = Path(folder) / f"scan.{kind}"

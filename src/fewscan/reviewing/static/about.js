@@ -18,14 +18,14 @@ export function showScan(scan) {
   element("about").replaceChildren(...facts.flatMap(([name, said]) => [made("dt", {}, name), made("dd", {}, said)]));
   const said = [];
   if (scan.own !== null) said.push(`You said: ${scan.own}.`);
-  else if (scan.holds !== null) said.push(`The dataset says: ${scan.holds}.`);
+  else if (scan.holds !== null) said.push(`Label in the dataset: ${scan.holds}.`);
   for (const [who, what] of Object.entries(scan.others)) said.push(`${who} said: ${what}.`);
-  if (scan.blind) said.push("A blind reading: what others and the model say comes after your answer.");
+  if (scan.blind) said.push("This reading is blind: you see what others and the model say after you answer.");
   element("said").hidden = said.length === 0;
   element("said").textContent = said.join(" ");
   element("related").replaceChildren(
-    ...strip("Labeled scans that are most like it", scan.nearest),
-    ...strip("Copies of it", scan.copies),
-    ...strip("Of the same patient or head", scan.same_head),
+    ...strip("Most similar labeled scans", scan.nearest),
+    ...strip("Copies of this scan", scan.copies),
+    ...strip("From the same patient or head", scan.same_head),
   );
 }

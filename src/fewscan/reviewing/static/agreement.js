@@ -4,7 +4,7 @@ import { ask, askWho, element, made, percent, reviewer, showStanding } from "./a
 import { counted } from "./cells.js";
 
 function kappa(pair, least) {
-  if (pair.kappa === null) return pair.both < least ? `not said of fewer than ${least} scans` : "not said: both gave one answer only";
+  if (pair.kappa === null) return pair.both < least ? `not given for fewer than ${least} scans` : "not given: both gave only one answer";
   const ends = pair.low === null ? "" : ` [${pair.low.toFixed(2)}, ${pair.high.toFixed(2)}]`;
   return pair.kappa.toFixed(2) + ends;
 }
@@ -19,8 +19,8 @@ async function show() {
     made("td", {}, `${pair.same} (${percent(pair.same / pair.both)})`), made("td", {}, kappa(pair, found.least_scans)))));
   element("figures").hidden = found.pairs.length === 0;
   element("alone").hidden = found.pairs.length > 0;
-  element("settled").textContent = found.disputed.length === 0 ? "Nobody differs." :
-    `${counted(found.disputed.length)} without a label, because readers differ, until they agree or somebody settles it: choose To settle on the page Label.`;
+  element("settled").textContent = found.disputed.length === 0 ? "No disagreements." :
+    `Readers disagree on ${counted(found.disputed.length)}: no label until they agree or somebody settles it. To do so, choose To settle on the Label page.`;
   element("disputed").replaceChildren(...found.disputed.map((row) => made("li", {}, made("figure", {},
     made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), made("figcaption", {}, `scan ${row}`)))));
 }

@@ -21,20 +21,20 @@ async function show(more = false) {
   element("aside-count").textContent = answer.counts.aside || "";
   element("probable-count").textContent = answer.counts.probable || "";
   element("aside-told").textContent = which() === "aside" ?
-    (answer.total ? "What could not be read at import stays out: mend the file, and add it under another name. All else comes back by a click." : "No image was set aside.") :
-    (answer.total ? "The audit takes these for no scans. They take part until somebody sets them aside; a label says that they are scans." : "No image looks like noise, text or next to nothing, or somebody has answered.");
+    (answer.total ? "Files that could not be read at import stay out: fix the file and add it under another name. You can restore all others." : "No image is set aside.") :
+    (answer.total ? "The audit suspects that these are not scans. They are used until somebody sets them aside. A label says that one is a scan." : "No unanswered image looks like noise, text or an almost empty picture.");
 }
 
 function card(one) {
   const file = which() === "aside" && !one.can_return;
   const image = made("img", { src: file ? `/api/aside/${one.row}/picture.png` : `/api/scans/${one.row}/thumbnail.png`, alt: `image ${one.row}`, loading: "lazy" });
   const frame = made("div", { class: "frame" }, image);
-  image.addEventListener("error", () => frame.replaceChildren(made("span", {}, "no picture: it cannot be read")));
+  image.addEventListener("error", () => frame.replaceChildren(made("span", {}, "no picture: file cannot be read")));
   const by = one.time === null ? "" : ` · ${one.who ?? "by the audit"}, ${one.time.slice(0, 10)}`;
   const item = made("li", {}, frame, made("p", {}, made("b", {}, one.reason), by), made("p", { class: "muted" }, `${one.row} · ${one.name}`));
   if (one.can_return || which() === "probable") {
     const act = one.can_return ? takeBack : setAside;
-    const button = made("button", { type: "button" }, one.can_return ? "Take back" : "Set aside");
+    const button = made("button", { type: "button" }, one.can_return ? "Restore" : "Set aside");
     button.setAttribute("aria-label", `${button.textContent}: image ${one.row}`);
     button.addEventListener("click", told(once(() => act(one.row))));
     item.append(button);
@@ -45,7 +45,7 @@ function card(one) {
 async function takeBack(row) {
   const said = { row, reviewer: reviewer() };
   const answer = await sendInTurn(() => send("/api/aside/back", said));
-  page.saved(`Saved. Scan ${row} takes part again: ${answer.holds === "none" ? "no label" : answer.holds}`);
+  page.saved(`Saved. Scan ${row} is used again: ${answer.holds === "none" ? "no label" : answer.holds}`);
   await page.refresh();
   await show();
 }

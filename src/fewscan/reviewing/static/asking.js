@@ -127,7 +127,7 @@ export function askWho(force = false) {
 }
 
 // What the answer of an undo means, of scans in words.
-export const takenBack = (taken, scans) => `${taken.again ? "Holds again" : "Taken back"}: ${taken.label ?? taken.state}, ${scans}`;
+export const takenBack = (taken, scans) => `${taken.again ? "Restored" : "Undone"}: ${taken.label ?? taken.state}, ${scans}`;
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;
 
@@ -136,9 +136,9 @@ export function showStanding(status) {
   const accuracy = status.model.accuracy;
   if (accuracy && accuracy.value !== null) {
     const ends = accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`;
-    said.push(`model right on ${percent(accuracy.value)}${ends} of ${accuracy.scans} drawn at random`);
+    said.push(`model accuracy ${percent(accuracy.value)}${ends} on ${accuracy.scans} random scans`);
   } else if (status.model.phase === "looking") {
-    said.push(`the model looks at the scans: ${status.model.looked_at.toLocaleString("en")}`);
+    said.push(`preparing the model: ${status.model.looked_at.toLocaleString("en")} scans so far`);
   }
   document.getElementById("standing").textContent = said.join(" · ");
   showNews(status);
@@ -152,7 +152,7 @@ function showNews(status) {
   if (revision !== null && status.revision !== revision && status.news) {
     const read = made("button", { type: "button", class: "quiet" }, "OK");
     read.addEventListener("click", () => { news.hidden = true; });
-    news.replaceChildren(`The dataset changed on disk: ${status.news}. This page goes by it now. `, read);
+    news.replaceChildren(`The dataset changed on disk: ${status.news}. This page now uses it. `, read);
     news.hidden = false;
   }
   revision = status.revision;
@@ -162,9 +162,9 @@ function showNews(status) {
 export function forecast(model) {
   if (!model.labels) return "";
   const { gain } = model;
-  if (gain === null) return "What more labels bring cannot be said before ten scans that were drawn at random have an answer.";
+  if (gain === null) return "What more labels will bring can be estimated once ten randomly drawn scans have an answer.";
   const points = (share) => `${share < -0.005 ? "−" : ""}${Math.abs(100 * share).toFixed(0)}`;
-  return `The next ${gain.labels} labels are likely to bring about ${points(gain.value)} ${points(gain.value) === "1" ? "point" : "points"} of accuracy [${points(gain.low)}, ${points(gain.high)}].`;
+  return `The next ${gain.labels} labels are likely to add about ${points(gain.value)} ${points(gain.value) === "1" ? "point" : "points"} of accuracy [${points(gain.low)}, ${points(gain.high)}].`;
 }
 
 export function made(tag, attributes = {}, ...children) {

@@ -30,4 +30,4 @@ export function laid(picture, { mirrored, turned, inverted }) {
 }
 
 // What stands below it.
-export const wordsOf = (lying) => lying.words.length ? `${lying.words.join(", ")}: shown as the first lies` : "";
+export const wordsOf = (lying) => lying.words.length ? `${lying.words.join(", ")}: shown to match the first` : "";

@@ -29,38 +29,39 @@ function image(row) {
 }
 
 const number = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
+const prove = (count) => (count === 1 ? "proves right" : "prove right");
 const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u00a0%`;
 
 // Where answers show too little: what can be done on this page.
-const REMEDY = "choose more wrong labels to allow, or label more scans, train again on the page Model, and check the new run's labels";
+const REMEDY = "Allow a larger share, or label more scans, train again on the Model page, and check the new run's labels";
 
 function words(check) {
   const these = `of these ${number(check.labels, "label")}`;
   const goal = `that at most ${share(check.at_most)} ${these} are wrong`;
-  if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. ${number(check.more, "right answer")} would show ${goal}.`;
+  if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. If the next ${number(check.more, "label")} ${prove(check.more)}, this shows ${goal}.`;
   const found = `Checked ${check.checked.toLocaleString("en")}, ${check.wrong.toLocaleString("en")} wrong. At most ${share(check.most_wrong_share)} ${these} are wrong (95\u00a0% confidence).`;
   if (check.shown) return `${found} You may stop here.`;
-  if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}: ${REMEDY}.`;
-  const doubtful = check.too_many ? ` So far more than that are wrong, so more answers will hardly show it: ${REMEDY}.` : "";
-  return `${found} ${check.more.toLocaleString("en")} more right ${check.more === 1 ? "answer" : "answers"} would show at most ${share(check.at_most)}.${doubtful}`;
+  if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}. ${REMEDY}.`;
+  const doubtful = check.too_many ? ` So far a larger share is wrong, so more answers will hardly show it. ${REMEDY}.` : "";
+  return `${found} If the next ${check.more.toLocaleString("en")} ${prove(check.more)}, this shows at most ${share(check.at_most)}.${doubtful}`;
 }
 
 // Few of all labels can be wrong, and many of one class: said with the verdict, since before it would tell what the run said.
 function byClass(check) {
   if (!check.shown && !check.too_many && check.more !== null) return "";
   const told = Object.entries(check.by_class).filter(([, one]) => one.checked > 0).map(([name, one]) => `${name} ${one.wrong} of ${one.checked}`);
-  return `Wrong among those checked, by what the run called them: ${told.join(", ")}.`;
+  return `Wrong among those checked, by the run's label: ${told.join(", ")}.`;
 }
 
 function showCheck(check) {
   element("shown").textContent = words(check);
-  element("which").textContent = `Checked are the ${number(check.labels, "label")} with a score of ${Number(check.least_score.toPrecision(3))} or more, of ${number(check.of_scans, "scan")} that the run ${run} labeled. It expects ${share(check.expected_wrong)} of them to be wrong.`;
+  element("which").textContent = `This checks the ${number(check.labels, "label")} with a score of at least ${Number(check.least_score.toPrecision(3))}, of ${number(check.of_scans, "scan")} that the run ${run} labeled. The run expects ${share(check.expected_wrong)} of these labels to be wrong.`;
   element("by-class").textContent = byClass(check);
   const choices = [check, ...check.others].sort((one, other) => one.labels - other.labels);
   element("choice").hidden = check.others.length === 0;
   element("labels").replaceChildren(...choices.map((one) => made("option", { value: String(one.least_score), selected: one === check }, `${number(one.labels, "label")}, ${share(one.expected_wrong)} expected to be wrong`)));
   element("write").hidden = !check.shown;
-  element("write").textContent = check.written ? "Write it anew" : "Write labels.checked.csv";
+  element("write").textContent = check.written ? "Write again" : "Write labels.checked.csv";
   element("write").classList.toggle("main", !check.written);
   element("download").hidden = !check.written;
   element("download").href = `/api/runs/${encodeURIComponent(run)}/files/checked`;
@@ -109,7 +110,7 @@ async function load(isLast) {
 async function look(isLast, check) {
   showCheck(check);
   const one = list.now;
-  if (!one) return showNothing("Every label is checked");
+  if (!one) return showNothing("All labels are checked");
   element("waiting").hidden = false;
   element("waiting").textContent = "Opening";
   const shown = await image(one.row);
@@ -170,7 +171,7 @@ element("labels").addEventListener("change", told(async () => { leastScore = Num
 for (const id of ["error", "labels"]) givesKeys(element(id), () => element("canvas"));
 element("write").addEventListener("click", told(once(async () => {
   showCheck(await send(`${address}/table`, wanted()));
-  element("saved").textContent = "Written: labels.checked.csv, with your answers, and all other labels that were checked accepted";
+  element("saved").textContent = "Written: labels.checked.csv, with the readers' answers and the other labels of this check accepted";
 })));
 element("anew").addEventListener("click", told(once(async () => { await send(`${address}/anew`, wanted()); await show(); })));
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await show(); }));

@@ -10,8 +10,8 @@ const LARGE = 8; // so many of a set come from their files, the others as small 
 const list = new OneByOne("sets", (part) => ask("/api/conflicts", part), element("conflict"));
 
 const show = () => list.open(() => list.load(), async (isLast, answer) => {
-  element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
-    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until they are settled.`;
+  element("conflicts-told").textContent = answer.total === 0 ? "No copies have different labels." :
+    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training uses them until they are settled.`;
   await look(isLast);
 });
 

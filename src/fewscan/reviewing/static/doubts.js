@@ -22,7 +22,7 @@ async function show() {
   if (answer.runs.some((one) => one.name === before)) element("doubt-run").value = before;
   for (const id of ["doubt-run-said", "doubt-run", "check"]) element(id).hidden = answer.runs.length === 0;
   if (answer.runs.length === 0) {
-    element("doubts-told").textContent = "No run of this dataset is finished yet: train one on the page Model.";
+    element("doubts-told").textContent = "No run of this dataset is finished yet: train one on the Model page.";
     element("doubt").hidden = true;
     return;
   }
@@ -33,12 +33,12 @@ async function show() {
 const showList = () => list.open(() => list.load(), async (isLast, answer) => {
   if (answer.checked === null) {
     element("doubts-words").textContent = "";
-    if (waits === null) element("doubts-told").textContent = "Its labels were not checked yet. That trains it anew for each of five parts of the labels.";
+    if (waits === null) element("doubts-told").textContent = "This run's labels are not checked yet. A check trains it five more times, each time holding out a different fifth of the labels.";
     element("doubt").hidden = true;
     return;
   }
   element("doubts-words").textContent = answer.words.join(" · ");
-  if (waits === null) element("doubts-told").textContent = `${answer.total} in doubt still, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
+  if (waits === null) element("doubts-told").textContent = `${answer.total} still in doubt, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
   await look(isLast);
 });
 
@@ -48,7 +48,7 @@ async function look(isLast) {
   if (!one) return;
   element("doubted-said").textContent = `scan ${one.row} · ${one.name}${one.copies.length ? ` · and its copies ${one.copies.join(", ")}` : ""}`;
   element("doubt-said").replaceChildren("Labeled ", made("b", {}, one.label), ` (${percent(one.label_probability)}), predicted `, made("b", {}, one.predicted), ` (${percent(one.predicted_probability)}).`);
-  element("keep-said").textContent = `It is ${one.label}: confirm`;
+  element("keep-said").textContent = `Confirm ${one.label}`;
   element("doubt-classes").replaceChildren(...page.status.classes.map((name, at) => {
     const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), made("span", {}, name));
     button.addEventListener("click", told(() => settle("label", name)));
@@ -74,7 +74,7 @@ async function follow(now) {
   if (here) {
     element("doubts-progress").max = now.total || 1;
     element("doubts-progress").value = now.done;
-    element("doubts-told").textContent = `Checking: ${now.done} of ${now.total} trainings. It goes on while you label or close this page.`;
+    element("doubts-told").textContent = `Checking: ${now.done} of ${now.total} trainings done. The check continues while you label or close this page.`;
     waits ??= setInterval(toldIfRefused(() => making.look()), 2000);
     return;
   }

@@ -13,7 +13,7 @@ const cells = new Cells(element("grid"), showChosen);
 const which = () => document.querySelector("input[name=which]:checked").value;
 
 async function load(more) {
-  if (!label) { element("told").textContent = status ? "No class yet: add one on the page Label." : ""; return; }
+  if (!label) { element("told").textContent = status ? "No classes yet: add one on the Label page." : ""; return; }
   const own = ++loads;
   const found = await ask("/api/grid", { label, reviewer: reviewer(), which: which(), start: more ? cells.length : 0, count: AT_ONCE });
   // Another class or choice was asked for meanwhile: its answer may be here already.
@@ -26,8 +26,8 @@ async function load(more) {
   }
   cells.choose(chosen);
   element("more").hidden = cells.length >= found.total;
-  const words = which() === "called" ? `without an answer that the model calls ${label}` : `labeled ${label}`;
-  element("told").textContent = found.total || status.model.labels ? `${counted(found.total)} ${words}.` : "The model begins when scans of two classes have labels: give some on the page Label.";
+  const words = which() === "called" ? `without an answer, predicted as ${label}` : `labeled ${label}`;
+  element("told").textContent = found.total || status.model.labels ? `${counted(found.total)} ${words}.` : "The model starts once scans of two classes have labels: give some on the Label page.";
 }
 
 const refresh = inTurn(async () => {

@@ -47,8 +47,8 @@ const refresh = inTurn(async () => {
   showClasses();
   const model = status.model;
   element("model").textContent = model.phase === "failed" ? `No model: ${model.words}` :
-    model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s. ${forecast(model)}` :
-    model.phase === "learning" ? "The model begins when scans of two classes have labels." : "";
+    model.labels ? `Model: logistic regression on ${model.words}, trained on ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s. ${forecast(model)}` :
+    model.phase === "learning" ? "The model starts once scans of two classes have labels." : "";
   element("unaudited").hidden = status.audited;
 });
 
@@ -71,7 +71,7 @@ function showClasses() {
     button.addEventListener("click", () => told(decide)("label", label));
     return button;
   });
-  if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: name the first one by New class."));
+  if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No classes yet: add the first one with New class."));
   element("classes").replaceChildren(...buttons);
   if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)].focus();
   for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
@@ -108,7 +108,7 @@ function finished() {
   ready = false;
   viewer.clear();
   element("heat").setAttribute("aria-pressed", "false");
-  const said = { first: "No scan is left without an answer. Train on the page Model; the page Grid shows what was answered.", second: "No scan of another person is left to read.", settle: "Nobody differs." };
+  const said = { first: "No scans left to label. Train on the Model page, or see your answers on the Grid page.", second: "No scans of other readers left to read.", settle: "No disagreements to settle." };
   element("waiting").hidden = false;
   element("waiting").textContent = said[reading()];
   for (const id of ["why", "window-said"]) element(id).textContent = "";
@@ -178,7 +178,7 @@ async function undo() {
   const [taken] = await alone(takeBackLast);
   element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
   if (by !== reading()) return refresh();
-  await open(order.again(taken.rows[0]), "you took back your answer");
+  await open(order.again(taken.rows[0]), "you undid your answer");
   return refresh();
 }
 
@@ -186,7 +186,7 @@ async function skip() {
   if (!ready || saving.includes(moves)) return;
   const { row } = scan;
   const [, stays] = await alone(() => send("/api/skip", { reviewer: reviewer(), row }));
-  element("saved").textContent = `Skipped scan ${row}: it comes back last`;
+  element("saved").textContent = `Skipped scan ${row}: it comes back at the end`;
   order.drop();
   if (stays) await onward();
 }
@@ -222,7 +222,7 @@ async function toggleHeat() {
   const { row } = scan;
   const [mine, slice] = [moves, slices.at];
   const on = element("heat").getAttribute("aria-pressed") !== "true";
-  if (on) element("window-said").textContent = "The heat map is computed";
+  if (on) element("window-said").textContent = "Computing the heat map";
   const shown = on ? await fetched(row, `heat?${new URLSearchParams({ reviewer: reviewer(), reading: reading() })}`) : await image(row);
   if (mine !== moves || slice !== slices.at) return; // another scan or slice is to be shown by now
   element("heat").setAttribute("aria-pressed", String(on));

@@ -113,7 +113,7 @@ async function lookInto(positions, add = false) {
   const away = new Map(inside.map((position) => [position, Math.hypot(scatter.xs[position] - x, scatter.ys[position] - y)]));
   inside.sort((one, other) => away.get(other) - away.get(one));
   const kept = all.length - inside.length;
-  element("told").textContent = `${counted(inside.length)} to look into.${kept ? ` ${counted(kept)} more ${kept === 1 ? "is" : "are"} kept back: of a test or validation set, or measuring the model.` : ""}`;
+  element("told").textContent = `${counted(inside.length)} to look at.${kept ? ` ${counted(kept)} more ${kept === 1 ? "is" : "are"} held back: in a test or validation set, or measuring the model.` : ""}`;
   await more(true);
 }
 
@@ -158,8 +158,8 @@ const refresh = inTurn(async () => {
 async function look() {
   const now = await ask("/api/map");
   const said = {
-    looking: `The model looks at the scans: ${now.looked_at.toLocaleString("en")} of ${now.scans.toLocaleString("en")}`,
-    placing: `Placing ${counted(now.scans)}: ${now.seconds.toFixed(0)} s. You can label meanwhile; the map is kept.`, failed: `No map: ${now.words}`, ready: "",
+    looking: `Preparing the model: ${now.looked_at.toLocaleString("en")} of ${counted(now.scans)}`,
+    placing: `Placing ${counted(now.scans)}: ${now.seconds.toFixed(0)} s so far. You can label meanwhile; the map will be kept.`, failed: `No map: ${now.words}`, ready: "",
   };
   if (now.phase === "ready" && now.number !== number) {
     if (!await loadMap()) return false;

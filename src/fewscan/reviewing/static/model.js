@@ -6,16 +6,17 @@ import { Background } from "./background.js";
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
 
-const STEPS = { audit: "the audit of the dataset", split: "its split", train: "the training" };
+const STEPS = { audit: "audit of the dataset", split: "split", train: "training" };
 const training = new Background("/api/training", showTraining);
 
 function showTraining(job) {
+  const accuracy = job.accuracy === null ? "" : `, accuracy ${percent(job.accuracy)} on the validation images`;
   const phases = {
-    none: "", running: `Running: ${STEPS[job.command] ?? "the first step"}${job.unlabeled ? ", without labels first" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
-    finished: `Finished: ${job.run}. The page Results gives it a score, writes its report, and labels with it`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
+    none: "", running: `Running: ${STEPS[job.command] ?? "first step"}${job.unlabeled ? " without labels" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}${accuracy}`,
+    finished: `Finished: ${job.run}${accuracy}. On the Results page you can score it, write its report and label scans with it.`,
+    failed: `Failed${accuracy}: ${job.words}`, cancelled: `Canceled${accuracy}. ${job.words}`,
   };
-  const accuracy = job.accuracy === null ? "" : `, right on ${percent(job.accuracy)} of the validation images`;
-  element("phase").textContent = phases[job.phase] + accuracy;
+  element("phase").textContent = phases[job.phase];
   element("epochs").hidden = job.phase !== "running" || !job.epochs;
   element("epochs").max = job.epochs || 1;
   element("epochs").value = job.epoch;
@@ -24,7 +25,7 @@ function showTraining(job) {
   element("resume").hidden = job.unfinished === null;
   element("compared").hidden = job.before === null;
   if (job.before !== null) {
-    element("same").textContent = `On the same ${job.compared_images} validation images, which neither has learned from`;
+    element("same").textContent = `On the same ${job.compared_images} validation images, from which neither learned`;
     element("before").textContent = percent(job.before);
     element("after").textContent = percent(job.after);
   }
@@ -35,8 +36,8 @@ async function refresh() {
   const status = await ask("/api/status", { reviewer: reviewer() });
   showStanding(status);
   const model = status.model;
-  const states = { looking: `It looks at the scans: ${model.looked_at} so far.`, failed: `No model: ${model.words}`,
-    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels. ${forecast(model)}` : "It begins when scans of two classes have labels: give some on the page Label." };
+  const states = { looking: `Preparing the model: it has seen ${model.looked_at.toLocaleString("en")} scans so far.`, failed: `No model: ${model.words}`,
+    learning: model.labels ? `Logistic regression on ${model.words}, trained on ${model.labels.toLocaleString("en")} labels. ${forecast(model)}` : "The model starts once scans of two classes have labels: give some on the Label page." };
   element("told").textContent = states[model.phase];
   element("counts").replaceChildren(...Object.entries(status.counts).flatMap(([name, count]) => [made("dt", {}, name), made("dd", {}, String(count))]));
   await training.look();

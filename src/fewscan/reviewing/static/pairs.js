@@ -14,12 +14,14 @@ const list = new OneByOne("pairs", (part) => {
 }, element("pair"));
 const judged = []; // what was said here, to be taken back
 
-const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near copies", head: "probably two slices of one head" };
+const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near-duplicates", head: "probably two slices of the same head" };
 
 function caption(side) {
   const lies = side.lying.words.length ? [made("br"), made("b", {}, wordsOf(side.lying))] : [];
-  return [made("b", {}, side.said ?? "no label to see"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, ...lies, made("br"), side.name];
+  return [made("b", {}, side.said ?? "no label shown"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, ...lies, made("br"), side.name];
 }
+
+const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "pair" : "pairs"}`;
 
 // Those of the set of a row, or all of them; place: which of them first, where it is not the one at the same place.
 async function show(row = null, place = null) {
@@ -32,8 +34,8 @@ async function show(row = null, place = null) {
 
 async function showList(isLast, answer) {
   element("all-pairs").hidden = of === null;
-  const said = of === null ? `${answer.total.toLocaleString("en")} such pairs` : `${answer.total} pairs in the set of scan ${of}`;
-  element("pairs-told").textContent = answer.total === 0 ? "No such pair." : `${said} · confirmed ${answer.counts.confirmed}, dissolved ${answer.counts.dissolved}`;
+  const said = of === null ? counted(answer.total) : `${counted(answer.total)} in the set of scan ${of}`;
+  element("pairs-told").textContent = answer.total === 0 ? "No pairs." : `${said} · ${answer.counts.confirmed} confirmed, ${answer.counts.dissolved} dissolved`;
   await look(isLast);
 }
 
@@ -47,14 +49,14 @@ async function look(isLast) {
   element("first").setAttribute("aria-label", `Scan ${pair.first.row}, ${pair.first.name}`);
   element("second").setAttribute("aria-label", `Scan ${pair.second.row}, ${pair.second.name}`);
   const alike = pair.kind === "near" ? `, similarity ${pair.similarity.toFixed(3)}` : "";
-  const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "nobody named"}, ${pair.time.slice(0, 10)}.`;
+  const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "unknown"}, ${pair.time.slice(0, 10)}.`;
   element("pair-said").textContent = `${(list.place + 1).toLocaleString("en")} of ${list.total.toLocaleString("en")}: ${KINDS[pair.kind]}${alike}.${said}`;
   for (const id of ["confirm", "dissolve"]) element(id).disabled = certain(pair);
   element("reopen").disabled = judged.length === 0 && pair.verdict === null;
   showSet(pair);
   element("overlay").hidden = true;
   element("overlay-none").hidden = false;
-  element("overlay-none").textContent = "Laying one over the other";
+  element("overlay-none").textContent = "Overlaying the scans";
   element("differ-said").textContent = "";
   const path = `/api/pairs/${pair.first.row}/${pair.second.row}`;
   const [one, other, differs] = await Promise.all([fetched(pair.first.row), fetched(pair.second.row), ask(path)]);
@@ -63,35 +65,35 @@ async function look(isLast) {
   viewers[1].show(undone(other, pair.second.lying), false);
   list.show(pair);
   if (differs.difference === null) {
-    element("overlay-none").textContent = "Too unlike to be laid over each other";
+    element("overlay-none").textContent = "Too different to overlay";
     return;
   }
   laid(element("overlay"), { ...pair.second.lying, inverted: false }).src = `${path}/overlay.png`;
   element("overlay").alt = `Scan ${pair.first.row} laid over scan ${pair.second.row}`;
   element("overlay").hidden = false;
   element("overlay-none").hidden = true;
-  const words = differs.words.length ? `The second is the first, ${differs.words.join(", ")}.` : "Nothing was moved, turned or recontrasted.";
-  element("differ-said").textContent = `${words} What is left differs by ${differs.difference.toFixed(1)} of 255 gray levels on average.`;
+  const words = differs.words.length ? `The second is the first, ${differs.words.join(", ")}.` : "The second is not noticeably turned, resized or changed in contrast.";
+  element("differ-said").textContent = `${words} The remaining difference is ${differs.difference.toFixed(1)} of 255 gray levels on average.`;
 }
 
 function showSet(pair) {
   const { copies } = pair;
   if (copies.length < 3) { element("pair-set").replaceChildren(); return; }
   const items = copies.map(({ row, lying }) => {
-    const out = made("button", { type: "button", class: "quiet" }, "Take it out");
-    out.setAttribute("aria-label", `Scan ${row} is no copy of the others: take it out of the set`);
+    const out = made("button", { type: "button", class: "quiet" }, "Not a copy");
+    out.setAttribute("aria-label", `Not a copy of the others: take scan ${row} out of the set`);
     out.addEventListener("click", told(() => takeOut(row)));
     return made("li", {}, made("figure", {}, laid(made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), lying), made("figcaption", {}, [`scan ${row}`, ...lying.words].join(", "))), out);
   });
-  const only = made("button", { type: "button", class: "quiet" }, "Look at the pairs of this set alone");
+  const only = made("button", { type: "button", class: "quiet" }, "Show only the pairs of this set");
   only.addEventListener("click", told(() => show(copies[0].row)));
-  element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
+  element("pair-set").replaceChildren(made("h2", {}, `Part of a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
 async function enter(verdict, pair) {
   const said = { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() };
   const answer = await sendInTurn(() => send("/api/pairs/decisions", said));
-  const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
+  const words = { apart: "Dissolved", together: "Confirmed", open: "Undone" };
   page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);
 }
 

@@ -3,7 +3,7 @@
 import { ask, askWho, element, made, percent, reviewer, showStanding, told, toldIfRefused } from "./asking.js";
 import { Background } from "./background.js";
 
-const MAKES = { score: "score", report: "report", labels: "labels of all unlabeled scans", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
+const MAKES = { score: "score", report: "report", labels: "labels", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
 const making = new Background("/api/making", showMaking);
 let following = null;
 
@@ -26,17 +26,17 @@ function shown(run, lacks) {
   const accuracy = run.accuracy;
   const score = accuracy === null ? "not scored yet" :
     `${run.score}: accuracy ${percent(accuracy.value)}${accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`}`;
-  const anew = button(run, "labels", "Label anew", true);
+  const anew = button(run, "labels", "Label again", true);
   const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), made("a", { class: "button", href: `/check?run=${encodeURIComponent(run.name)}` }, "Check these labels"), ...(has("checked") ? [link(run, "checked", "Download labels.checked.csv", true)] : []), anew] :
-    run.labels_begun ? [button(run, "labels", "Go on with the interrupted labels"), anew] : [button(run, "labels", "Label all unlabeled scans")];
-  const scored = accuracy === null ? row("Score", button(run, "score", "Score it"), made("span", { class: "muted" }, "on the test set, each opening of which is counted; where there is none, by labels held out in turn")) : [];
+    run.labels_begun ? [button(run, "labels", "Continue the interrupted labeling"), anew] : [button(run, "labels", "Label all unlabeled scans")];
+  const scored = accuracy === null ? row("Score", button(run, "score", "Score this run"), made("span", { class: "muted" }, "on the test set (each opening is counted), or by cross-validation where there is none")) : [];
   const onnx = has("onnx") ? [link(run, "onnx", "Download model.onnx", true), link(run, "onnx_card", "Model card")] :
     lacks ? [made("span", {}, lacks)] : [button(run, "onnx", "Export as ONNX")];
   const weights = has("weights") ? [link(run, "weights", "Download model.safetensors", true), link(run, "weights_description", "model.json", true), link(run, "weights_typicality", "typicality.safetensors", true), link(run, "weights_card", "Model card")] :
     [button(run, "weights", "Export weights")];
-  const report = has("report") ? [link(run, "report", "Open the report"), button(run, "report", "Write it anew")] : [button(run, "report", "Write the report")];
-  return made("section", { class: "call" }, made("h2", {}, run.name, ...(run.in_use ? [" ", made("span", { class: "verb" }, "the page sees scans as it does")] : [])),
-    made("p", { class: "muted" }, `${run.method} · ${run.classes.join(", ")} · begun ${run.started.slice(0, 16).replace("T", " ")} UTC · ${score}`),
+  const report = has("report") ? [link(run, "report", "Open the report"), button(run, "report", "Write again")] : [button(run, "report", "Write the report")];
+  return made("section", { class: "call" }, made("h2", {}, run.name, ...(run.in_use ? [" ", made("span", { class: "verb" }, "this page uses its features")] : [])),
+    made("p", { class: "muted" }, `${run.method} · ${run.classes.join(", ")} · started ${run.started.slice(0, 16).replace("T", " ")} UTC · ${score}`),
     made("dl", { class: "about results" }, ...scored, ...row("Report", ...report), ...row("Labels", ...labels), ...row("ONNX", ...onnx), ...row("Weights", ...weights)));
 }
 
@@ -49,10 +49,10 @@ async function refresh() {
 
 function showMaking(now) {
   const { running } = making;
-  const ended = { none: "", finished: "Made", failed: "Not made", cancelled: "Cancelled" };
+  const ended = { none: "", finished: "Done", failed: "Failed", cancelled: "Canceled" };
   const what = now.what === null ? "" : `${MAKES[now.what]} of ${now.run}`;
   const far = now.total ? `, ${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} ${now.unit}` : "";
-  element("making").textContent = now.phase === "none" ? "" : running ? `Making: ${what}${far}` : `${ended[now.phase]}: ${what}`;
+  element("making").textContent = now.phase === "none" ? "" : running ? `In progress: ${what}${far}` : `${ended[now.phase]}: ${what}`;
   element("cancel").hidden = !running;
   element("progress").hidden = !running;
   if (now.total && now.done) { element("progress").max = now.total; element("progress").value = now.done; }
