@@ -171,7 +171,9 @@ def takes_back(page: "playwright.Page", what: str) -> None:
 
 def shows_no_scan(page: "playwright.Page") -> None:
     """Wait until the page Label has no scan left to show."""
-    page.wait_for_function("() => !document.getElementById('waiting').hidden && !document.getElementById('about').children.length")
+    page.wait_for_function(
+        "() => !document.getElementById('waiting').hidden && !document.getElementById('about').children.length"
+    )
 
 
 def begins(page: "playwright.Page", element: str, text: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from fewscan.reviewing.pages import VIEWS
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import shows_no_scan
 from tests.looks import SCHEMES, faint_texts, scrolls_sideways, small_controls
+from tests.reviewing.conftest import shows_no_scan
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright

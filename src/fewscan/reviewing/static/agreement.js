@@ -4,7 +4,7 @@ import { ask, askWho, element, made, percent, reviewer, showStanding } from "./a
 import { counted } from "./cells.js";
 
 function kappa(pair, least) {
-  if (pair.kappa === null) return pair.both < least ? `not given for fewer than ${least} scans` : "not given: both gave only one answer";
+  if (pair.kappa === null) return pair.both < least ? `too few scans (under ${least})` : "none: only one answer given";
   const ends = pair.low === null ? "" : ` [${pair.low.toFixed(2)}, ${pair.high.toFixed(2)}]`;
   return pair.kappa.toFixed(2) + ends;
 }

@@ -113,7 +113,7 @@ async function lookInto(positions, add = false) {
   const away = new Map(inside.map((position) => [position, Math.hypot(scatter.xs[position] - x, scatter.ys[position] - y)]));
   inside.sort((one, other) => away.get(other) - away.get(one));
   const kept = all.length - inside.length;
-  element("told").textContent = `${counted(inside.length)} to look at.${kept ? ` ${counted(kept)} more ${kept === 1 ? "is" : "are"} held back: in a test or validation set, or measuring the model.` : ""}`;
+  element("told").textContent = `${counted(inside.length)} to look at.${kept ? ` ${kept.toLocaleString("en")} more ${kept === 1 ? "is" : "are"} held back: in a test or validation set, or measuring the model.` : ""}`;
   await more(true);
 }
 
