@@ -433,4 +433,4 @@ def test_what_was_found_holds_for_what_was_asked_of_the_same_images_alone(
     for images, similarity, goes_on in (("these", 0.9, True), ("these", 0.95, False), ("new", 0.9, False)):
         Checkpoint(tmp_path, images, similarity)
         told = capsys.readouterr()
-        assert ("going on" in told.err) == goes_on
+        assert ("continuing" in told.err) == goes_on

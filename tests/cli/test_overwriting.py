@@ -265,7 +265,7 @@ def test_a_run_that_cannot_be_written_is_said_to_be_copied_where_the_test_set_is
 ) -> None:
     run, dataset = Run.open(workplace / "run"), Dataset.open(workplace / "data").snapshot()
     run.folder.chmod(0o555)
-    with pytest.raises(FewscanError, match=r"its test set: copy it, 'cp -r .*run COPY .*name the copy$"):
+    with pytest.raises(FewscanError, match=r"its test set: copy it, 'cp -r .*run COPY .*the copy"):
         run.require_openings(dataset)
     run.folder.chmod(0o755)
 

@@ -416,12 +416,12 @@ def test_what_is_no_log_is_refused_in_one_line(tmp_path: Path) -> None:
         LabelLog.open(path)
     for content in (b"", b"not a database" * 100):
         path.write_bytes(content)
-        with pytest.raises(FewscanError, match=r"no label log|damaged"):
+        with pytest.raises(FewscanError, match=r"not a label log|damaged"):
             LabelLog.open(path)
     path.unlink()
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE entry (id)")
-    with pytest.raises(FewscanError, match="no label log"):
+    with pytest.raises(FewscanError, match="not a label log"):
         LabelLog.open(path)
     path.unlink()
     path.mkdir()

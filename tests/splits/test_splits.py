@@ -190,7 +190,7 @@ def test_groups_never_cross(copies_of: Callable[..., Snapshot], largest: int, se
 
 
 def test_what_the_groups_cannot_give_is_refused(make_dataset: MakeDataset) -> None:
-    with pytest.raises(FewscanError, match="leave nothing to learn"):
+    with pytest.raises(FewscanError, match="would leave none"):
         split(make_dataset(160, groups=[row % 4 for row in range(160)]), labeled=20, test=12)
 
 
@@ -293,7 +293,7 @@ def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were asked for, but there are 80"),
+        ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were requested, but there are only 80"),
         ({"labeled": 0, "test": 10}, "at least 1"),
         ({"test": -1}, "or more"),
         ({"test": 4000}, "4,?000"),

@@ -44,7 +44,7 @@ def test_an_audit_since_training_counts(split_dataset: Snapshot, untrained_run: 
 def test_a_split_that_was_drawn_by_other_groups_is_called_so_where_it_does_not_leak(split_dataset: Snapshot) -> None:
     assert regrouped_sentence(split_dataset) is None
     first, second = split_dataset.rows("labeled")[:2]
-    assert "drawn by other groups" in (regrouped_sentence(with_pair(split_dataset, first, second)) or "")
+    assert "groups have changed" in (regrouped_sentence(with_pair(split_dataset, first, second)) or "")
     # That one is refused by training, and named by the audit.
     assert regrouped_sentence(with_pair(split_dataset, first, split_dataset.rows("test")[0])) is None
 

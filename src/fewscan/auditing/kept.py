@@ -66,7 +66,7 @@ def _read(folder: Path, files: Sequence[KeptFile]) -> Described | None:
                 raise FewscanError(f"{folder / file.name} is damaged")
         return Described.load([folder / file.name for file in files])
     except FileNotFoundError as error:
-        say(f"{error.filename} is missing: all images are described anew")
+        say(f"{error.filename} is missing: all images are described again")
     except FewscanError as error:
-        say(f"{error}: all images are described anew")
+        say(f"{error}: all images are described again")
     return None

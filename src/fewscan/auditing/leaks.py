@@ -69,9 +69,9 @@ def regrouped_sentence(dataset: Snapshot) -> str | None:
         return None
     name = [] if split.name == "main" else ["--name", split.name]
     return (
-        f"the split '{split.name}' was drawn by other groups than there are now: since then there was another audit, or people "
-        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; "
-        f"'{command_line('split', dataset.folder, *name, '--overwrite')}' draws it anew"
+        f"the groups have changed since the split '{split.name}' was drawn: there was another audit, or people judged pairs or "
+        f"set scans aside. Nothing crosses its parts, and it stays as it is; "
+        f"'{command_line('split', dataset.folder, *name, '--overwrite')}' draws it again"
     )
 
 

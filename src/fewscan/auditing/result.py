@@ -159,8 +159,8 @@ class AuditResult:
         if not self.cropped:
             return ""
         return (
-            "It looked at cropped scans, since an earlier version imported them and kept no whole ones: some copies that "
-            "somebody had cut are missed. Import the scans again to have them found"
+            "The audit examined cropped scans, because an earlier version imported them and kept no whole ones: some copies "
+            "that somebody had cut are missed. Import the scans again to find them"
         )
 
     @property
@@ -173,7 +173,7 @@ class AuditResult:
         counts = self.counts()
         lines = [
             f"{self.images_in_copy_sets:,} of {counted(self.images, 'image')} have a copy, in {counted(self.copy_sets, 'set')}",
-            f"  {counted(len(self.pairs), 'pair')} named: {counts['pairs_same_bytes']:,} with the same bytes, "
+            f"  {counted(len(self.pairs), 'pair')}: {counts['pairs_same_bytes']:,} with the same bytes, "
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
             f"({counts['pairs_mirrored']:,} of them mirrored, {counts['pairs_turned']:,} turned, "
             f"{counts['pairs_inverted']:,} inverted), {self.pairs_between_sources:,} between sources",
@@ -185,15 +185,15 @@ class AuditResult:
         if self.dissolved:
             people = Counter(one.who or "nobody named" for one in self.dissolved)
             by = listed([f"{who} ({count:,})" for who, count in sorted(people.items())])
-            lines.append(f"dissolved, and left out of the above: {counted(len(self.dissolved), 'pair')}, by {by}")
+            lines.append(f"dissolved, and not counted above: {counted(len(self.dissolved), 'pair')}, by {by}")
         if self.cropped:
             lines.append(self.cropped_sentence)
         if self.search not in (None, "all"):
             lines.append(self.search_sentence)
         if self.suspects:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
-            done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
-            lines.append(f"probably no scans: {counted(len(self.suspects), 'image')} ({named}): {done}")
+            done = "set aside" if self.suspects_set_aside else "see them in audit.html; --set-aside-suspect leaves them out"
+            lines.append(f"probably not scans: {counted(len(self.suspects), 'image')} ({named}): {done}")
         for between, leaks in self.leaks_by_border.items():
             lines += [
                 f"leak between the {BORDERS[between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
@@ -202,10 +202,10 @@ class AuditResult:
             ]
             if more := len(leaks[LEAKS_TOLD:]):
                 lines.append(
-                    f"  and {counted(more, 'more pair')} of {BORDERS[between]} with groups in both: audit.json has all"
+                    f"  and {counted(more, 'more pair')} of {BORDERS[between]} with groups in both: audit.json lists all"
                 )
         if any(leak.between != "split" for leak in self.leaks):
-            lines.append("  it matters to who learns from one and tests on the other; 'fewscan split' keeps them on one side")
+            lines.append("  this matters if you train on one and test on the other; 'fewscan split' keeps them on one side")
         return lines
 
 

@@ -88,7 +88,7 @@ def enter_suspects(dataset: Dataset, snapshot: Snapshot, suspects: Sequence[Susp
     lost = set(snapshot.classes) - set(labels.drop(index=rows).dropna())
     if lost:
         raise FewscanError(
-            f"every image of {', '.join(sorted(lost))} is probably no scan: look at audit.html, and import without what is none"
+            f"every image of {', '.join(sorted(lost))} is probably not a scan: see audit.html, and import again without these"
         )
     for kind in KINDS:
         of_kind = [suspect.row for suspect in suspects if suspect.kind == kind]

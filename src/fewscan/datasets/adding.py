@@ -52,11 +52,11 @@ class Listed:
         """What is passed over, for people."""
         known = [counted(len(self.held) - self.aside, "image")] if len(self.held) > self.aside else []
         known += [f"{counted(self.aside, 'file')} that it set aside"] if self.aside else []
-        lines = [f"passed over, since the dataset has them: {listed(known)}"] if known else []
+        lines = [f"skipped, because the dataset already has them: {listed(known)}"] if known else []
         if self.changed:
             names = ", ".join(f"{scan.source}/{scan.relative}" for scan in self.changed[:EXAMPLES])
             lines.append(
-                f"left out, since the dataset has other files under their paths: {counted(len(self.changed), 'image')}, "
+                f"left out, because the dataset has other files at their paths: {counted(len(self.changed), 'image')}, "
                 f"such as {names}; what was imported stays"
             )
         return lines
@@ -72,7 +72,9 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     """
     spec = dataset.images.spec
     if settled := [name for name in options if name in ImageSpec.model_fields]:
-        raise FewscanError(f"'{settled[0]}' is settled by the dataset: its images are read alike; import all anew to change it")
+        raise FewscanError(
+            f"'{settled[0]}' is fixed: all images of a dataset are read the same way; import all scans again to change it"
+        )
     told = SourceOptions.parse(options)
     asked = ImportOptions(
         **{name: getattr(told, name) for name in SourceOptions.model_fields},
@@ -165,8 +167,8 @@ def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[Sc
     states = sorted({scan.state for scan in scans if scan.state is not None})
     for state in (state for state in states if said_in_place(state, classes) is None):
         raise FewscanError(
-            f"'{state}' is a class of the dataset, and the word for a scan that is {state}: leave such labels out with "
-            f"--no-label='{state}', and give them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
+            f"'{state}' is a class of the dataset and also the word for a scan that is {state}: leave such labels out with "
+            f"--no-label='{state}', and enter them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
         )
     labels = {(scan.source, scan.label) for scan in scans if scan.label is not None and scan.set_aside is None}
     fitted = fit_classes(labels, classes, {})
@@ -180,8 +182,8 @@ def _check_overlaps(found: Sequence[Source], known: Sequence[SourceDescription])
             folder = Path(old.folder)
             if source.name != old.name and (is_inside(source.folder, folder) or is_inside(folder, source.folder)):
                 raise FewscanError(
-                    f"the folder {source.folder} and the dataset's source '{old.name}' ({folder}) overlap, so that images "
-                    f"would count twice: give {old.name}={folder}, of which only what is new is added"
+                    f"the folder {source.folder} and the dataset's source '{old.name}' ({folder}) overlap, so images would "
+                    f"count twice: give {old.name}={folder}, and only what is new is added"
                 )
 
 
@@ -193,7 +195,7 @@ def _check_places(listed: Listed, known: Sequence[SourceDescription]) -> None:
         changed = any(scan.source == source.name for scan in listed.changed)
         if changed and source.name not in held and folders[source.name] != str(source.folder):
             raise FewscanError(
-                f"the dataset has a source '{source.name}' already, in {folders[source.name]}, with other files of the same "
+                f"the dataset already has a source '{source.name}', in {folders[source.name]}, with other files of the same "
                 f"names: give this one another name, as NAME={source.folder}"
             )
 

@@ -9,8 +9,8 @@ from fewscan.wording import counted
 
 # Why some labels measure nothing.
 TEACHING = (
-    "labels from a check, from predictions or from the page's grid are of scans that a network was sure of, "
-    "so mostly of easy ones"
+    "labels from a check, from predictions or from the page's grid belong to scans that a network was sure of, "
+    "so mostly to easy ones"
 )
 
 
@@ -34,4 +34,4 @@ def teaching_labels(dataset: Snapshot) -> int:
 
 def teaching_sentence(labels: int) -> str:
     """Return in words that so many labels measure nothing, and why."""
-    return f"{counted(labels, 'label')} only for learning, by which nothing was measured: {TEACHING}"
+    return f"{counted(labels, 'label')} only for learning, and nothing was measured with them: {TEACHING}"

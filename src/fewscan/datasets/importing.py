@@ -210,7 +210,7 @@ def _images_growing(out: Path) -> Iterator[Path]:
         def kept() -> str | None:
             """Return what is kept; what is nothing worth is removed."""
             if any(map(has_blocks, images.glob("*"))):
-                return f"what was read is kept in {folder}: remove it if you do not go on"
+                return f"what was read is kept in {folder}: remove it if you do not continue"
             shutil.rmtree(images, ignore_errors=True)
             return None
 
@@ -243,7 +243,7 @@ def usable_table(shard: ShardWriter, sources: Sequence[Source]) -> pd.DataFrame:
             shard.forget()
             first = "; ".join(f"{row.path}: {row.set_aside}" for row in rows.head(3).itertuples(index=False))
             raise FewscanError(
-                f"source '{source.name}': none of its {len(rows)} files is a usable image ({first}); name a folder of scans"
+                f"source '{source.name}': none of its {len(rows)} files is a usable image ({first}); give a folder of scans"
             )
     return images
 

@@ -126,7 +126,7 @@ class DatasetLabels(LabelLog):
         classes = sorted(current["label"].dropna().unique())
         if isinstance(what, str | Path):
             if labels is not None or state is not None:
-                raise FewscanError("a table says the labels itself: give labels only with numbers of rows")
+                raise FewscanError("a table has the labels itself: give labels only with row numbers")
             asked = TableOptions.parse(options)
             said = read_statements(Path(what), images, self._sources, classes, asked, rename or {})
         else:
@@ -208,12 +208,12 @@ def _of_rows(
     """Return what is said of rows by their numbers."""
     numbers = np.atleast_1d(np.asarray(rows))
     if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers < len(images))).all():
-        raise FewscanError(f"rows are whole numbers from 0 to {len(images) - 1}, or the name of a table")
+        raise FewscanError(f"give rows as whole numbers from 0 to {len(images) - 1}, or the name of a table")
     if (labels is None) == (state is None):
-        raise FewscanError("give a label, one for each row, or a state: unsure, 'not a scan', or none to take the label away")
+        raise FewscanError("give a label, one for each row, or a state: unsure, 'not a scan', or none to remove the label")
     each = [labels] * len(numbers) if labels is None or isinstance(labels, str) else list(labels)
     if len(each) != len(numbers):
-        raise FewscanError(f"{len(numbers)} rows and {len(each)} labels: give as many, or one for all")
+        raise FewscanError(f"{len(numbers)} rows but {len(each)} labels: give one for each row, or one for all")
     sources = images["source"].iloc[numbers].tolist()
     named = list(zip(sources, each, strict=True))
     fitted = fit_classes({(source, label) for source, label in named if label is not None}, classes, {})

@@ -44,15 +44,15 @@ def without_test_groups(dataset: Snapshot) -> tuple[Snapshot, str]:
     split, tested = dataset.description.split, dataset.rows("test")
     if split is None or not len(tested):
         lacks = "is not split" if split is None else f"has no test set in its split '{split.name}'"
-        raise FewscanError(f"{dataset.folder} {lacks}, so there is none to leave out: give no --leave-out-test")
+        raise FewscanError(f"{dataset.folder} {lacks}, so there is nothing to leave out: omit --leave-out-test")
     parts = _parts(dataset)
     belongs = np.isin(dataset.groups, dataset.groups[tested])
     dropped = belongs & np.isin(parts, ("labeled", "unlabeled"))
     parts[dropped] = None
     others = int(belongs[dataset.usable].sum()) - len(tested)
-    unknown = " (it is not audited: copies of them are not known)" if dataset.description.audit is None else ""
-    line = f"left out: the {len(tested):,} scans of the test set, and {others:,} more that belong to them{unknown}" + (
-        f"; without --leave-out-test {int(dropped.sum()):,} of these would be learned from" if dropped.any() else ""
+    unknown = " (it is not audited, so their copies are not known)" if dataset.description.audit is None else ""
+    line = f"left out: the {len(tested):,} scans of the test set and {others:,} more that belong to them{unknown}" + (
+        f"; without --leave-out-test, {int(dropped.sum()):,} of these would be learned from" if dropped.any() else ""
     )
     return _recounted(dataset, parts, split.model_copy(update={"test_groups_left_out": len(tested) + others})), line
 

@@ -62,7 +62,7 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
     """
     url = _address(images, url)
     if size_of(f"{url}/{images.table_file(0).name}") is not None:
-        raise FewscanError(f"at {url} a dataset keeps its own images, this one or another: choose another URL")
+        raise FewscanError(f"a dataset, this one or another, keeps its own images at {url}: choose another URL")
     noted = images.elsewhere
     if images.away and noted is not None and noted.url == url:
         return images
@@ -70,7 +70,7 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
     begun = Elsewhere(url=url, images=images.rows, copied=False)
     missing = [name for name in images.files if not _is_there(images, begun, name, mine=noted == begun)]
     if noted is not None and noted.copied and noted.url != url:
-        say(f"what was copied to {noted.url} stays there, and is not read any more: the dataset notes one URL")
+        say(f"the earlier copy at {noted.url} stays there but is no longer read: a dataset records only one URL")
     if missing:
         begun.write(images.folder)
     for name in missing:
@@ -90,7 +90,7 @@ def _address(images: ImageStore, url: str) -> str:
     if place is None:
         return url
     if any(own.resolve() in (place / name).resolve().parents for name in images.files):  # links of folders and files followed
-        raise FewscanError(f"{url} lies in {own} itself, so it would be no copy: choose a URL outside of the dataset")
+        raise FewscanError(f"{url} is inside {own}, so it would not be a copy: choose a URL outside the dataset")
     return f"file://{place}"
 
 
@@ -103,7 +103,7 @@ def remove_here(images: ImageStore, *, verified: bool = False) -> ImageStore:
     noted = images.elsewhere
     if noted is None or not noted.copied or noted.images != images.rows:
         raise FewscanError(
-            f"no copy of all pixels of {images.folder.parent} is noted: make one with "
+            f"there is no record of a copy of all pixels of {images.folder.parent}: make one with "
             f"'{command_line('pixels', images.folder.parent, '--to', 'URL', '--remove')}'"
         )
     here = [name for name in images.files if name not in images.away]
@@ -121,7 +121,7 @@ def _remove(images: ImageStore, noted: Elsewhere, name: str) -> None:
     path.rename(aside)
     try:
         if size_of(url) != images.rows * images.spec.image_bytes:
-            raise FewscanError(f"{url} is {path} itself, by another name, and no copy: choose another URL")
+            raise FewscanError(f"{url} is {path} itself under another name, not a copy: choose another URL")
         aside.unlink()
     finally:
         put_back(images)
@@ -144,8 +144,8 @@ def bring_back(images: ImageStore) -> ImageStore:
     free = shutil.disk_usage(images.folder).free
     if free < size_bytes * len(images.away):
         raise FewscanError(
-            f"{size_bytes * len(images.away) / 1e9:,.1f} GB are to be brought to {images.folder}, and its disk has "
-            f"{free / 1e9:,.1f} GB left: free some"
+            f"copying back to {images.folder} takes {size_bytes * len(images.away) / 1e9:,.1f} GB, but its disk has only "
+            f"{free / 1e9:,.1f} GB left: free some space"
         )
     step = max(1, TOGETHER_BYTES // images.spec.image_bytes)
     for name in images.away:
@@ -180,7 +180,7 @@ def _is_there(images: ImageStore, place: Elsewhere, name: str, *, mine: bool) ->
                     return shards == len(ends)
     if mine:
         return False
-    raise FewscanError(f"{url} is there already, and holds other pixels: choose another URL, or remove it")
+    raise FewscanError(f"{url} already exists and has other pixels: choose another URL, or remove it")
 
 
 def _upload(images: ImageStore, place: Elsewhere, name: str) -> None:
@@ -190,9 +190,9 @@ def _upload(images: ImageStore, place: Elsewhere, name: str) -> None:
     size_bytes = images.rows * images.spec.image_bytes
     if path.stat().st_size != size_bytes:
         # Behind the images is what an addition that was stopped has written.
-        raise FewscanError(f"{path} holds more than its images: an addition was stopped; give that command again first")
+        raise FewscanError(f"{path} has more than its images, because an addition was stopped: run that command again first")
     system, target = opened(url)
-    say(f"{counted(images.rows, 'image')}, {size_bytes / 1e6:,.0f} MB, are copied to {url}")
+    say(f"copying {counted(images.rows, 'image')}, {size_bytes / 1e6:,.0f} MB, to {url}")
     with progress_bar() as bar:
         task = bar.add_task(f"copy {name}", total=images.rows, numbers="")
 
@@ -205,7 +205,7 @@ def _upload(images: ImageStore, place: Elsewhere, name: str) -> None:
             system.put_file(str(path), target, callback=Told())
             bar.update(task, completed=images.rows)  # a folder of this machine does not tell how far it is
         except Exception as error:  # each storage has errors of its own
-            raise FewscanError(f"cannot copy to {url}: {one_line(error)}; the same command begins that file anew") from error
+            raise FewscanError(f"cannot copy to {url}: {one_line(error)}; the same command copies that file again") from error
 
 
 def _make_folder(system: Any, target: str) -> None:
@@ -224,8 +224,8 @@ def _require_whole(images: ImageStore, place: Elsewhere, name: str) -> None:
 
 def _damaged(url: str) -> str:
     return (
-        f"{url} holds other pixels than were imported: the copy is damaged, or what was copied; 'fewscan verify' says whether "
-        "this dataset is whole"
+        f"{url} does not have the pixels that were imported: the copy or its original is damaged; 'fewscan verify' says "
+        "whether this dataset is intact"
     )
 
 

@@ -24,7 +24,7 @@ class Openings(NamedTuple):
     @property
     def sentence(self) -> str:
         """What was done just now, for the person at the terminal."""
-        return f"the test set was opened, and that is counted: {opened_times(self.by_run, self.by_all_runs)}"
+        return f"the test set was opened, which is counted: {opened_times(self.by_run, self.by_all_runs)}"
 
 
 @dataclass(frozen=True)

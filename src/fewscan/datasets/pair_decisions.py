@@ -56,7 +56,7 @@ class PairDecisions:
     def enter(self, row_a: int, row_b: int, verdict: Verdict, *, who: str | None = None, note_text: str = "") -> None:
         """Append what a person says of a pair; it is on the disk then. Raises FewscanError where it cannot be written."""
         if verdict not in VERDICTS or row_a == row_b:
-            raise FewscanError(f"of two images is said one of {', '.join(VERDICTS)}")
+            raise FewscanError(f"a pair is two different images and a verdict, one of {', '.join(VERDICTS)}")
         low, high = sorted((int(row_a), int(row_b)))
         said: dict[str, object] = {"images": self.identity, "row_a": low, "row_b": high, "verdict": verdict}
         said |= {"who": person_name(who), "note": note_text}
@@ -69,9 +69,9 @@ class PairDecisions:
         """
         lines = jsonl.read(self.path, _KEYS)
         if any(line["images"] != self.identity for line in lines):
-            raise FewscanError(f"{self.path} speaks of another dataset's images: put back the file that belongs there")
+            raise FewscanError(f"{self.path} is about another dataset's images: restore the file that belongs there")
         if any(line["verdict"] not in VERDICTS or not _is_pair(line) for line in lines):
-            raise FewscanError(f"{self.path} holds a damaged line: remove that line, and remember that it stood there")
+            raise FewscanError(f"{self.path} has a damaged line: remove that line, and remember that there was one")
         return [PairDecision(*(line[name] for name in PairDecision._fields)) for line in lines]
 
 

@@ -20,7 +20,7 @@ class LeakfreeProtocol(SplitProtocol):
     """Every group is on one side: to learn from, to choose by or to test on."""
 
     name = "leakfree"
-    summary = "copies never cross, nor do patients where they are known"
+    summary = "copies never cross the split, nor do known patients"
     keeps_groups = True
 
 
@@ -28,7 +28,7 @@ class RandomProtocol(SplitProtocol):
     """Images at random, whatever copies of them lie elsewhere: scores are too good, by as much as copies are worth."""
 
     name = "random"
-    summary = "images at random, wherever copies lie"
+    summary = "images at random, wherever their copies are"
     keeps_groups = False
 
 
@@ -38,7 +38,7 @@ PROTOCOLS: dict[str, type[SplitProtocol]] = {protocol.name: protocol for protoco
 def protocol_flaw(own: Any) -> str | None:
     """Return what a class lacks to be a protocol, None where it is one."""
     if not (isinstance(own, type) and issubclass(own, SplitProtocol)):
-        return f"it is no subclass of {SplitProtocol.__module__}.{SplitProtocol.__qualname__}"
+        return f"it is not a subclass of {SplitProtocol.__module__}.{SplitProtocol.__qualname__}"
     return None if isinstance(getattr(own, "keeps_groups", None), bool) else "keeps_groups must be True or False"
 
 

@@ -24,8 +24,8 @@ def note_in_dataset(folder: Path, name: str, line: dict[str, Any]) -> None:
     note(folder / name, line)
 
 
-OF_DATASET = "A dataset notes in its folder which runs learn from it and how often its test set is opened"
-OF_RUN = "A run notes in its folder how often it opens its test set"
+OF_DATASET = "A dataset records in its folder which runs learn from it and how often its test set is opened"
+OF_RUN = "A run records in its folder how often it opens its test set"
 
 
 def require_notable(folder: Path, why: str = OF_DATASET) -> None:
@@ -43,5 +43,5 @@ def require_notable(folder: Path, why: str = OF_DATASET) -> None:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             reason, copied = os.strerror(error.errno), f"{shlex.join(('cp', '-r', str(folder)))} COPY && chmod -R u+w COPY"
-            named = "name the copy, of a run with --data" if why == OF_DATASET else "name the copy"
-            raise FewscanError(f"cannot write {folder}: {reason}. {why}: copy it, '{copied}', and {named}") from None
+            given = "give the copy instead, for a run with --data" if why == OF_DATASET else "give the copy instead"
+            raise FewscanError(f"cannot write {folder}: {reason}. {why}: copy it, '{copied}', and {given}") from None

@@ -180,7 +180,7 @@ class Snapshot:
         try:
             said = json.loads(pq.read_schema(path).metadata[_META])
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-            raise FewscanError(f"{path} is missing or damaged: put back what it was, or train again") from None
+            raise FewscanError(f"{path} is missing or damaged: restore the original file, or train again") from None
         described = SnapshotDescription.parse(said, where=path.name)
         return self.store.holds(described.images, described.chain)
 
@@ -203,7 +203,7 @@ class Snapshot:
         if len(state) != description.images or not store.holds(description.images, description.chain):
             raise FewscanError(
                 f"{folder} is not the dataset that {path.parent} was made from: pixels or facts of its images differ. If that "
-                "lies elsewhere now, name its place with --data DATASET"
+                "dataset is elsewhere now, give it with --data DATASET"
             )
         facts = store.table().iloc[: description.images].drop(columns="set_aside")
         manifest = pd.concat([facts, state], axis=1)[list(MANIFEST_DTYPES)]

@@ -43,9 +43,9 @@ def upgrade_dataset(old: Path, new: Path) -> Dataset:
     The standing split becomes the split 'main'. Raises FewscanError where `old` is none of the first format, is damaged or
     lacks what its audit found, and where `new` exists.
     """
-    said = json_object(old / DATASET_FILE, "put back what it was")
+    said = json_object(old / DATASET_FILE, "restore the original file")
     if said.get("format") != 1:
-        raise FewscanError(f"{old} is of today's format already: there is nothing to convert")
+        raise FewscanError(f"{old} already has the current format: there is nothing to convert")
     manifest, pixels = _manifest(old, said), _pixels(old)
     with new_folder(new) as folder:
         spec = ImageSpec(
@@ -81,14 +81,14 @@ def _manifest(folder: Path, said: dict[str, Any]) -> pd.DataFrame:
         content = path.read_bytes()
         sha256s = said.get("manifest_sha256", ())
         if sha256s and hashlib.sha256(content).hexdigest() not in sha256s:
-            raise FewscanError(f"{path} was changed since fewscan wrote it: put back what it was")
+            raise FewscanError(f"{path} was changed after fewscan wrote it: restore the original file")
         manifest = parquet_frame(content)
         later = {"given_split": None, "color": None, "label_from": None}
         return manifest.assign(**{name: value for name, value in later.items() if name not in manifest}).astype(
             IMAGE_DTYPES | {"label": "str", "label_from": "str", "split": "str", "group": "Int64", "copy_set": "Int64"}
         )
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-        raise FewscanError(f"{path} is missing or damaged: put back what it was") from None
+        raise FewscanError(f"{path} is missing or damaged: restore the original file") from None
 
 
 def _pixels(folder: Path) -> npt.NDArray[np.uint8]:
@@ -96,7 +96,7 @@ def _pixels(folder: Path) -> npt.NDArray[np.uint8]:
         pixels: npt.NDArray[np.uint8] = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
         return pixels
     except (OSError, ValueError, EOFError):
-        raise FewscanError(f"{folder / PIXELS_FILE} is missing or damaged: put back what it was") from None
+        raise FewscanError(f"{folder / PIXELS_FILE} is missing or damaged: restore the original file") from None
 
 
 def _enter(log: LabelLog, manifest: pd.DataFrame, suspects: pd.Series) -> None:

@@ -71,9 +71,10 @@ def changes_of(
     Raises FewscanError where a person is named for predictions, and where a reading has no person or is to settle something.
     """
     if reading and (who is None or settle):
-        raise FewscanError(f"a reading is what one person saw, and {'settles nothing' if settle else 'needs --who'}")
+        instead = "leave out --settle" if settle else "add --who"
+        raise FewscanError(f"with --reading a table is what one person saw: {instead}")
     if said.predicted and who is not None:
-        raise FewscanError("predictions are what a network says, not a person: leave out --who")
+        raise FewscanError("predictions come from a network, not a person: leave out --who")
     now = current.iloc[said.rows].reset_index(drop=True)
     table = pd.DataFrame({"row": said.rows, "state": said.states, "label": pd.Series(said.labels, dtype="str")})
     holds = ~now["disputed"] & (now["entry"] > 0) & _same(now, table)

@@ -80,7 +80,7 @@ def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
         heads = np.array([[getattr(batch, name) for name in columns] for batch in batches], np.int64).reshape(-1, len(columns))
         batch, _, who, origin, settles = np.repeat(heads, heads[:, 1], axis=0)[: len(ids)].T
     except (ValueError, TypeError, OverflowError, IndexError) as error:
-        raise sqlite3.DatabaseError(f"an entry holds {error}") from None
+        raise sqlite3.DatabaseError(f"an entry has {error}") from None
     content = Content(Entries(ids, batch, row, said, undoes, who, origin, settles), pd.array(texts, dtype="str"), batches)
     _check(content)
     return content
@@ -128,7 +128,7 @@ def _rows_and_said(connection: sqlite3.Connection, last: int) -> tuple[Numbers, 
         part = np.fromstring(text, dtype=np.int64, sep=" ").reshape(-1, 3)
         table[ids - 1] = part[np.argsort(part[:, 0], kind="stable")]  # whichever order SQLite chose
     if not np.array_equal(table[:, 0], np.arange(1, last + 1)):
-        raise ValueError("something that is no number")
+        raise ValueError("something that is not a number")
     return np.ascontiguousarray(table[:, 1]), np.ascontiguousarray(table[:, 2])
 
 

@@ -86,7 +86,7 @@ def reading(path: Path, about: str | None = None) -> Iterator[sqlite3.Connection
             _require_log(connection, path, about)
             yield connection
         if alone and _stamp(path) != before:
-            raise FewscanError(f"{path} was written by somebody else meanwhile: try again")
+            raise FewscanError(f"somebody else wrote to {path} in the meantime: try again")
 
 
 @contextmanager
@@ -135,12 +135,12 @@ def writing(path: Path, about: str | None = None) -> Iterator[sqlite3.Connection
 def _require_log(connection: sqlite3.Connection, path: Path, about: str | None) -> None:
     kind, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if kind != KIND:
-        raise FewscanError(f"{path} is no label log: check the path, or put back the file that belongs there")
+        raise FewscanError(f"{path} is not a label log: check the path, or restore the file that belongs there")
     if version != VERSION:
         raise FewscanError(f"{path} was written by another version of fewscan (its format is {version}): use that version")
     connection.execute("SELECT max(id) FROM batch").fetchone()
     if about is not None and connection.execute("SELECT images FROM about").fetchall() != [(about,)]:
-        raise FewscanError(f"{path} holds the labels of another dataset: put back the file that belongs there")
+        raise FewscanError(f"{path} has the labels of another dataset: restore the file that belongs there")
 
 
 def _mode(path: Path) -> str:
@@ -187,15 +187,15 @@ def _one_line(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise FewscanError(
-            f"{path} is missing, and with it every label: put back a copy. Where there is none, import the scans again into "
-            "another folder and enter the labels as before; runs take that folder by --data"
+            f"{path} is missing, and with it every label: restore a copy. If there is none, import the scans again into "
+            "another folder and enter the labels as before; runs take that folder with --data"
         ) from None
     except PermissionError:
         raise FewscanError(f"no permission to read {path}") from None
     except OSError as error:
         raise FewscanError(f"cannot read {path}: {error.strerror or error}") from None
     except sqlite3.Error as error:
-        raise FewscanError(f"{path} {_REASONS.get(_code(error), f'is damaged ({error}): put back a copy of it')}") from None
+        raise FewscanError(f"{path} {_REASONS.get(_code(error), f'is damaged ({error}): restore a copy of it')}") from None
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -204,11 +204,11 @@ def _code(error: sqlite3.Error) -> int:
 
 
 _REASONS = {
-    sqlite3.SQLITE_BUSY: f"is being written by another process, for more than {WAIT_SECONDS:.0f} seconds: try again later",
+    sqlite3.SQLITE_BUSY: f"has been in use by another process for more than {WAIT_SECONDS:.0f} seconds: try again later",
     sqlite3.SQLITE_READONLY: "cannot be written: no permission",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened with the files beside it: no permission to write into its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened with the files beside it: no permission to write to its folder",
     sqlite3.SQLITE_PERM: "cannot be opened: no permission",
     sqlite3.SQLITE_IOERR: "could not be read or written: the disk may be full or failing; nothing was entered",
-    sqlite3.SQLITE_FULL: "cannot be written: no space left; free some",
-    sqlite3.SQLITE_NOMEM: "cannot be read: too little memory; close other programs",
+    sqlite3.SQLITE_FULL: "cannot be written: no disk space left; free some space",
+    sqlite3.SQLITE_NOMEM: "cannot be read: not enough memory; close other programs",
 }

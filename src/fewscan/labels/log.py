@@ -122,8 +122,8 @@ class LabelLog:
             chosen = _chosen(entries, batch, numbers)
             taken = entries.take(np.isin(entries.id, chosen.id) & live(entries))
             if len(taken.id) == 0:
-                why = "was taken back already" if len(chosen.id) else "is not in the log"
-                raise FewscanError(f"{self.path}: nothing to take back, since all that was asked for {why}")
+                why = "was already taken back" if len(chosen.id) else "is not in the log"
+                raise FewscanError(f"{self.path}: nothing to take back, because it {why}")
             return content.append(connection, head, taken.row, np.zeros_like(taken.id), taken.id)
 
     def entries(self, rows: Rows | None = None) -> pd.DataFrame:
@@ -228,9 +228,9 @@ class LabelLog:
         """Raise FewscanError where an entry was changed or removed since it was written, or the file is damaged."""
         with database.reading(self.path, self.about) as connection:
             if (said := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                raise FewscanError(f"{self.path} is damaged ({' '.join(said.split())}): put back a copy of it")
+                raise FewscanError(f"{self.path} is damaged ({' '.join(said.split())}): restore a copy of it")
             if not content.is_whole(connection, content.read(connection)):
-                raise FewscanError(f"{self.path} was changed since fewscan wrote it: put back a copy of it")
+                raise FewscanError(f"{self.path} was changed after fewscan wrote it: restore a copy of it")
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return database.reading(self.path, self.about) if self.kept is None else self.kept()
@@ -260,7 +260,7 @@ def _label(texts: pd.api.extensions.ExtensionArray, said: Numbers) -> pd.api.ext
 def _row_numbers(rows: Rows) -> Numbers:
     numbers = np.asarray(rows)
     if numbers.ndim != 1 or (len(numbers) and (numbers.dtype.kind not in "iu" or numbers.min() < 0)):
-        raise FewscanError("rows are whole numbers from 0, in one list")
+        raise FewscanError("give rows as one list of whole numbers from 0")
     return numbers.astype(np.int64)
 
 
@@ -268,18 +268,18 @@ def _check_entries(rows: Numbers, labels: Sequence[str | None], states: Sequence
     for origin in dict.fromkeys(origins):
         if _is_text(origin):
             continue
-        raise FewscanError(f"{origin!r} says not where labels come from: name it, as text")
+        raise FewscanError(f"{origin!r} does not say where labels come from: give that as text")
     if not len(rows) == len(labels) == len(states) == len(origins):
         raise FewscanError(
-            f"{len(rows)} rows, {len(labels)} labels, {len(states)} states and {len(origins)} origins: give as many of each"
+            f"{len(rows)} rows, {len(labels)} labels, {len(states)} states and {len(origins)} origins: give equally many"
         )
     for label, state in zip(labels, states, strict=True):
         if state not in STATES:
-            raise FewscanError(f"an entry's state is one of {', '.join(STATES)}, not '{state}'")
+            raise FewscanError(f"an entry's state must be one of {', '.join(STATES)}, not '{state}'")
         if (state == "label") != (label is not None):
-            raise FewscanError(f"an entry that is '{state}' has {'a' if label is None else 'no'} label: give it so")
+            raise FewscanError(f"an entry that is '{state}' must have {'a' if label is None else 'no'} label")
         if label is not None and not _is_text(label):
-            raise FewscanError(f"{label!r} is no label: give the name of a class, as text")
+            raise FewscanError(f"{label!r} is not a label: give the name of a class, as text")
 
 
 def _is_text(text: Any) -> bool:
@@ -295,5 +295,5 @@ def person_name(name: str | None) -> str | None:
         return None
     trimmed = unicodedata.normalize("NFC", name).strip()
     if not trimmed or not trimmed.isprintable():
-        raise FewscanError(f"{name!r} is no name of a person: write letters that can be printed")
+        raise FewscanError(f"{name!r} is not a person's name: write printable letters")
     return trimmed

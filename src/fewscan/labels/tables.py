@@ -77,7 +77,7 @@ def read_statements(
     cells = read_cells(table, options.encoding, options.separator)
     rows = rows_of(table, cells, options, rename, classes, labels_alone=True)
     if not rows[0].about_labels:
-        raise FewscanError(f"{table} has no column 'label': name it with --label-column")
+        raise FewscanError(f"{table} has no column 'label': choose one with --label-column")
     near = within_reach(rows, sources, images)
     scans = _scans(images.iloc[near], sources)
     places = Places(scans, sources)
@@ -128,7 +128,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
     """
     if name.isdecimal():
         if int(name) >= len(images):
-            raise FewscanError(f"there is no row {name}: the dataset has the rows 0 to {len(images) - 1}")
+            raise FewscanError(f"there is no row {name}: the dataset has rows 0 to {len(images) - 1}")
         return np.array([int(name)], dtype=np.int64)
     row = Row(table=Path("here"), where="the scan", path=name)
     near = within_reach([row], sources, images)
@@ -136,7 +136,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
     places = Places(scans, sources)
     (found,) = places.find([row]) if scans else (None,)
     if found is None:
-        raise FewscanError(f"the dataset has no scan '{name}': give its path, or the number of its row")
+        raise FewscanError(f"the dataset has no scan '{name}': give its path or its row number")
     return near[[found.place in of for of in places.of_each]]
 
 

@@ -44,8 +44,8 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     protocol = dataset.require_split().protocol
     if may_leak(protocol):
         return [
-            f"'fewscan label' accepts nothing by a run on this split: under protocol {protocol} copies of held-out images may "
-            "have been learned from; --protocol leakfree keeps them apart"
+            f"'fewscan label' accepts nothing with a run on this split: under protocol {protocol}, copies of held-out images "
+            "may have been learned from; --protocol leakfree keeps them apart"
         ]
     held_out, labels = independent(dataset, "validation"), independent(dataset, "labeled", "validation")
     kept = images_to_keep(candidates=runs)
@@ -53,25 +53,25 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
         return []
     needed = images_needed(TARGET_ERROR, candidates=runs)
     needs = (
-        f"'fewscan label' would accept nothing at its usual --target-error of {TARGET_ERROR:g}{among(runs)}. That takes at "
-        f"least {kept} labels that can be held out, each of another patient or set of copies: {needed} if the network is right "
-        f"on all, and some to spare, since about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution."
+        f"'fewscan label' would accept nothing at its default --target-error of {TARGET_ERROR:g}{among(runs)}. That takes at "
+        f"least {kept} labels that can be held out, each of a different patient or set of copies: {needed} if the network is "
+        f"right on all, and some to spare, because about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution."
     )
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
-    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, by five more trainings"
+    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with five more trainings"
     lone = classes_of_one_group(dataset)
-    there = f"The validation set holds {held_out:,}." if held_out else "There is no validation set."
+    there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if labels >= kept and not lone:
-        return [f"{needs} {there} After training, {in_turn}: {labels:,} count."]
+        return [f"{needs} {there} After training, {in_turn}: that makes {labels:,}."]
     if labels >= kept:
         return [
-            f"{needs} {there} Labels cannot be held out in turn, since those of {quoted(lone)} are of one patient or set of "
-            "copies alone: label others, or leave the class out."
+            f"{needs} {there} Labels cannot be held out in turn, because those of {quoted(lone)} come from only one patient or "
+            "set of copies: label others, or leave the class out."
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f" These labels can support --target-error {reachable:g} at best."
     return [
-        f"{needs} All labels together come to {labels:,}, so label {kept - labels:,} more at least. After training, {in_turn}; "
-        f"'fewscan label' then estimates by the network's mistakes how many more it takes.{larger}"
+        f"{needs} All labels together come to {labels:,}, so label at least {kept - labels:,} more. After training, {in_turn}; "
+        f"'fewscan label' then estimates from the network's mistakes how many more it takes.{larger}"
     ]

@@ -43,13 +43,13 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
     found = []
     if unlearned:
         found.append(
-            f"no image of {quoted(unlearned)} is learned from with its label, so no scan is ever rightly labeled so: split "
+            f"no labeled image of {quoted(unlearned)} is used for training, so no scan is ever correctly labeled so: split "
             "with a larger --labeled, label more images, or leave the class out"
         )
     if untested:
         found.append(
-            f"no image of {quoted(untested)} is in the test set, so no score says anything of it: it has too few images, or "
-            "too few patients, to be both learned and tested, or --test is too small"
+            f"no image of {quoted(untested)} is in the test set, so the score says nothing about it: it has too few images or "
+            "patients for both training and test, or --test is too small"
         )
     return found
 
@@ -61,13 +61,14 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
     if unvalidated:
         found.append(
             f"no image of {quoted(unvalidated)} is in the validation set, so no choice, no calibration and no threshold of "
-            "'fewscan label' has seen any: label scans of other patients, keep a larger --validation, or leave the class out"
+            "'fewscan label' takes it into account: label scans of other patients, give a larger --validation, or leave the "
+            "class out"
         )
     unmeasured = never_measured(dataset)
     if unmeasured:
         found.append(
-            f"a network chose all labeled scans of {quoted(unmeasured)}, as those that it was sure of: they are learned from, "
-            "but none is held out to calibrate or score by. Label further scans of each, on the review page or in a table"
+            f"a network that was sure of them chose all labeled scans of {quoted(unmeasured)}: they are used for training, but "
+            "none is held out for calibration or scores. Label more scans of each class, on the review page or in a table"
         )
     description = dataset.require_split()
     if not description.test:
@@ -75,8 +76,8 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
     asked = description.validation_asked or 0
     if description.validation < asked:
         found.append(
-            f"{description.validation} of the {asked} labels asked for are kept for validation: more would take a class's only "
-            "labels, or the patients that the labels are learned from"
+            f"only {description.validation} of the {asked} labels requested are kept for validation: more would take the only "
+            "labels of a class, or the patients needed for training"
         )
     return found
 
@@ -87,8 +88,8 @@ def _never_held_out(dataset: Snapshot) -> list[str]:
     if not lone:
         return []
     return [
-        f"the labels of {quoted(lone)} are of one patient or set of copies alone, so none can be held out, and a run gets no "
-        "score: label scans of other patients, or leave the class out"
+        f"the labels of {quoted(lone)} come from only one patient or set of copies, so none can be held out, and a run gets "
+        "no score: label scans of other patients, or leave the class out"
     ]
 
 

@@ -69,14 +69,14 @@ def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
     given = dataset.manifest["given_split"]
     if given.isna().all():
         raise FewscanError(
-            f"{dataset.folder} came with no split: neither folders or sources named train, validation and test, nor a column "
-            f"of a table. Draw one with '{command_line('split', dataset.folder)}'"
+            f"{dataset.folder} came without a split: it had no folders or sources named train, validation and test, and no "
+            f"such column in a table. Draw one with '{command_line('split', dataset.folder)}'"
         )
     parts: npt.NDArray[np.object_] = given.fillna("").to_numpy(object)
     judges = (dataset.labels >= 0) & ~dataset.manifest["only_teaches"].to_numpy(bool)
     parts[~judges & (parts != "train") & (parts != "")] = "without a label that judges"
     parts[np.setdiff1d(np.arange(len(parts)), dataset.usable)] = "set aside"
-    for name, for_what in (("test", "test"), ("train", "learn from")):
+    for name, for_what in (("test", "test on"), ("train", "learn from")):
         if not ((parts == name) & (dataset.labels >= 0)).any():
             raise FewscanError(
                 f"the split that {dataset.folder} came with has no labeled image to {for_what}: draw one with "
@@ -107,8 +107,8 @@ def _refuse_leaks(dataset: Snapshot, sides: dict[str, Int64s], crossing: Int64s)
         examples.append(f"{names[row]} and {names[others[0]]}")
     raise FewscanError(
         f"the split that the data came with leaks: in {counted(len(first), 'group')} of copies or of one patient, "
-        f"{counted(len(crossing), 'image')} to learn from or to choose by stand beside images to be judged by, such as "
-        f"{'; '.join(examples)}. Leave them out with --leaks drop, or keep the split as it is with --leaks keep: then no "
+        f"{counted(len(crossing), 'image')} for training or validation are together with images to score on, such as "
+        f"{'; '.join(examples)}. Leave them out with --leaks drop, or keep the split as it is with --leaks keep; then no "
         "run on it supports a decision"
     )
 
@@ -132,12 +132,12 @@ def _budget(
     images = len(train) if labeled is None else labeled
     if not 1 <= images <= len(train):
         raise FewscanError(
-            f"{images:,} labels were asked for, but the split that the data came with has {len(train):,} usable images with a "
+            f"{images:,} labels were requested, but the split that the data came with has {len(train):,} usable images with a "
             f"label to learn from: sizes that work are --labeled 1 to {len(train)}"
         )
     share = 0.0 if len(sides["validation"]) else VALIDATION_SHARE if validation is None else validation
     if not 0 <= share < 1:
-        raise FewscanError(f"--validation is a share of the labels in [0, 1), not {share:g}")
+        raise FewscanError(f"--validation is a share of the labels, from 0 to below 1, not {share:g}")
     draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)
     granted = draw.granted(images, round(images * share), train)
     return {"labeled": granted.labeled, "validation": np.concatenate([sides["validation"], granted.validation])}

@@ -108,25 +108,25 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     """Return why the sizes cannot be drawn, and sizes that can."""
     groups = int(draw.groups.labeled.any(axis=1).sum())
     largest = int(draw.groups.labeled.sum(axis=1).max(initial=0))
-    asked = f"{labeled:,} labeled and {test:,} test images were asked for"
+    asked = f"{labeled:,} labeled and {test:,} test images were requested"
     if test > (distinct := int(draw.groups.distinct.sum())) and draw.only_teaching:
         cause = (
-            f"{distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} are only for "
+            f"only {distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} are only for "
             f"learning: {TEACHING}; "
-            "label scans that are drawn at random"
+            "label randomly drawn scans"
         )
     elif labeled + test > draw.images:
-        cause = f"there are {draw.images:,} images with a usable label"
+        cause = f"there are only {draw.images:,} images with a usable label"
     else:
         cause = (
-            f"images of one patient and copies of one image stay together, and every class keeps some to learn from: there are "
+            f"images of one patient and copies of one image stay together, and every class keeps some for training: there are "
             f"{groups:,} such groups, the largest of {largest:,} images"
         )
     fitting = fitting_sizes(draw, labeled, test)
     if fitting is None:
         return FewscanError(
-            "every group of copies, or patient, holds all images of some class: to test on it would leave nothing to learn "
-            "that class from. Add images of other patients, or leave classes out"
+            "every group of copies or of one patient has all images of some class: testing on it would leave none of that "
+            "class for training. Add images of other patients, or leave classes out"
         )
     return FewscanError(f"{asked}, but {cause}. Sizes that work: --labeled {fitting[0]} --test {fitting[1]}")
 
@@ -139,15 +139,15 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     named = manifest["label"].dropna()
     if named.empty:
         raise FewscanError(
-            f"{dataset.folder} has no labels at all: give some on a page, '{command_line('review', dataset.folder)}', or enter "
+            f"{dataset.folder} has no labels: give some on a page with '{command_line('review', dataset.folder)}', or enter "
             f"them with '{command_line('labels', 'set', dataset.folder, 'TABLE')}'; without any, "
             f"'{command_line('train', dataset.folder)}' learns features"
         )
     if named.nunique() == 1:
-        raise FewscanError(f"{dataset.folder} has one class only ('{named.iloc[0]}'): there is nothing to tell apart")
+        raise FewscanError(f"{dataset.folder} has only one class ('{named.iloc[0]}'): label images of another class, too")
     agreed = named[~manifest["conflict"].loc[named.index]] if keeps_groups(protocol) else named
     if agreed.nunique() <= 1:
-        left = f"but for those of '{agreed.iloc[0]}', " if len(agreed) else ""
+        left = f"except for those of '{agreed.iloc[0]}',  " if len(agreed) else ""
         raise FewscanError(
             f"{dataset.folder}: {left}all labeled images have copies with another label: see audit.html, and import again with "
             "the right labels"

@@ -78,9 +78,9 @@ def drawn(
 ) -> tuple[Texts, SplitDescription]:
     """Return (N,) the part of each row in the split that `split` is asked for, and what is to be said; nothing is written."""
     if not 0 <= validation < 1:
-        raise FewscanError(f"--validation is a share of the labels in [0, 1), not {validation:g}")
+        raise FewscanError(f"--validation is a share of the labels, from 0 to below 1, not {validation:g}")
     if test < 0 or (labeled is not None and labeled < 1):
-        raise FewscanError("--labeled needs at least 1 image, and --test is 0, for no test set, or more")
+        raise FewscanError("--labeled must be at least 1, and --test must be 0 (no test set) or more")
     require_labels(dataset, protocol)
     grouped = keeps_groups(protocol)
     draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)

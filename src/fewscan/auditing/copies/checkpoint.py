@@ -38,7 +38,7 @@ class Checkpoint:
         what = f"{images} {similarity} {__version__} {np.__version__} {cv2.__version__} {faiss.__version__}"
         self._folder = None if folder is None else folder / hashlib.sha256(what.encode()).hexdigest()[:16]
         if self.kept is not None:
-            say("going on with the audit that was stopped: nothing that it had done is done again")
+            say("continuing the audit that was stopped: nothing that it finished is repeated")
 
     @property
     def kept(self) -> str | None:

@@ -110,7 +110,7 @@ class Described:
             with safe_open(path, "numpy") as file:
                 note = file.metadata() or {}
                 if note.get("format") != FORMAT:
-                    raise FewscanError(f"{path} is of another version of fewscan")
+                    raise FewscanError(f"{path} was written by another version of fewscan")
                 projection = Projection(file.get_tensor("offset"), file.get_tensor("directions"))
                 named = [name for name in file.keys() if name.startswith(_VIEW)]  # noqa: SIM118 - no mapping
                 views = {int(name.removeprefix(_VIEW)): file.get_tensor(name) for name in named}

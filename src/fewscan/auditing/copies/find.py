@@ -89,7 +89,7 @@ def find_copies_of(
     checkpoint: what an audit that was stopped had done, and where it is kept.
     """
     if not LEAST_SIMILARITY <= similarity <= 1:
-        raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
+        raise FewscanError(f"the similarity cannot be {similarity}: choose one from {LEAST_SIMILARITY} to 1")
     searched = Searched(pixels, new, new.of(new.rows[:0]) if known is None else known, checkpoint)
     rows = searched.rows
     linked = _numbers_of(rows, np.zeros((0, 2), np.int64) if known_pairs is None else known_pairs)

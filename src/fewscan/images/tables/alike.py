@@ -116,7 +116,7 @@ def _parts(names: Sequence[str], keys: dict[int, Keys], one: int, other: int) ->
     """Return in words why a column does not hold together what the other does."""
     if several := _several(keys[other], keys[one]):
         return f"'{names[one]}' has several values for {several:,} in '{names[other]}'"
-    return f"'{names[one]}' names none in {counted(_unnamed(keys[one], keys[other]), 'row')} in which '{names[other]}' does"
+    return f"'{names[one]}' names no patient in {counted(_unnamed(keys[one], keys[other]), 'row')} where '{names[other]}' does"
 
 
 def _apart(fits: Sequence[int], keys: dict[int, Keys]) -> Iterator[tuple[int, int]]:

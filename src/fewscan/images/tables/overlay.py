@@ -145,7 +145,7 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
     said = []
     if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
         where = "the folder" if scan.label_from == "folder" else "the file"
-        taken = "but a prediction changes none" if row.predicted else "and the table's is taken"
+        taken = "but a prediction changes no label" if row.predicted else "and the table's is taken"
         words = (row.label or "several findings").replace(IN_PLACE, "")
         said.append(f"{row.table.name} gives another label than {where}, {taken}: '{words}' instead of '{scan.label}'")
     if scan.label is not None and row.predicted:
