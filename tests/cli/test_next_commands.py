@@ -129,6 +129,40 @@ def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_
 
 
 @pytest.mark.slow
+def test_where_a_run_knows_all_that_its_dataset_holds_what_it_lacks_comes_next(
+    make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
+) -> None:
+    place = placed(make_dataset(images=40), tmp_path)
+    views = (
+        ["audit", "my data", "--overwrite"],
+        ["labels", "history", "my data"],
+        ["labels", "conflicts", "my data"],
+    )
+    assert next_words(fewscan("split", "my data", cwd=place)) == ["train", "my data"]
+    for words in views:
+        assert next_words(fewscan(*words, cwd=place)) == ["train", "my data"]
+    lacks = next_words(fewscan("train", "my data", "--method", "supervised", *QUICK, cwd=place))
+    assert lacks == ["calibrate", "runs/my data"]
+    for words in views:
+        assert next_words(fewscan(*words, cwd=place)) == lacks
+    # What it has not learned from leads to another training, as another split does.
+    Dataset.open(place / "my data").labels.set(0, state="unsure")
+    again = ["train", "my data", "--out", "runs/my data-2"]
+    assert next_words(fewscan("labels", "history", "my data", cwd=place)) == again
+    assert next_words(fewscan("labels", "undo", "my data", cwd=place)) == lacks
+    fewscan("split", "my data", "--name", "second", "--seed", "1", cwd=place)
+    assert next_words(fewscan("labels", "history", "my data", cwd=place)) == again
+
+
+@pytest.mark.slow
+def test_a_table_by_which_nothing_would_change_leads_on(split_dataset: Snapshot, fewscan: Command, tmp_path: Path) -> None:
+    place = placed(split_dataset, tmp_path)
+    words = next_words(fewscan("labels", "export", "my data", cwd=place))
+    assert words[-1] == "--dry-run"
+    assert next_words(fewscan(*words, cwd=place))[0] not in ("labels", "history")
+
+
+@pytest.mark.slow
 def test_a_report_comes_next_again_when_what_it_shows_is_newer(
     split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
 ) -> None:

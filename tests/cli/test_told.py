@@ -70,7 +70,7 @@ def test_all_that_an_addition_brought_is_counted_and_nothing_else_is() -> None:
 def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> None:
     shown = label_suspects.SHOWN
     line = {"path": "a.png", "label": "a", "label_state": "", "predicted": "b", "label_probability": 0.1}
-    table = pd.DataFrame([line | {"predicted_probability": 0.9, "row": row} for row in range(shown + 7)])
+    table = pd.DataFrame([line | {"predicted_probability": 0.9, "row": row, "copy_of": None} for row in range(shown + 7)])
     agreement = Interval(value=0.9, low=0.8, high=0.95)
     found = LabelSuspects(table, shown + 30, agreement, 0.5, 0, 0, 0)
     lines = label_suspects._lines(found, names=False)

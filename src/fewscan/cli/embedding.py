@@ -8,7 +8,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, Devices, app, finish
-from fewscan.cli.following import Words, after_dataset
+from fewscan.cli.following import Words, before_training
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.names import encoder_known, require_weights
 from fewscan.cli.places import scans_there
@@ -93,7 +93,7 @@ def _after(place: Path, encoder: dict[str, Any]) -> Words:
     """Return the first step that a dataset lacks; a training is one on these features, unless they are of random weights."""
     from fewscan.datasets.dataset import Dataset
 
-    words = after_dataset(Dataset.open(place))
+    words = before_training(Dataset.open(place))
     if words[0] != "train" or encoder["weights"] is None:
         return words
     return [*words, "--method", "probe", *spelled_out({"encoder": encoder})]

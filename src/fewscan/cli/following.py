@@ -1,7 +1,8 @@
 """The command that comes next: as verb and arguments, one that works as it stands."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,8 +21,14 @@ Step = Literal["report", "label", "export"]
 
 def free_path(path: Path) -> Path:
     """Return `path`, or where something stands there, the first of PATH-2, PATH-3 ... where nothing does."""
-    names = (path, *(path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, 10_000)))
-    return next(name for name in names if not name.exists())
+    return next(name for name in _numbered(path) if not name.exists())
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """Yield PATH, PATH-2, PATH-3 ..."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def default_run(dataset: Path) -> Path:
@@ -37,11 +44,12 @@ def next_run(dataset: Path) -> Path:
 def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
     from fewscan.auditing.leaks import leaking_pairs
+    from fewscan.datasets.dataset import Dataset
     from fewscan.splits.sizes import suitable_sizes
 
     standing = dataset.description.split
     if standing is not None and not leaking_pairs(dataset):
-        return after_split(dataset.folder), None
+        return _after_training(Dataset.open(dataset.folder)), None
     try:
         suitable_sizes(dataset, validation=0.0)  # only whether there are any
     except FewscanError as error:
@@ -75,7 +83,13 @@ def after_plan(command: Sequence[str], out: Path | None = None) -> Words:
 
 
 def after_dataset(dataset: "Dataset") -> Words:
-    """Return the first step that a dataset lacks: an audit, a split or a training."""
+    """Return the first step that a dataset lacks: an audit, a split, a training, or what the newest training on it lacks."""
+    words = before_training(dataset)
+    return _after_training(dataset) if words[0] == "train" and dataset.splits else words
+
+
+def before_training(dataset: "Dataset") -> Words:
+    """Return the first step that a dataset lacks before a training, else a training, be it the first one or not."""
     if dataset.description.audit is None:
         return ["audit", dataset.folder]
     return after_split(dataset.folder) if dataset.splits else after_audit(dataset.snapshot())[0]
@@ -86,9 +100,27 @@ def after_split(dataset: Path) -> Words:
     return ["train", dataset, "--out", next_run(dataset)] if default_run(dataset).exists() else ["train", dataset]
 
 
-def after_labels(dataset: "Dataset", disputed: int) -> Words:
-    """Return what follows where labels were entered: what is disputed first, then the first step that the dataset lacks."""
-    if disputed:
+def _after_training(dataset: "Dataset") -> Words:
+    """Return what the newest of the runs lacks that `after_split` names, or a training where it is of other labels or none."""
+    from fewscan.datasets.trainings import news
+    from fewscan.training.run import Run
+
+    names = list(takewhile(Path.exists, _numbered(default_run(dataset.folder))))
+    try:
+        run = Run.open(names[-1])
+        seen, now = run.seen_in(dataset), dataset.snapshot()
+    except (IndexError, FewscanError):
+        return after_split(dataset.folder)  # there is none, or none of this dataset
+    is_of_now = seen.description.split == now.description.split and news(dataset, now) is None
+    return after_run(run, seen) if is_of_now else after_split(dataset.folder)
+
+
+def after_labels(dataset: "Dataset", disputed: int | None = None) -> Words:
+    """Return what follows where labels were entered: what is disputed first, then the first step that the dataset lacks.
+
+    disputed: how many scans are, where that is known.
+    """
+    if dataset.labels.disputed(dataset.images.rows).any() if disputed is None else disputed:
         return ["labels", "conflicts", dataset.folder]
     return after_dataset(dataset)
 
@@ -156,7 +188,7 @@ def _after_features(run: "Run", dataset: "Snapshot", moved: Words, *done: Step) 
     if not now.unsplit().classes:
         return ["review", now.folder, "--encoder", run.folder] if _page_is_installed() else ["labels", "set", "--help"]
     # An audit or a split may be lacking still.
-    words = after_dataset(now)
+    words = before_training(now)
     return [*words, f"encoder.weights={run.folder}"] if words[0] == "train" else words
 
 

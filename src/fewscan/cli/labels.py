@@ -115,11 +115,9 @@ def set_(
 def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
     from fewscan.datasets.dataset import Dataset
 
-    if done.batch is None:
-        return (
-            [word for word in sys.argv[1:] if word != "--dry-run"] if len(done.changes.rows) else ["labels", "history", dataset]
-        )
-    return after_labels(Dataset.open(dataset), done.disputed or 0)
+    if done.batch is None and len(done.changes.rows):
+        return [word for word in sys.argv[1:] if word != "--dry-run"]
+    return after_labels(Dataset.open(dataset), done.disputed)
 
 
 @verbs.command()
@@ -148,12 +146,14 @@ def export(
 @verbs.command()
 def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) -> None:
     """Show what was entered, or all that was said of one scan."""
+    from fewscan.datasets.dataset import Dataset
+
     table = api.label_history(dataset, scan)
     told = table.to_dict("records")
     if scan is None:
         earlier = [f"{len(told) - SHOWN:,} earlier batches; --json has all"] if len(told) > SHOWN else []
         lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["nothing was entered yet"]
-        finish(as_json, {"batches": records(table)}, lines, "labels", "conflicts", dataset)
+        finish(as_json, {"batches": records(table)}, lines, *after_labels(Dataset.open(dataset)))
     else:
         lines = [_entry_line(entry) for entry in told] or [f"nothing was said of {scan} yet"]
         finish(as_json, {"entries": records(table)}, lines, "labels", "history", dataset)
@@ -191,11 +191,14 @@ def undo(
     Without an option, the newest batch: what one 'labels set', one review or one import entered. To undo is an entry, too, so
     that the same command again undoes the undoing.
     """
+    from fewscan.datasets.dataset import Dataset
+
     made = api.undo_labels(dataset, batch, scan, who=who)
+    words = after_labels(Dataset.open(dataset))
     number = int(made["batch"].iloc[0])
     entries = counted(len(made), "entry", "entries")
     lines = [f"took back {entries}, as batch {number}: '{command_line('labels', 'undo', dataset)}' undoes that"]
-    finish(as_json, {"batch": number, "entries": len(made), "rows": made["row"].tolist()}, lines, "labels", "history", dataset)
+    finish(as_json, {"batch": number, "entries": len(made), "rows": made["row"].tolist()}, lines, *words)
 
 
 @verbs.command()
