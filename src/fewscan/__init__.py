@@ -1,12 +1,12 @@
-"""fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
+"""fewscan: from a folder of medical scans, few of them labeled, to an audited and calibrated classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`,
 `audited_pairs`, `judge_pair`, `split`, `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`,
 `label_suspects`, `suggest`, `review`, `map_scans`, `embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `check`,
 `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `move_pixels`, `upgrade`.
-`open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
-`encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
-`register_recipe` add your own. Research use only.
+`open_dataset` and `open_run` open folders for work in Python, such as tables and pictures in notebooks. `methods` and
+`encoders` list what can be trained. `register_method`, `register_encoder`, `register_views` and `register_recipe` add your
+own. Research use only.
 """
 
 from typing import TYPE_CHECKING, Any

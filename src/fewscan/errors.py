@@ -18,10 +18,10 @@ _IN_PYTHON = {
 
 
 class FewscanError(Exception):
-    """What was asked cannot be done, for a reason that the user can mend.
+    """A request that cannot be carried out, for a reason that the user can fix.
 
-    The message is one clear line that says what is wrong and what to do next. The command line prints it and exits with 2. What
-    it says of options is said again in Python's words by a note, which only Python shows.
+    The message is one line that says what is wrong and what to do next. The command line prints it and exits with 2. Where it
+    names options of the command line, a note that only Python shows names the arguments that stand for them.
     """
 
     def __init__(self, *args: object) -> None:

@@ -551,7 +551,7 @@ def test_a_prediction_changes_no_label_that_a_person_gave(tmp_path):
         "b/2.png": "folder",
     }
     assert {scan.relative: scan.label for scan in scans} == {"3.png": "b", "4.png": "a", "a/1.png": "a", "b/2.png": "b"}
-    assert "a prediction changes none" in notes_of(scans)
+    assert "a prediction changes no" in notes_of(scans)
 
 
 @pytest.mark.parametrize("header", ["row,group,label,predicted,probability_a,score", "row,label,logit_a,logit_b"])

@@ -41,11 +41,11 @@ def audit(
 ) -> AuditResult:
     """Find copies, conflicts, leaks and suspects; write the pairs that belong together, and `audit.json`, into the dataset.
 
-    similarity: the least likeness, in [0.8, 1], at which two aligned images count as near copies. same_head: whether groups
-    join slices that are probably of one head, too (`heads`); sets of copies stay as they are. set_aside_suspect: whether
-    what is probably no scan (`suspects`) is first entered as such in the label log, which can be undone. Images that are no
-    scans are compared like all others, and get no group. Raises FewscanError for a similarity out of range, a class of
-    suspects alone, or a folder that cannot be written.
+    similarity: the lowest similarity, in [0.8, 1], at which two aligned images count as near copies. same_head: whether groups
+    also join slices that are probably of one head (`heads`); sets of copies stay as they are. set_aside_suspect: whether images
+    that are probably not scans (`suspects`) are first entered as such in the label log, which can be undone. Images that are
+    not scans are compared like all others, but get no group. Raises FewscanError if the similarity is out of range, if all
+    images of a class are suspects, or if the folder cannot be written.
     """
     now = dataset.snapshot()
     suspects = find_suspects(now.whole, now.manifest, now.usable)

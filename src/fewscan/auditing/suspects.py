@@ -1,4 +1,4 @@
-"""Images that are probably no scans: noise, next to nothing, text, color among gray, sizes that stand out.
+"""Images that are probably not scans: noise, low contrast, text, color among gray, sizes that stand out.
 
 Plain measures of the stored pixels and of what the manifest says; no network is asked, and nothing is learned. The limits were
 set on real scans and on drawn pictures, see `benchmarks/suspects.py`.

@@ -62,15 +62,15 @@ class ImportSummary(Settings):
 
 
 def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None = None, **options: Any) -> Dataset:
-    """Read all scans of the sources into a new dataset folder `out` and open it.
+    """Read all scans of the sources into a new dataset folder `out`, and open it.
 
-    `sources` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`, `options` those of ImportOptions; `listing.list_scans` says where
-    labels come from. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the
-    number of `workers` (threads; default: one per core), but for the hashes that stand for patients, which mean nothing outside
-    of it. Stopped or killed, the same call goes on with what was read.
+    sources: `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`. options: those of ImportOptions; `listing.list_scans` says where labels
+    come from. workers: threads, by default one per core. A file that cannot be used keeps a row, with the reason. The same
+    files give the same dataset, whatever the number of workers, except for the hashes that stand for patients, which mean
+    nothing outside it. If the import is stopped or killed, the same call continues with what was read.
 
-    Raises FewscanError where `out` exists or cannot be written, for options, sources or labels that are wrong, where a source
-    has no usable file, and where a format needs a package that is not installed.
+    Raises FewscanError if `out` exists or cannot be written, if options, sources or labels are wrong, if a source has no usable
+    file, and if a format needs a package that is not installed.
     """
     asked = ImportOptions.parse(options)
     out = Path(out)

@@ -111,15 +111,15 @@ class DatasetLabels(LabelLog):
         rename: Mapping[str, str] | None = None,
         **options: Any,
     ) -> LabelsSet:
-        """Add and correct labels; those of rows that are not named stay, and what holds already makes no entry.
+        """Add and correct labels. Labels of rows that are not named stay, and a label that holds already makes no entry.
 
-        what: a table, read as `import` reads its tables with the same `options` (see TableOptions); or a row or rows, each with
-        one of `labels`, all with the one label given, or all with a `state`. settle: what is said here goes for the dataset,
-        whoever said something else. reading: it is what `who` saw, and is entered though it holds already.
+        what: a table, read as `import` reads its tables, with the same `options` (see TableOptions); or a row or rows, each
+        with one of `labels`, all with the one label given, or all with a `state`. settle: these labels hold for the dataset,
+        whoever gave other ones. reading: these labels are what `who` saw, and are entered even where they hold already.
         dry_run: nothing is entered.
 
-        Raises FewscanError where a table cannot be read, contradicts itself or names no image, for rows that are not there, and
-        for labels that cannot be classes.
+        Raises FewscanError if a table cannot be read, contradicts itself or names no image, if a row does not exist, and if a
+        label cannot be a class.
         """
         images = self._images()
         current = self.current(len(images))

@@ -34,14 +34,14 @@ def words_for_no_label(given: Iterable[str] = ()) -> frozenset[str]:
 
 
 class TableOptions(Settings):
-    """How tables with labels, patients and splits are read, and what they do to what folders say.
+    """How tables with labels, patients and splits are read, and how they combine with the labels of folders.
 
-    A column that is None goes by one of its common names (`tables.columns`). several: what becomes of a cell with more than one
-    finding, `a|b`: no label, the first, or a class of that whole name. no_label: words that stand for no label, in any case,
-    also as names of folders; in tables NO_LABEL does, too.
-    encoding, separator: None for the one that the file shows. labels_only: labels of folders and files do not count (True), do
-    count beside those of tables (False), or only where both name the same classes (None). trust_predictions: labels that a
-    network predicted and accepted count as labels.
+    path_column, label_column, patient_column, split_column: names of columns; None looks for a common name (`tables.columns`).
+    several: what a cell with several findings, `a|b`, becomes: "none" gives no label, "first" the first finding, "whole" a
+    class of that whole name. no_label: words that mean no label, in any case, also as names of folders; in tables, those of
+    NO_LABEL do, too. encoding, separator: None recognizes them from the file. labels_only: whether only labels of tables count
+    (True), or those of folders and files as well (False); None counts both only where they name the same classes.
+    trust_predictions: whether labels that a network predicted and accepted count as labels.
     """
 
     path_column: str | None = None
@@ -73,12 +73,12 @@ Pattern = Annotated[str | None, pydantic.AfterValidator(_pattern)]
 
 
 class Layout(Settings):
-    """Where classes and patients come from that no table gives; None: as the names of folders and headers suggest.
+    """Where classes and patients come from that no table gives; None follows the names of folders and the files' headers.
 
-    class_level, patient_level: which folder names the class or the patient, counted from 1, the one right below the source;
-    patient_level=0: no folder names a patient. class_from, patient_from: the same by a regular expression with one group, which
-    is searched for in a file's path below the source. patient_tag: what a file's header is asked for: its patient, its study,
-    its series, or nothing. keep_masks: whether masks are scans, too.
+    class_level, patient_level: which folder names the class or the patient, where 1 is the one directly below the source;
+    with patient_level=0, no folder names a patient. class_from, patient_from: the same by a regular expression with one group,
+    which is searched for in a file's path below the source. patient_tag: what is taken from a file's header as the patient:
+    "patient", "study", "series" or "none". keep_masks: whether masks are taken as scans, too.
     """
 
     class_level: int | None = pydantic.Field(default=None, ge=1)
@@ -102,13 +102,13 @@ LEFT_OUT = {"crop": "none", "negatives": "keep"}
 
 
 class ImageSpec(Reading):
-    """All that makes stored pixels of a file: which of its images are read and how, and what they are resized to.
+    """How a file becomes stored pixels: which of its images are read and how, and the size that they are resized to.
 
-    size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, as gray (1 channel) or color (3).
-    negatives: whether a scan that is black for white is inverted first (gray ones only); see `negatives.is_negative`. crop:
-    what is cut away then; see `crop.foreground_box`. An import to which nothing is said of them chooses by a look at the scans
-    (`borders`).
-    One value for a dataset, its runs and what these export: a scan that is labeled is read as those that were learned from.
+    size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, in gray (1 channel) or color (3).
+    negatives: "undo" first inverts scans that show black on white (gray ones only); see `negatives.is_negative`. crop:
+    "foreground" then cuts empty borders away; see `crop.foreground_box`. Where neither is given, an import examines some scans
+    and chooses (`borders`). A dataset, its runs and their exports share these values, so that a new scan is read in the same
+    way as those learned from.
     """
 
     size_px: int = pydantic.Field(default=96, ge=8, le=2048)
@@ -151,11 +151,10 @@ class ImageSpec(Reading):
 
 
 class SourceOptions(TableOptions, Layout):
-    """What can be told of sources besides how their pixels are stored, with what holds where nothing is said.
+    """Options of sources, except how their pixels are stored; see also TableOptions and Layout.
 
-    labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
-    name of a class -> new one. follow_links: whether symbolic links out of a source are followed. The others are
-    those of TableOptions and Layout.
+    labels: CSV files with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
+    name of a class -> new name. follow_links: whether symbolic links that lead out of a source are followed.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()
@@ -170,9 +169,10 @@ def _require_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 class ImportOptions(SourceOptions, ImageSpec):
-    """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold.
+    """All options of `import`: those of SourceOptions and of ImageSpec.
 
-    crop_by_look, negatives_by_look: these are to be settled by a look at the scans (`crop="auto"`, or none said).
+    crop_by_look, negatives_by_look: whether crop and negatives are chosen after examining some scans; true where they are
+    "auto" or not given.
     """
 
     crop_by_look: bool = False

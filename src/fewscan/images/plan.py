@@ -1,4 +1,4 @@
-"""What an import understood of its sources, before all pixels are read: for people to agree to, or to correct."""
+"""What an import understood of its sources, before all pixels are read, so that people can check and correct it."""
 
 import math
 from collections import Counter

@@ -27,17 +27,17 @@ def keep_given(
     shares: Shares = "known",
     name: str = DEFAULT_SPLIT,
 ) -> Snapshot:
-    """Keep the split that the data came with, write it into the dataset's folder, and return the dataset as it is under it.
+    """Keep the split that the data came with, write it into the dataset's folder, and return the dataset under this split.
 
-    Labeled images given for testing are the test set, those given for validation validate, and those given for training are
-    labeled, all of them or a budget of `labeled` drawn among them. Where none are given for validation, the share `validation`
-    of that budget validates. Images for training whose label is not granted, and images that no part was given for, are
-    unlabeled, unless their group tests or validates: those are left out.
-    leaks: what becomes of groups (copies, patients) on both sides of a border of the given split. `refuse`: FewscanError names
-    some; `drop`: their images for training, and for validation beside test images, are left out; `keep`: they stay, and no run
+    The labeled images of its test part become the test set, those of its validation part the validation set, and those of its
+    training part are labeled: all of them, or a budget of `labeled` drawn from them. If it has no validation part, the share
+    `validation` of that budget becomes the validation set. Training images whose label is not granted, and images without a
+    part, are unlabeled; they are left out if their group is in the test or the validation set.
+    leaks: what happens to groups (copies, patients) on both sides of a border of the given split. `refuse`: FewscanError names
+    some. `drop`: their images for training, and for validation beside test images, are left out. `keep`: they stay, and no run
     on the split supports a decision.
-    Raises FewscanError, too, where no split was given, where it lacks a test or a training image with a label, and where it
-    has fewer labels to give.
+    Raises FewscanError also if no split was given, if it has no labeled test or training image, and if it has fewer labels than
+    `labeled`.
     """
     require_labels(dataset, "given" if leaks == "keep" else "leakfree")
     parts = _given_parts(dataset)

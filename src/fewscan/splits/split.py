@@ -36,22 +36,23 @@ def split(
     shares: Shares = "known",
     name: str = DEFAULT_SPLIT,
 ) -> Snapshot:
-    """Draw a split, write it into the dataset's folder under its name, and return the dataset as it is under it.
+    """Draw a split, write it into the dataset's folder under its name, and return the dataset under this split.
 
-    labeled: the budget of labels, taken from as many groups as can be, or None for all that the test set leaves; the share
-    `validation` of it, in [0, 1), is kept for choosing. It is less where groups are too few: a class's first label is for
-    learning. test: images in the test set, which holds the classes in the proportion of all images whose label is known; with 0
-    there is none. shares: with `known` the budget does so too, which
-    looks at labels that it does not grant; with `unknown` it is drawn at random, every image as likely as any other, and what
-    classes it holds shows only then. What no part takes is `unlabeled`, whether its label is known or not. within: larger
-    budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
-    theirs whatever the groups.
+    labeled: the budget of labels, taken from as many groups as possible; None takes all that the test set leaves. validation:
+    the share of the budget, from 0 to below 1, that is held out for choices; it is smaller where there are too few groups,
+    since the first label of a class is for training. test: images in the test set, with classes in the proportions of all
+    images whose label is known; 0 for no test set. shares: with `known`, the budget has these proportions too, which takes
+    labels into account that it does not grant; with `unknown`, it is randomly drawn, every image equally likely, and its
+    classes are known only afterwards. An image that is in no part is `unlabeled`, whether its label is known or not. within:
+    larger budgets, the largest first: each is drawn from the one before, and this one from the last, so that its labels are
+    among theirs.
 
-    Under `leakfree` a group of the test or the validation set is in no other part. A set of copies counts once in the test
-    set and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
-    labeled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
-    another label. A class of which all images are in one group is learned from and not tested on.
-    Raises FewscanError, with sizes that work, where the dataset cannot give what is asked.
+    Under `leakfree`, a group in the test or the validation set is in no other part. A set of copies counts once in the test set
+    and costs one label, unless you request more labels than there are distinct images. Other images in the group of a labeled
+    image are `unlabeled`; those in the group of a test or validation image are left out, and so are images whose copies have
+    another label. If all images of a class are in one group, the class is learned but not tested.
+
+    Raises FewscanError, with sizes that work, if the dataset cannot give the sizes requested.
     """
     parts, description = drawn(dataset, protocol, labeled, test, validation, seed, within, shares)
     return freeze(dataset, parts, description.model_copy(update={"name": name}))

@@ -47,12 +47,12 @@ def _window(written: Any) -> Any:
 
 
 class Reading(Settings):
-    """Which images of a file are read, and how deep values become 8 bits; the same for a dataset and for what its runs label.
+    """Which images of a file are read, and how gray values of more than 8 bits become 8.
 
-    plane, slices: of volumes, the slices of one plane, all or those that hold brain. volume: of a file of several volumes which
-    one, from 0; None takes files of one volume only. window: of all gray values with more than 8 bits; None: the window that
-    the file itself names, or else one from its values. keep_localizers: whether localizers, screen saves and the
-    like are scans, too.
+    plane, slices: for volumes, the plane to slice along, and whether "all" slices or only those that show "brain" are taken.
+    volume: which volume of a file with several, counted from 0; None accepts only files with one volume. window: how gray
+    values of more than 8 bits are shown; None takes the window that the file names, or else one from its values.
+    keep_localizers: whether localizers, screen saves and the like are taken as scans, too.
     """
 
     plane: Plane = "axial"
