@@ -12,8 +12,10 @@ import pytest
 import fewscan
 from fewscan import api, demo
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.demo import pile
 from fewscan.errors import FewscanError
+from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.training.run import Run
 
 
@@ -44,7 +46,8 @@ def test_the_whole_way_on_practice_scans_leaves_a_score_labels_and_a_page(
     assert said["chosen"] in ("supervised", "mixmatch")
     assert said["supervised"]["images"] == said["mixmatch"]["images"] == 16
     unlabeled = Dataset.open(tmp_path / "way" / "dataset").snapshot().rows("unlabeled")
-    assert len(pd.read_csv(tmp_path / "way" / "labels.csv")) == len(unlabeled)
+    decisions = pd.read_csv(tmp_path / "way" / "labels.csv")["decision"]
+    assert (said["unlabeled"], said["accepted"]) == (len(unlabeled), (decisions == "accept").sum())
     assert (tmp_path / said["report"]).is_file()
     # The same command finds it all there, and opens no test set again; another demo is not taken for this one.
     runs = [Run.open(tmp_path / "way" / method) for method in ("supervised", "mixmatch")]
@@ -53,6 +56,12 @@ def test_the_whole_way_on_practice_scans_leaves_a_score_labels_and_a_page(
     assert json.loads(again.stdout) == said
     assert [run.test_openings() for run in runs] == before
     assert fewscan("demo", "--out", "way", cwd=tmp_path).returncode == 2
+
+
+def test_the_whole_way_is_not_warned_that_its_labels_are_too_few_to_accept_any(make_dataset: Callable[..., Snapshot]) -> None:
+    dataset = make_dataset(images=1000)
+    drawn = api.split(dataset.folder, labeled=demo.FULL.labeled, test=demo.FULL.test, validation=demo.VALIDATION)
+    assert acceptance_warnings(drawn, "run", runs=2) == []
 
 
 def test_of_level_methods_none_is_called_better() -> None:

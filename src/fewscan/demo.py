@@ -16,6 +16,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.folders import kind_of
+from fewscan.labeling.table import read_table
 from fewscan.locks import alone
 from fewscan.phantoms import CLASSES, write_practice_scans
 from fewscan.progress import say
@@ -25,8 +26,12 @@ from fewscan.training.run import MODEL_FILE, Run
 # Makes a folder a demo's, and says which demo's: only with the same one does a demo go on.
 MARK_FILE = "demo.json"
 SIZE_PX = 64
+# Of the labels, the share that validates: as many as support the usual error where the better of two runs labels.
+VALIDATION = 0.25
 # Scans of a pile to label: enough to see the model learn.
 PILE = 600
+# At which labels are accepted: practice scans are few, and hardly any of them could be at the usual one.
+TARGET_ERROR = 0.1
 # Small for both methods: with so few images, steps count for more than the size of a batch.
 BATCH_SIZE = 64
 
@@ -55,15 +60,20 @@ class DemoResult(Settings):
     chosen: str  # the method that labeled, none better on the validation set
     chosen_as: str  # in words
     labeled: int
+    labels: str  # the table
+    accepted: int  # of so many unlabeled scans, at TARGET_ERROR
+    unlabeled: int
     supervised: Evaluation
     mixmatch: Evaluation
 
     def lines(self) -> list[str]:
         """Return the result as people read it."""
+        accepted = f"{self.accepted} of {self.unlabeled} unlabeled scans are accepted at an error of {100 * TARGET_ERROR:g} %"
         return [
             f"score on the {self.mixmatch.images} practice scans of the test set, with 95 % intervals:",
             f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled scans)",
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
+            f"labels by '{self.chosen}': {accepted}, the others are for a person to look at: {self.labels}",
             f"open in a browser: {self.report}, the report of '{self.chosen}', which is {self.chosen_as}",
         ]
 
@@ -159,7 +169,7 @@ def _prepare(scans: Path, dataset: Path, size: DemoSize) -> None:
     drawn = bool(Dataset.open(dataset).splits)
     _step(4, f"split: {size.labeled} labels, {size.test} test images, groups of copies kept together", done=drawn)
     if not drawn:
-        api.split(dataset, labeled=size.labeled, test=size.test)
+        api.split(dataset, labeled=size.labeled, test=size.test, validation=VALIDATION)
 
 
 def _train_and_label(out: Path, size: DemoSize) -> DemoResult:
@@ -174,14 +184,24 @@ def _train_and_label(out: Path, size: DemoSize) -> DemoResult:
     evaluations = {method: Evaluation.load(run) or api.evaluate(run) for method, run in runs.items()}
     chosen, chosen_as = _chosen({method: float(run.metrics()[-1]["validation_accuracy"]) for method, run in runs.items()})
     labels, page = out / "labels.csv", out / "report.html"
-    what = f"label the unlabeled scans with '{chosen}', {chosen_as} -> {labels}, and write the report"
+    error = f"at an error of {100 * TARGET_ERROR:g} %"
+    what = f"label the unlabeled scans with '{chosen}', {chosen_as}, {error} -> {labels}, and write the report"
     _step(7, what, done=labels.exists() and page.exists())
     if not labels.exists():
-        api.label(runs[chosen], out=labels, target_error=0.1)
+        api.label(runs[chosen], out=labels, target_error=TARGET_ERROR)
     if not page.exists():
         api.report(runs[chosen], out=page)
+    decisions = read_table(labels)["decision"]
     return DemoResult(
-        folder=str(out), report=str(page), chosen=chosen, chosen_as=chosen_as, labeled=size.labeled, **evaluations
+        folder=str(out),
+        report=str(page),
+        chosen=chosen,
+        chosen_as=chosen_as,
+        labeled=size.labeled,
+        labels=str(labels),
+        accepted=int((decisions == "accept").sum()),
+        unlabeled=len(decisions),
+        **evaluations,
     )
 
 
