@@ -54,10 +54,10 @@ def test_a_class_that_no_validation_image_has_is_named_before_a_training(rare: S
 def test_a_class_that_no_label_teaches_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     named = json.loads(fewscan("split", rare.folder, "--labeled", 3, "--test", 20, "--validation", 0, "--json").stdout)
-    assert any("'glioma' is learned from" in warning for warning in named["warnings"])
+    assert any("'glioma' is used for training" in warning for warning in named["warnings"])
     trained = fewscan("train", rare.folder, "--out", run, *QUICK, "--json")
-    assert "'glioma' is learned from" in trained.stderr  # before the training, too
-    assert any("'glioma' is learned from" in warning for warning in json.loads(trained.stdout)["warnings"])
+    assert "'glioma' is used for training" in trained.stderr  # before the training, too
+    assert any("'glioma' is used for training" in warning for warning in json.loads(trained.stdout)["warnings"])
     said = json.loads(fewscan("evaluate", run, "--json").stdout)
     assert said["never_learned"] == ["glioma"]
-    assert any("'glioma' is learned from" in warning for warning in said["warnings"])
+    assert any("'glioma' is used for training" in warning for warning in said["warnings"])

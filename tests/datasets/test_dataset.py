@@ -58,7 +58,7 @@ def test_a_file_cut_short_is_named(file: str, share: float, make_dataset: MakeDa
     path = folder / file
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(FewscanError, match=f"{file}.*(damaged|cut short)"):
+    with pytest.raises(FewscanError, match=f"{file}.*(damaged|incomplete)"):
         Dataset.open(folder).snapshot()
 
 

@@ -115,7 +115,7 @@ def test_conflicting_and_unlabeled_images_are_not_learned_from_with_a_label(give
 
 @pytest.mark.slow
 def test_data_without_a_split_or_without_test_labels_is_refused(given: Snapshot, make_dataset: MakeDataset) -> None:
-    with pytest.raises(FewscanError, match="came with no split"):
+    with pytest.raises(FewscanError, match="came without a split"):
         keep_given(make_dataset())
     unlabeled = given.manifest["label"].where(given.manifest["given_split"] != "test")
     with pytest.raises(FewscanError, match="no labeled image to test"):

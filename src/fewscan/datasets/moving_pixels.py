@@ -151,12 +151,12 @@ def bring_back(images: ImageStore) -> ImageStore:
     for name in images.away:
         far = images.stored(name)
         with replaced_file(images.folder / name) as temporary:
-            with temporary.open("wb") as file, _counting(f"copy {name}", far) as told:
+            with temporary.open("wb") as file, _counting(f"copying {name}", far) as told:
                 for start in range(0, len(far), step):
                     some = np.ascontiguousarray(far[start : start + step])
                     file.write(some.data)
                     told(len(some))
-            with _counting(f"read {name} back", far) as told:
+            with _counting(f"reading {name} back", far) as told:
                 if not images.holds_bytes(name, np.memmap(temporary, np.uint8, mode="r", shape=far.shape), told=told):
                     raise FewscanError(_damaged(f"{noted.url if noted else ''}/{name}"))
     return ImageStore(images.folder, images.spec, images.shards)
@@ -175,7 +175,7 @@ def _is_there(images: ImageStore, place: Elsewhere, name: str, *, mine: bool) ->
     for shards, rows in reversed(list(enumerate(ends, start=1))):
         if size == rows * image_bytes:
             far = images.copy_at(place, name, rows)
-            with _counting(f"read {name} back", far) as told:
+            with _counting(f"reading {name} back", far) as told:
                 if images.holds_bytes(name, far, shards, told):
                     return shards == len(ends)
     if mine:
@@ -194,7 +194,7 @@ def _upload(images: ImageStore, place: Elsewhere, name: str) -> None:
     system, target = opened(url)
     say(f"copying {counted(images.rows, 'image')}, {size_bytes / 1e6:,.0f} MB, to {url}")
     with progress_bar() as bar:
-        task = bar.add_task(f"copy {name}", total=images.rows, numbers="")
+        task = bar.add_task(f"copying {name}", total=images.rows, numbers="")
 
         class Told(Callback):  # type: ignore[misc]  # fsspec has no types
             def call(self, *_: Any, **__: Any) -> None:
@@ -217,7 +217,7 @@ def _make_folder(system: Any, target: str) -> None:
 
 def _require_whole(images: ImageStore, place: Elsewhere, name: str) -> None:
     far = images.copy_at(place, name)
-    with _counting(f"read {name} back", far) as told:
+    with _counting(f"reading {name} back", far) as told:
         if not images.holds_bytes(name, far, told=told):
             raise FewscanError(_damaged(far.url))
 

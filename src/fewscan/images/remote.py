@@ -75,7 +75,7 @@ def fetch(url: str) -> Path:
         with kept_if_stopped(
             lambda: f"{len(copied):,} of {counted(len(found), 'file')} have been copied to {folder}" if copied else None
         ):
-            for names in track(parts, "copy", total=len(parts)) if parts else ():
+            for names in track(parts, "copying", total=len(parts)) if parts else ():
                 _copy(url, system, [found[name]["name"] for name in names], [folder / name for name in names])
                 copied |= {name: told[name] for name in names}
                 write_text(place / _LISTING, _Copied(url=url, files=copied).model_dump_json())

@@ -43,8 +43,8 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
     found = []
     if unlearned:
         found.append(
-            f"no labeled image of {quoted(unlearned)} is used for training, so no scan is ever correctly labeled so: split "
-            "with a larger --labeled, label more images, or leave the class out"
+            f"no labeled image of {quoted(unlearned)} is used for training, so no scan of such a class is labeled correctly: "
+            "split with a larger --labeled, label more images, or leave the class out"
         )
     if untested:
         found.append(

@@ -147,7 +147,7 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
         raise FewscanError(f"{dataset.folder} has only one class ('{named.iloc[0]}'): label images of another class, too")
     agreed = named[~manifest["conflict"].loc[named.index]] if keeps_groups(protocol) else named
     if agreed.nunique() <= 1:
-        left = f"except for those of '{agreed.iloc[0]}',  " if len(agreed) else ""
+        left = f"except for those of '{agreed.iloc[0]}', " if len(agreed) else ""
         raise FewscanError(
             f"{dataset.folder}: {left}all labeled images have copies with another label: see audit.html, and import again with "
             "the right labels"

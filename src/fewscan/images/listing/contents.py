@@ -47,7 +47,7 @@ def look_into(
     unlabeled = {source.name for source in sources if not source.labeled}
     looking = in_order(partial(_contents, reading=reading), [scan.path for scan in to_open], workers=workers)
     found: dict[ScanFile, list[ScanFile]] = {}
-    counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "look into", total=len(to_open))
+    counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "looking into files", total=len(to_open))
     with silenced(), closing(looking) as looked_into:
         for scan, contents in zip(counted, looked_into, strict=True):
             if isinstance(contents, UnreadableImage):
