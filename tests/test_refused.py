@@ -114,6 +114,35 @@ def test_a_picture_is_replaced_only_where_that_is_asked_for(
             fewscan.explain(run, tmp_path / "none.png", out=tmp_path / "picture.png", overwrite=overwrite)
 
 
+def test_a_file_is_called_as_what_it_is(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    run = untrained_run(split_dataset)
+    for write, suffix, other in (
+        (lambda out: fewscan.explain(run, tmp_path / "none.png", out=out), r"\.png", "map.jpg"),
+        (lambda out: fewscan.report(run, out=out), r"\.html", "report.pdf"),
+        (lambda out: fewscan.map_scans(run, out=out), r"\.html", "map.png"),
+        (lambda out: fewscan.export_labels(split_dataset.folder, out), r"\.csv", "labels.xlsx"),
+        (lambda out: fewscan.label(run, split_dataset.folder, out=out), r"\.csv.*\.parquet", "labels.xlsx"),
+    ):
+        with pytest.raises(FewscanError, match=suffix):
+            write(tmp_path / other)
+        assert not (tmp_path / other).exists()
+
+
+def test_a_table_to_check_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match="folder"):
+        fewscan.check(tmp_path)
+
+
+def test_features_of_a_run_are_refused_with_its_dataset(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    run = untrained_run(split_dataset)
+    with pytest.raises(FewscanError, match=str(split_dataset.folder)):
+        fewscan.embed(run.folder, encoder=run.folder, out=tmp_path / "f.parquet")
+
+
 def test_a_process_that_takes_part_in_a_training_follows_the_first_one_and_says_nothing(
     split_dataset: Snapshot,
     untrained_run: Callable[[Snapshot], Run],

@@ -189,6 +189,12 @@ def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --
             require_writable(folder / path.name)
 
 
+def require_suffix(path: Path, *suffixes: str) -> None:
+    """Raise FewscanError where the name of a file that a verb is to write ends otherwise than in one of `suffixes`: `.csv`."""
+    if path.suffix.lower() not in suffixes:
+        raise FewscanError(f"--out writes a file whose name ends in {' or '.join(suffixes)}, not {path}")
+
+
 def require_writable(path: Path) -> None:
     """Raise FewscanError where no `path` can be made in its folder."""
     with writing(path.parent):

@@ -94,4 +94,6 @@ def require_split(folder: Path, name: str, names: Sequence[str]) -> None:
     """Raise FewscanError where `name` is none of the `names` of a dataset's splits."""
     if name not in names:
         there = f"its splits: {', '.join(names)}" if names else "it has no split yet"
-        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw one with '{command_line('split', folder)}'")
+        raise FewscanError(
+            f"{folder} has no split '{name}' ({there}): draw one with '{command_line('split', folder, '--name', name)}'"
+        )

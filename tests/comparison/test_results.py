@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fewscan.cli.comparing import next_words
 from fewscan.comparison.commands import commands
 from fewscan.comparison.plan import Comparison, Plan, RankedBy
 from fewscan.comparison.planning import make_plan
@@ -224,3 +225,11 @@ def test_methods_without_a_seed_in_common_are_not_held_against_each_other(result
 def test_the_next_method_is_lower_level_or_not_lower_where_both_have_seeds(results: Results) -> None:
     pair = results.pairs[0]
     assert len({_below(replace(pair, difference=difference)) for difference in (1.5, 0.0, -1.5)}) == 3
+
+
+def test_what_comes_next_is_about_a_run_whose_test_set_holds_no_copies_of_what_it_learned(
+    make_dataset: Callable[..., Snapshot],
+) -> None:
+    right = {("study", "supervised"): (40,), ("leakfree", "supervised"): (20,), ("leakfree", "joint"): (30,)}
+    found = made_up(make_dataset, right, protocols=("study", "leakfree"))
+    assert "leakfree/joint-seed0" in str(next_words(found.rows, "accuracy", "")[1])

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import playwright.sync_api as playwright
 
 PHONE = {"width": 390, "height": 844}
-LAST_SEEN = """() => [...document.querySelectorAll(".explained td:last-child")].map((cell) => cell.getBoundingClientRect())
+LAST_SEEN = """() => [...document.querySelectorAll(".explained :is(td:last-child, .below)")]
+  .map((cell) => cell.getBoundingClientRect())
   .every(({ left, right, width }) => left >= 0 && right <= window.innerWidth && width > window.innerWidth / 2)"""
 BELOW_ONE_ANOTHER = """() => [...document.querySelectorAll(".plots > *")].map((plot) => plot.getBoundingClientRect())
   .every(({ left, right }) => left >= 0 && right <= window.innerWidth && right - left > 0.8 * window.innerWidth)"""

@@ -229,6 +229,8 @@ def test_tiny_scans_do_not_stop_it(corruption: Corruption, shape: tuple[int, ...
 def test_corruptions_are_chosen_by_name_in_their_order() -> None:
     assert [each.name for each in chosen(["padding", "clahe"])] == ["clahe", "padding"]
     assert len(chosen([])) == len(CORRUPTIONS)
+    with pytest.raises(FewscanError, match=r"'paddling'.*'padding'"):
+        chosen(["paddling"])
     with pytest.raises(FewscanError, match=r"'fog'.*clahe"):
         chosen(["clahe", "fog"])
 

@@ -40,7 +40,8 @@ def check(
 
     path = Path(table)
     if not path.is_file():
-        raise FewscanError(f"there is no table {path}: name one that 'fewscan label' wrote")
+        why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"
+        raise FewscanError(f"{why}: give a table that 'fewscan label' wrote")
     given = answers_beside(path) if answers is None else Path(answers)
     written = None if out is None else Path(out)
     if written is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
-from fewscan.atomic import refuse_replacing, require_place
+from fewscan.atomic import refuse_replacing, require_place, require_suffix
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def suggest(
         raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
     table = None if out is None else Path(out)
     if table is not None:
-        if table.suffix.lower() != ".csv":
-            raise FewscanError(f"--out is a table whose name ends in .csv, not {table}")
+        require_suffix(table, ".csv")
         require_place(table, overwrite=overwrite)
     opened = opened_place(place, data)
     if table is not None:

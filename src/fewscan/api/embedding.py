@@ -42,7 +42,8 @@ def embed(
     if out is not None:
         require_table(Path(out))
     asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
-    if isinstance(place, Dataset) or kind_of(Path(place)) == "dataset":
+    # A run is refused as no dataset, which says of which dataset it is.
+    if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
         if size_px is not None or color:
             raise FewscanError("the images of a dataset have their size and colors: leave out --size and --color")
         found = embed_dataset(opened_dataset(place), asked, devices=devices)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
-from fewscan.atomic import refuse_replacing, require_place
-from fewscan.errors import FewscanError
+from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +30,7 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
     from fewscan.atomic import replaced_file
     from fewscan.spreadsheet import write_csv
 
+    require_suffix(Path(out), ".csv")
     require_place(Path(out), overwrite=overwrite)
     opened = opened_dataset(dataset)
     refuse_replacing(Path(out), *read_of(opened))
@@ -87,8 +87,7 @@ def label_suspects(
 
     table = None if out is None else Path(out)
     if table is not None:
-        if table.suffix.lower() != ".csv":
-            raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
+        require_suffix(table, ".csv")
         require_ready(run, ("run",), data)
         require_place(table, page_beside(table), overwrite=overwrite)  # before hours of training
     opened = opened_classifier(run, data)

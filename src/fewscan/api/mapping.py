@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
-from fewscan.atomic import refuse_replacing, require_place
-from fewscan.errors import FewscanError
+from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -41,8 +40,7 @@ def map_scans(
     page = None if out is None else Path(out)
     written = () if page is None else (page, table_beside(page))
     if page is not None:
-        if page.suffix.lower() != ".html":
-            raise FewscanError(f"--out is a page whose name ends in .html, not {page}: the table lies beside it")
+        require_suffix(page, ".html")
         require_place(*written, overwrite=overwrite)
     opened = opened_place(place, data)
     read = read_of(opened, data) if written else []

@@ -120,9 +120,10 @@ def explain(
     is asked about. With `names` the nearest scans carry the names of their files, which may hold names of patients; else their
     rows. With `overwrite` a picture that stands there is replaced.
     """
-    from fewscan.atomic import refuse_replacing, require_place
+    from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
     require_ready(run, ("run",), data)
+    require_suffix(Path(out), ".png")
     require_place(Path(out), overwrite=overwrite)
     # Only now, since it takes seconds.
     from fewscan.explaining.evidence import explain_scan
@@ -165,7 +166,7 @@ def report(
     With `names` labeled and test scans carry the names of their files, which may hold names of patients; else their rows.
     With `overwrite` a page that stands there is replaced.
     """
-    from fewscan.atomic import refuse_replacing, require_place
+    from fewscan.atomic import refuse_replacing, require_place, require_suffix
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
     from fewscan.evaluation.today import as_evaluated
     from fewscan.reporting.features_page import write_features_report
@@ -173,6 +174,7 @@ def report(
 
     opened = opened_run(run, data)
     page = opened.folder / REPORT_FILE if out is None else Path(out)
+    require_suffix(page, ".html")
     require_place(page, overwrite=overwrite)
     if out is not None:
         refuse_replacing(page, *read_of(opened, data))

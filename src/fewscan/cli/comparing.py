@@ -143,10 +143,13 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
 def next_words(rows: Sequence["Row"], score: str, training: str) -> Words:
     """Return the words of the command that comes next: a report of the first run of the row with the highest `score`.
 
-    Where none is finished it is `training`.
+    A row of a protocol that may leak is taken only where there is no other: its scores are higher for that alone. Where none
+    is finished it is `training`.
     """
+    from fewscan.datasets.protocols import keeps_groups
+
     finished = [row for row in rows if row.runs]
-    best = max(finished, key=lambda row: row.cell(score).mean or 0.0, default=None)
+    best = max(finished, key=lambda row: (keeps_groups(row.protocol), row.cell(score).mean or 0.0), default=None)
     return list(shlex.split(training)[1:]) if best is None else report_words(best.runs[0].run)
 
 

@@ -57,7 +57,7 @@ def embed(
     as_json: AsJson = False,
 ) -> None:
     """Compute features and say how many, how fast and where they are."""
-    of_dataset = kind_of(place) == "dataset"
+    of_dataset = kind_of(place) in ("dataset", "run")
     if out is None and not of_dataset:
         raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
     require_weights(weights, encoder)
@@ -82,6 +82,10 @@ def embed(
         lines.append(f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second")
     elif found.usable:
         lines.append("all of them were kept already")
+    if found.encoder.weights is None:
+        lines.append(
+            "warning: these weights are random, so the features say little: 'fewscan encoders' names some that have learned"
+        )
     if summary["unreadable"]:
         lines.append(f"set aside: {summary['unreadable']:,}")
     lines += [f"  note: {note} ({counted(number, 'scan')})" for note, number in found.noted.items()]

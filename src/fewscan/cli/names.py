@@ -77,6 +77,7 @@ def ways_known(text: str | None) -> str | None:
 def encoder_known(text: str | None) -> str | None:
     """Refuse what is to be an encoder and is neither the name of one nor a run or file that is there."""
     if text is not None and not Path(text).exists():
+        _refuse_path(text)
         _require_encoder(text)
     return text
 
@@ -100,8 +101,7 @@ def require_weights(weights: object, encoder: object = None) -> None:
     """
     if not isinstance(weights, str) or Path(weights).exists():
         return
-    if "/" in weights:
-        raise FewscanError(f"there is no folder or file {weights}: check the path")
+    _refuse_path(weights)
     name = str(encoder).partition(":")[0]
     if encoder is not None and name not in WEIGHTS:
         return
@@ -110,6 +110,12 @@ def require_weights(weights: object, encoder: object = None) -> None:
         return
     others = f"{'encoders know' if encoder is None else f'{encoder} knows'} {listed(known)}, or " if known else ""
     raise FewscanError(f"there are no weights '{weights}': {others}name a finished run's folder or a file of weights")
+
+
+def _refuse_path(text: str) -> None:
+    """Raise FewscanError where what is not there is no name, but a path."""
+    if "/" in text:
+        raise FewscanError(f"there is no folder or file {text}: check the path")
 
 
 def _require_encoder(name: str) -> None:

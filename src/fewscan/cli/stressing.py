@@ -81,6 +81,7 @@ def stress(
         f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength, "
         f"ECE {LESS_CHANCE}:",
         *_table(result),
+        "  unlike: called out of distribution; as a whole: would 'fewscan label' notice that so many scans look otherwise",
         *(f"  {found}" for found in findings(result, opened_run.settings.trained_views, opened_run.record.spec)),
         *(f"  {what}" for what in result.since_training.sentences()),
         f"all strengths: {run / 'stress.csv'}, {run / 'stress.png'}",

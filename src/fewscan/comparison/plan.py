@@ -208,13 +208,12 @@ class Comparison:
 
     def refuse_another(self, plan: Plan) -> None:
         """Raise FewscanError where `plan` has another dataset, split, recipe or other settings than stand here."""
-        for name in ("dataset_fingerprint", "split", "recipe", "changes"):
+        called = {"dataset_fingerprint": "dataset", "split": "split", "recipe": "recipe", "changes": "settings"}
+        for name, words in called.items():
             old, new = getattr(self.plan, name), getattr(plan, name)
             if old != new:
-                raise FewscanError(
-                    f"{self.folder} holds a comparison with another {name.removesuffix('_fingerprint')} "
-                    f"({_brief(old)}, not {_brief(new)}): choose another --out"
-                )
+                apart = f"{words}: {_apart(old, new)}"
+                raise FewscanError(f"{self.folder} holds another comparison ({apart}): choose another --out")
 
     def dataset(self, protocol: Protocol) -> Snapshot:
         """Return the dataset as it was when the comparison began, under the split of `protocol`."""
@@ -289,6 +288,13 @@ class Comparison:
         return self.plan.settings(trial, **size, first=first)
 
 
-def _brief(value: Any) -> str:
+def _apart(old: Any, new: Any) -> str:
+    """Return where two values of a plan differ: of groups only the settings that do."""
+    words = _words(old), _words(new)
+    only = (", ".join(each for each in of if each not in other) for of, other in (words, words[::-1]))
+    return ", not ".join(each or "none" for each in only)
+
+
+def _words(value: Any) -> list[str]:
     group = value.model_dump() if isinstance(value, Settings) else value
-    return (", ".join(spelled_out(group)) or "none") if isinstance(group, dict) else str(value)[:12]
+    return spelled_out(group) if isinstance(group, dict) else [str(value)[:12]]

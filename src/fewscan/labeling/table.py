@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import remove_folder, replaced_file, write_text
+from fewscan.atomic import remove_folder, replaced_file, require_suffix, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, parquet_table
@@ -93,7 +93,7 @@ class LabelTable:
         """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
         counts: Counter[tuple[str | None, ...]] = Counter()
         with replaced_file(self.out) as temporary:
-            write = _write_csv if self.out.suffix == ".csv" else _write_parquet
+            write = _write_csv if self.out.suffix.lower() == ".csv" else _write_parquet
             write(temporary, self._counted(count, counts), self.schema)
         remove_folder(self.folder)
         return counts
@@ -110,14 +110,13 @@ class LabelTable:
 
 def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
-    if out.suffix not in SUFFIXES:
-        raise FewscanError(f"--out {out} is no table: let its name end in {' or '.join(SUFFIXES)}")
+    require_suffix(out, *SUFFIXES)
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
     try:
-        return parquet_frame(path) if path.suffix == ".parquet" else _read_csv(path)
+        return parquet_frame(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     except (OSError, ValueError, pa.ArrowException):
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
 
@@ -126,7 +125,7 @@ def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write a table that `read_table` has read, and that was changed since, CSV or Parquet by its name."""
     whole = pa.Table.from_pandas(table, preserve_index=False)
     with replaced_file(out, parents=True) as temporary:
-        write = _write_csv if out.suffix == ".csv" else _write_parquet
+        write = _write_csv if out.suffix.lower() == ".csv" else _write_parquet
         write(temporary, iter([whole]), whole.schema)
 
 

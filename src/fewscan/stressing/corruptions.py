@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.stressing import acquisition, brightness, frame
 from fewscan.stressing.corruption import Corruption
@@ -148,5 +149,5 @@ def chosen(names: Sequence[str]) -> tuple[Corruption, ...]:
     """
     unknown = [name for name in names if name not in CORRUPTIONS]
     if unknown:
-        raise FewscanError(f"no corruption is called '{unknown[0]}'; there are {', '.join(CORRUPTIONS)}")
+        raise FewscanError(f"unknown corruption '{unknown[0]}': {nearest(unknown[0], CORRUPTIONS)}")
     return tuple(corruption for corruption in _ALL if not names or corruption.name in names)

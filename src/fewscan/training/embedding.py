@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fewscan.atomic import replaced_file, require_place
+from fewscan.atomic import replaced_file, require_place, require_suffix
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import UnreadableImage
@@ -112,8 +112,7 @@ def usual_encoder() -> EncoderSettings:
 
 def require_table(out: Path) -> None:
     """Raise FewscanError where `out` stands there already or cannot, or its name does not say that it is Parquet."""
-    if out.suffix != SUFFIX:
-        raise FewscanError(f"--out {out}: features are written as Parquet alone, let its name end in {SUFFIX}")
+    require_suffix(out, SUFFIX)
     require_place(out, instead="remove it first")
 
 

@@ -13,7 +13,7 @@ from fewscan.reporting.rendering import render
 from fewscan.studies.bitlis import outcome, sentences
 from fewscan.studies.bitlis.commands import commands
 from fewscan.studies.bitlis.figures import pictures, write_figures
-from fewscan.studies.bitlis.published import NAMES, NUMBER_TITLES, TABLE1, TABLE2
+from fewscan.studies.bitlis.published import NAMES, NUMBER_TITLES, STUDY, TABLE1, TABLE2
 from fewscan.studies.bitlis.tables import OTHER_SCORES, write_tables
 
 PAGE_FILE = "study.html"
@@ -48,6 +48,7 @@ def study_page(results: Results, figures: Sequence[Picture], table_files: Sequen
         table_files=[*table_files, "pairs.csv"],
         comparison_page=COMPARISON_PAGE,
         study=outcome,
+        published=STUDY,
         stands_in=outcome.stands_in(results),
         table1=TABLE1,
         table2=TABLE2,

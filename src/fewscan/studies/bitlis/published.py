@@ -1,9 +1,11 @@
 """The study's own figures, to stand beside ours, and what it calls things.
 
-Source: doi 10.17798/bitlisfen.1558069, tables 1 and 2; percent, of one run each. The study has no row for `supervised`.
+Source: STUDY, tables 1 and 2; percent, of one run each. The study has no row for `supervised`.
 """
 
 from fewscan.datasets.descriptions import Protocol
+
+STUDY = "“A SimCLR-based model for unlabeled brain-tumor images”, doi 10.17798/bitlisfen.1558069"
 
 NUMBERS = ("c_acc", "p_acc", "r_acc", "val_p_acc")
 
