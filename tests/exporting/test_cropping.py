@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fewscan.exporting import cropping
-from fewscan.exporting.cropping import foreground_boxes, undone
-from fewscan.exporting.resampling import resampled
+from fewscan.exporting.cropping import foreground_boxes, to_grid, undone
+from fewscan.exporting.resampling import Resampling
 from fewscan.images.crop import foreground_box, shown
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fit, read_image
@@ -48,8 +48,8 @@ def drawings(channels: int) -> Iterator[np.ndarray]:
 
 def by_torch(image: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     batch = torch.from_numpy(np.atleast_3d(image).transpose(2, 0, 1)[np.newaxis].copy())
-    boxes = foreground_boxes(batch)
-    return tuple(int(edge) for edge in boxes), resampled(batch, 32, "pad", boxes)[0].numpy()
+    boxes = foreground_boxes(batch, to_grid(batch))
+    return tuple(int(edge) for edge in boxes), Resampling.of(batch, 32, "pad", boxes)(batch)[0].numpy()
 
 
 def assert_equal(image: np.ndarray) -> bool:
@@ -74,12 +74,13 @@ def test_the_same_scans_are_negatives(tmp_path: Path) -> None:
     for drawn in drawings(1):
         for image in (drawn, 255 - drawn, 100 + drawn // 4, 155 - drawn // 4):
             wanted = shown(image, ImageSpec(negatives="undo"))
-            np.testing.assert_array_equal(undone(torch.from_numpy(image)[None, None])[0, 0].numpy(), wanted.whole)
+            batch = torch.from_numpy(image)[None, None]
+            np.testing.assert_array_equal(undone(batch, to_grid(batch))[0, 0].numpy(), wanted.whole)
             told.append(wanted.negative)
     assert 20 < sum(told) < len(told) - 20
     scan = cv2.circle(np.zeros((90, 70), np.uint8), (40, 35), 25, (150.0,), -1)
     both = torch.from_numpy(np.stack([scan, 255 - scan]))[:, None]
-    assert (undone(both) == both[0]).all()
+    assert (undone(both, to_grid(both)) == both[0]).all()
 
 
 def test_a_way_that_winds_through_the_whole_grid_is_followed_to_its_end() -> None:
@@ -95,7 +96,8 @@ def test_each_image_of_a_batch_has_its_own_box() -> None:
     images = np.zeros((3, 90, 70), np.uint8)
     images[0, 20:70, 10:60] = 150
     images[1, 5:60, 20:65] = 90
-    boxes = foreground_boxes(torch.from_numpy(images)[:, None])
+    batch = torch.from_numpy(images)[:, None]
+    boxes = foreground_boxes(batch, to_grid(batch))
     for number, image in enumerate(images[:2]):
         assert tuple(int(edge[number]) for edge in boxes) == foreground_box(image)
     assert tuple(int(edge[2]) for edge in boxes) == (0, 0, 70, 90)

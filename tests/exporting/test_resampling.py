@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewscan.exporting.resampling import resampled
+from fewscan.exporting.resampling import Resampling
 from fewscan.images.options import Resize
 from fewscan.images.readers import fit, read_image
 
@@ -20,7 +20,7 @@ def noise(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
 
 def by_torch(image: np.ndarray, size_px: int, resize: Resize) -> np.ndarray:
     batch = torch.from_numpy(np.atleast_3d(image).transpose(2, 0, 1)[np.newaxis].copy())
-    return resampled(batch, size_px, resize)[0].numpy()
+    return Resampling.of(batch, size_px, resize)(batch)[0].numpy()
 
 
 @pytest.mark.slow
@@ -63,9 +63,9 @@ def test_a_blank_image_stays_what_it_is(level: int) -> None:
 
 def test_a_batch_is_its_images_one_by_one() -> None:
     images = np.stack([noise(90, 50, 3, seed).transpose(2, 0, 1) for seed in range(4)])
-    together = resampled(torch.from_numpy(images), 24, "pad")
-    alone = [resampled(torch.from_numpy(image[np.newaxis]), 24, "pad")[0] for image in images]
-    assert torch.equal(together, torch.stack(alone))
+    batches = [torch.from_numpy(batch) for batch in (images, *images[:, np.newaxis])]
+    together, *alone = (Resampling.of(batch, 24, "pad")(batch) for batch in batches)
+    assert torch.equal(together, torch.cat(alone))
 
 
 @pytest.mark.parametrize("resize", ["stretch", "pad"])

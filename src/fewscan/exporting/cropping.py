@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._higher_order_ops.while_loop import while_loop
 from torch.nn.functional import max_pool2d, pad
 
-from fewscan.exporting.resampling import Boxes, resampled
+from fewscan.exporting.resampling import Boxes, Resampling
 from fewscan.images import negatives
 from fewscan.images.crop import (
     BRIGHT_SHARE,
@@ -25,17 +26,23 @@ from fewscan.images.grid import GRID_PX, WHITE_EDGE, WHITE_FRAME
 _LUMINANCE = (19595, 38470, 7471)
 
 
-def foreground_boxes(images: Tensor) -> Boxes:
+def to_grid(images: Tensor) -> Resampling:
+    """Return how images (N, C, H, W) become the small grid in which a negative and a box are looked for."""
+    return Resampling.of(images, GRID_PX, "stretch")
+
+
+def foreground_boxes(images: Tensor, grid: Resampling) -> Boxes:
     """Return the boxes that `crop.foreground_box` finds in (N, C, H, W) uint8; the whole image where it finds none.
 
+    grid: what `to_grid` says of images of their size.
     Each step has the name and the whole numbers of the one there; ways through the grid are followed until nothing changes.
     H and W may be unknown while a graph is being made.
     """
-    gray = _small_grid(images)
+    gray = grid(_luminance(images)).long()
     filled = _filled(_in_levels(_on_black(gray)))
     threshold, parted = _parting(filled)
     foreground = filled > threshold
-    empty = _edge_share(~foreground, torch.ones_like(foreground))[:, 0, 0, 0] >= EMPTY_EDGE
+    empty = _share_of(~foreground, _edge())[:, 0, 0, 0] >= EMPTY_EDGE
     cells = _solid_box(foreground)
     # Where nothing is solid, it ends before it begins.
     kept = parted & empty & ((cells.right - cells.left).clamp(min=0) * (cells.bottom - cells.top) >= SMALLEST * GRID_PX**2)
@@ -48,18 +55,14 @@ def foreground_boxes(images: Tensor) -> Boxes:
     )
 
 
-def undone(images: Tensor) -> Tensor:
-    """Return (N, C, H, W) uint8 with those inverted that `negatives.is_negative` holds for."""
-    gray = _small_grid(images)
+def undone(images: Tensor, grid: Resampling) -> Tensor:
+    """Return (N, C, H, W) uint8 with those inverted that `negatives.is_negative` holds for; grid: as for the boxes."""
+    gray = grid(_luminance(images)).long()
     darkest, brightest = (end(dim=(2, 3), keepdim=True).double() for end in (gray.amin, gray.amax))
     light = gray - darkest >= negatives.LIGHT * (brightest - darkest)
-    mostly_light = _edge_share(light, torch.ones_like(light)) >= negatives.LIGHT_EDGE
+    mostly_light = _share_of(light, _edge()) >= negatives.LIGHT_EDGE
     negative = (darkest < brightest) & mostly_light & ~_unframed(gray, negatives.WHITE_INSIDE)[1]
     return torch.where(negative, 255 - images, images)
-
-
-def _small_grid(images: Tensor) -> Tensor:
-    return resampled(_luminance(images), GRID_PX, "stretch").long()
 
 
 def _luminance(images: Tensor) -> Tensor:
@@ -74,13 +77,15 @@ def _unframed(gray: Tensor, white_inside: float) -> tuple[Tensor, Tensor]:
     white = gray >= WHITE_FRAME * gray.amax(dim=(2, 3), keepdim=True).double()
     dark = ~white
     inside = _between(dark.any(dim=3))[..., :, None] & _between(dark.any(dim=2))[..., None, :]
-    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (_edge_share(white, inside) < white_inside)
-    return torch.where(inside, gray, 0), framed & (_edge_share(white, torch.ones_like(white)) >= WHITE_EDGE)
+    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (
+        _share_of(white, inside & ~_eroded(inside, 1)) < white_inside
+    )
+    return torch.where(inside, gray, 0), framed & (_share_of(white, _edge()) >= WHITE_EDGE)
 
 
 def _on_black(gray: Tensor) -> Tensor:
     page = gray >= WHITE_PAGE * gray.amax(dim=(2, 3), keepdim=True).double()
-    negative = torch.where(_edge_share(page, torch.ones_like(page)) >= WHITE_EDGE, 255 - gray, gray)
+    negative = torch.where(_share_of(page, _edge()) >= WHITE_EDGE, 255 - gray, gray)
     inside, framed = _unframed(gray, WHITE_INSIDE)
     return torch.where(framed, inside, negative)
 
@@ -91,11 +96,17 @@ def _between(marked: Tensor) -> Tensor:
     return (count > marked.long()) & (count < count[..., -1:])
 
 
-def _edge_share(marked: Tensor, inside: Tensor) -> Tensor:
-    """Return (N, 1, 1, 1) float64: of the outermost cells of a rectangle the share that is marked."""
-    outermost = inside & ~_eroded(inside, 1)
-    count = outermost.double().sum(dim=(2, 3), keepdim=True)
-    return (marked & outermost).double().sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
+def _edge() -> Tensor:
+    """Return (G, G) whether a cell is one of the outermost of the grid; a constant of the graph."""
+    edge = np.ones((GRID_PX, GRID_PX), np.bool_)
+    edge[1:-1, 1:-1] = False
+    return torch.from_numpy(edge)
+
+
+def _share_of(marked: Tensor, cells: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1) float64: of some cells the share that is marked."""
+    count = cells.double().sum(dim=(-2, -1), keepdim=True)
+    return (marked & cells).double().sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
 
 
 def _in_levels(gray: Tensor) -> Tensor:
@@ -106,15 +117,15 @@ def _in_levels(gray: Tensor) -> Tensor:
 
 
 def _filled(levels: Tensor) -> Tensor:
-    # From the highest level down, to the least that a cell beside allows.
-    walls = pad(levels.float(), (1, 1, 1, 1))
+    # From the highest level down, to the least that a cell beside allows; below zero, since pools look for the largest.
+    walls = pad(-levels.float(), (1, 1, 1, 1))
 
     def lower(filled: Tensor) -> Tensor:
-        beside = torch.minimum(-max_pool2d(-filled, (3, 1), 1, (1, 0)), -max_pool2d(-filled, (1, 3), 1, (0, 1)))
-        return torch.maximum(beside, walls)
+        beside = torch.maximum(max_pool2d(filled, (3, 1), 1, (1, 0)), max_pool2d(filled, (1, 3), 1, (0, 1)))
+        return torch.minimum(beside, walls)
 
-    highest = pad(torch.full_like(levels, LEVELS).float(), (1, 1, 1, 1))
-    return _repeated(lower, highest)[..., 1:-1, 1:-1].long()
+    highest = pad(torch.full_like(levels, -LEVELS).float(), (1, 1, 1, 1))
+    return -_repeated(lower, highest)[..., 1:-1, 1:-1].long()
 
 
 def _parting(filled: Tensor) -> tuple[Tensor, Tensor]:

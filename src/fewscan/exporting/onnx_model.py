@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
-from fewscan.exporting.cropping import foreground_boxes, undone
+from fewscan.exporting.cropping import foreground_boxes, to_grid, undone
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
-from fewscan.exporting.resampling import resampled
+from fewscan.exporting.resampling import Resampling
 from fewscan.images.options import ImageSpec
 from fewscan.learning.views import plain
-from fewscan.models.graphs import graph_of, require_onnx
+from fewscan.models.graphs import graph_of, require_onnx, runtime_session
 from fewscan.models.network import Network
 
 ONNX_FILE = "model.onnx"
@@ -39,10 +39,12 @@ class WholePipeline(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities (N, K), features (N, D) and typicality (N,) of images (N, C, H, W) uint8."""
+        if self.negatives == "undo" or self.crop == "foreground":
+            grid = to_grid(images)
         if self.negatives == "undo":
-            images = undone(images)
-        boxes = foreground_boxes(images) if self.crop == "foreground" else None
-        fitted = resampled(images, self.image_size_px, self.resize, boxes)
+            images = undone(images, grid)
+        boxes = foreground_boxes(images, grid) if self.crop == "foreground" else None
+        fitted = Resampling.of(images, self.image_size_px, self.resize, boxes)(images)
         outputs = self.network(plain(fitted))
         return (outputs.logits / self.temperature).softmax(dim=1), outputs.h, self.typicality(fitted)
 
@@ -51,8 +53,7 @@ class OnnxModel:
     """An ONNX file in ONNX Runtime, on the CPU."""
 
     def __init__(self, path: Path) -> None:
-        runtime = require_onnx().onnxruntime
-        self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self._session = runtime_session(path, torch.get_num_threads())
 
     def answers(self, images: Images) -> Answers:
         """Return what it says of N images of one size, as `readers.read_image` reads them."""

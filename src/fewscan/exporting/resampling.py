@@ -1,6 +1,6 @@
 """Pillow's antialiased resizing in torch, equal to it to the gray level, so that a graph can do what `readers.fit` does."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import PIL
 import torch
@@ -23,35 +23,49 @@ class Boxes(NamedTuple):
     bottom: Tensor
 
 
-def resampled(images: Tensor, size_px: int, resize: Resize, boxes: Boxes | None = None) -> Tensor:
-    """Return images (N, C, H, W) uint8, or a box of each, as (N, C, size_px, size_px) uint8: what `readers.fit` makes of them.
+class Resampling(NamedTuple):
+    """How images of one size become `size_px` pixels high and wide: each pass a product with a matrix of whole numbers.
 
-    H and W may be unknown while a graph is being made: nothing here depends on their values but by computing with them.
-    Each pass is a product with a matrix of whole numbers, which float64 holds without rounding, and ends in whole gray levels
-    as Pillow's does. Source: Pillow's documentation, "Filters", BILINEAR.
+    float64 holds these without rounding, and a pass ends in whole gray levels as Pillow's does. Source: Pillow's documentation,
+    "Filters", BILINEAR.
     """
-    # As tensors of one value for all images, or of one for each, with axes for channels, rows and columns behind.
-    if boxes is None:
-        top, left = (torch.zeros((), dtype=torch.float64) for _ in range(2))
-        height, width = (_length(images.shape[axis]) for axis in (-2, -1))
-    else:
-        left, top, right, bottom = (edge.double()[:, None, None, None] for edge in boxes)
-        height, width = bottom - top, right - left
-    # As a tensor, since torch divides a number by a tensor in two roundings; half a pixel would then go the other way.
-    size = torch.tensor(float(size_px), dtype=torch.float64)
-    if resize == "stretch":
-        fitted_height = fitted_width = size
-    else:
-        scale = size / torch.maximum(height, width)
-        fitted_height, fitted_width = ((side * scale).round().clamp(min=1) for side in (height, width))
-    rows = _weights(images.shape[-2], top, height, fitted_height, size_px)
-    columns = _weights(images.shape[-1], left, width, fitted_width, size_px).transpose(-1, -2)
-    gray = images.double()
-    resized = _whole(rows @ _whole(gray @ columns))
-    if _CHOOSES_ORDER:
-        vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0)
-        resized = torch.where(vertically_first, _whole(_whole(rows @ gray) @ columns), resized)
-    return resized.to(torch.uint8)
+
+    rows: Tensor  # (..., size_px, H) float64
+    columns: Tensor  # (..., W, size_px) float64
+    vertically_first: Tensor | None  # (...) whether rows come first; None where they never do
+
+    @classmethod
+    def of(cls, images: Tensor, size_px: int, resize: Resize, boxes: Boxes | None = None) -> Self:
+        """Return what `readers.fit` does to images (N, C, H, W), or to a box of each; nothing of them counts but their size.
+
+        H and W may be unknown while a graph is being made: nothing here depends on their values but by computing with them.
+        """
+        # As tensors of one value for all images, or of one for each, with axes for channels, rows and columns behind.
+        if boxes is None:
+            top, left = (torch.zeros((), dtype=torch.float64) for _ in range(2))
+            height, width = (_length(images.shape[axis]) for axis in (-2, -1))
+        else:
+            left, top, right, bottom = (edge.double()[:, None, None, None] for edge in boxes)
+            height, width = bottom - top, right - left
+        # As a tensor, since torch divides a number by a tensor in two roundings; half a pixel would then go the other way.
+        size = torch.tensor(float(size_px), dtype=torch.float64)
+        if resize == "stretch":
+            fitted_height = fitted_width = size
+        else:
+            scale = size / torch.maximum(height, width)
+            fitted_height, fitted_width = ((side * scale).round().clamp(min=1) for side in (height, width))
+        rows = _weights(images.shape[-2], top, height, fitted_height, size_px)
+        columns = _weights(images.shape[-1], left, width, fitted_width, size_px).transpose(-1, -2)
+        vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0) if _CHOOSES_ORDER else None
+        return cls(rows, columns, vertically_first)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return images (N, C, H, W) uint8 as (N, C, size_px, size_px) uint8."""
+        gray = images.double()
+        resized = _whole(self.rows @ _whole(gray @ self.columns))
+        if self.vertically_first is not None:
+            resized = torch.where(self.vertically_first, _whole(_whole(self.rows @ gray) @ self.columns), resized)
+        return resized.to(torch.uint8)
 
 
 def _weights(side_px: int, first: Tensor, length: Tensor, fitted: Tensor, size_px: int) -> Tensor:

@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -35,6 +36,14 @@ def require_onnx() -> _Onnx:
     except ImportError as error:
         raise FewscanError(f"writing ONNX needs more packages ({error}): pip install 'fewscan[onnx]'") from None
     return _Onnx(onnx, onnxruntime)
+
+
+def runtime_session(graph: Path | bytes, threads: int) -> Any:
+    """Return an onnxruntime.InferenceSession of a graph, a file or its content, on so many threads of the CPU."""
+    runtime = require_onnx().onnxruntime
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def graph_of(

@@ -9,7 +9,7 @@ from torch import Tensor
 from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import Encoder
 from fewscan.models.folding import folded
-from fewscan.models.graphs import graph_of, onnx_is_there, require_onnx
+from fewscan.models.graphs import graph_of, onnx_is_there, runtime_session
 from fewscan.progress import say
 
 # Images (B, C, S, S) float in [0, 1] -> features (B, D) float32, on the device of the encoder.
@@ -57,11 +57,8 @@ class RuntimePasses:
     """An encoder as a graph in ONNX Runtime, on so many threads; its weights are those of now."""
 
     def __init__(self, encoder: Encoder, spec: ImageSpec, threads: int) -> None:
-        runtime = require_onnx().onnxruntime
         graph = graph_of(folded(encoder), torch.zeros(AT_ONCE, *spec.shape), "images", ["features"])
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = runtime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._session = runtime_session(graph.SerializeToString(), threads)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the features (B, D) of images (B, C, S, S)."""
