@@ -57,8 +57,8 @@ def page(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Callable[...,
 @pytest.mark.slow
 def test_a_page_without_findings_says_so(page: Callable[..., str]) -> None:
     html = page(NOTHING)
-    assert "No copies carry different labels." in html
-    assert "No near copies were found." in html
+    assert "No copies" in html
+    assert "No near-duplicates" in html
     assert "<img" not in html
 
 
@@ -147,7 +147,9 @@ def test_a_turned_copy_is_shown_as_the_first_lies_in_every_section(
 
 def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> None:
     html = page(replace(NOTHING, leaks=(Leak("sources", "a", "b", 1, 1, 1, ((2, 3),)),)))
-    assert "joined through other images" in html
+    (said,) = re.findall(r'<div class="pair">\s*<p>(.*?)</p>', html)
+    assert said
+    assert not {"similarity", "same"} & set(said.split())
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
     for score in evaluation.classes:
         assert f"| {score.name} | 6 | {score.sensitivity.percent} | {score.specificity.percent} |" in card
     text = " ".join(card.split())
-    assert "This run opened the test set 1 time by evaluate; all runs together (1) opened it 1 time:" in text
+    assert "This run opened the test set 1 time by evaluate; all runs together (1) opened it 1 time" in text
     assert "Temperature 1.234, fitted on 16 labeled images in 15 groups outside the test set (by cross-fitting)." in text
     # The score was taken before the run got that temperature.
     assert "| calibration error (ECE), of probabilities with temperature 1, not this model's |" in card

@@ -25,7 +25,7 @@ class Accepted(NamedTuple):
 def reliability_diagram(curves: Mapping[str, Reliability], theme: Theme) -> str:
     """Draw accuracy against stated confidence for each of `curves`, by what they are called, as a PNG data URI."""
     figure, axes = _figure()
-    axes.plot([0, 100], [0, 100], color=INK[theme], linewidth=0.9, linestyle=(0, (4, 3)), label="as they should be")
+    axes.plot([0, 100], [0, 100], color=INK[theme], linewidth=0.9, linestyle=(0, (4, 3)), label="perfect calibration")
     for number, (name, bins) in enumerate(curves.items()):
         known = bins.images > 0
         images = bins.images[known]
@@ -55,7 +55,7 @@ def decision_curve(shares: Scores, errors: Scores, rules: Sequence[Accepted], th
     """
     figure, axes = _figure()
     look = numbered_look(0, theme)
-    axes.plot(100 * shares, 100 * errors, color=look.color, linewidth=1.8, label="error among the surest images")
+    axes.plot(100 * shares, 100 * errors, color=look.color, linewidth=1.8, label="error among the most confident")
     for number, rule in enumerate(rules, start=1):
         look = numbered_look(number, theme)
         axes.axhline(100 * rule.target_error, color=look.color, linewidth=0.8, linestyle=look.style)
@@ -68,7 +68,7 @@ def decision_curve(shares: Scores, errors: Scores, rules: Sequence[Accepted], th
             zorder=3,
             label=f"accepted at an error of at most {rule.target_error:g}",
         )
-    axes.set_xlabel("accepted, the surest first (%)")
+    axes.set_xlabel("accepted, most confident first (%)")
     axes.set_ylabel("wrong among them (%)")
     axes.set_xlim(0, 102)
     axes.set_ylim(bottom=-0.4)

@@ -137,7 +137,7 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
             "number of images",
             "10, 21",
             "19",
-            "as above; the score's interval says how much they can tell",
+            "as above; the score's interval shows how much they can tell",
             "how it was decided",
         ),
     )
@@ -154,7 +154,7 @@ def _labels(run: Run, dataset: Snapshot) -> tuple[Item, ...]:
             "8a, 8b",
             "14, 15, 16, 17",
             f"classes: {', '.join(run.record.classes)}",
-            "what each label means, who gave it, by what, with what training, and with which tool",
+            "what each label means, who gave it, based on what, with what training and which tool",
         ),
         Item("blinding and disagreement of readers", "8c", "18", "", "what readers knew, and how far they agree"),
         Item(
@@ -184,7 +184,7 @@ def _model(run: Run) -> tuple[Item, ...]:
             "12b, 12c",
             "22, 24, 25",
             f"method {settings.method.name}, encoder {settings.encoder.name} from {begun}, {settings.course}; all "
-            "settings stand below",
+            "settings are below",
             "why this method, and which others were tried",
         ),
         Item(
@@ -192,7 +192,7 @@ def _model(run: Run) -> tuple[Item, ...]:
             "12c",
             "26, 27",
             f"{settings.final_weights}; no choice between epochs, no ensemble",
-            "how many runs were made before this one, and what they were chosen by",
+            "how many runs were made before this one, and how they were chosen",
         ),
         Item("software", "12c", "23", versions, ""),
         Item("full specification", "22", "22", "config.yaml and model.safetensors in the run's folder; fewscan export", ""),
@@ -211,7 +211,7 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
         score, flow, classes = "", "not evaluated yet", ""
     else:
         score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
-        flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts stand above"
+        flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts are above"
         classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes"
         if evaluation.on_test_set:
             classes += " with heat maps"
@@ -246,22 +246,22 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
             "12d, 23b",
             "",
             "",
-            "whether scores differ between them, and how it was asked",
+            "whether scores differ between them, and how that was tested",
         ),
-        Item("updating of the model", "12f, 24", "", "none: as it was trained", "whether it was changed afterwards"),
+        Item("updating of the model", "12f, 24", "", "none: used as trained", "whether it was changed afterwards"),
         Item("fairness", "14", "", "", "whether scores differ between groups of people"),
         Item(
             "evaluation on other data",
             "16",
             "32",
-            "none: the images that it is scored on come from the same sources",
+            "none: the scored images come from the same sources",
             "scores on scans of another hospital, taken later",
         ),
         Item(
             "quality of input when used",
             "27a",
             "",
-            "scans unlike those learned from are called out of distribution by fewscan label",
+            "fewscan label calls scans unlike the training scans out of distribution",
             "what happens to them",
         ),
     )
@@ -273,5 +273,5 @@ def _rest() -> tuple[Item, ...]:
         Item("use, skills needed, next steps", "27b, 27c", "39", "", "who must look at what, and what is still to be studied"),
         Item("ethics, involvement of patients", "17, 19", "", "", "approval, consent, and who was involved"),
         Item("funding, interests, protocol, registration", "18a to 18d", "40, 41, 42", "", "all of it"),
-        Item("data and code", "18e, 18f", "41", "fingerprints of data and split stand below", "where data and code can be had"),
+        Item("data and code", "18e, 18f", "41", "fingerprints of data and split are below", "where to find data and code"),
     )

@@ -24,8 +24,8 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "live_features": ("live features", "share of the features that vary from scan to scan; those that do not vary say nothing"),
     "c_acc": ("contrastive accuracy", "how often a scan's two views are each other's most similar in the batch"),
     "r_acc": ("correlation accuracy", "how often a feature correlates most with itself in the other view"),
-    "alignment": ("alignment", "squared distance of two views of a scan, from 0 (the same) to 4"),
-    "uniformity": ("uniformity", "0 where all scans are alike; an even spread over all directions is about -4"),
+    "alignment": ("alignment", "squared distance between two views of a scan, from 0 (the same) to 4"),
+    "uniformity": ("uniformity", "0 if all scans are alike; about -4 if spread evenly over all directions"),
 }
 SHARES = ("live_features", "c_acc", "r_acc")
 
@@ -55,7 +55,7 @@ def _numbers(run: Run) -> list[tuple[str, str, str, str]]:
     if not metrics:
         return []
     first, last = metrics[0], metrics[-1]
-    lines = [("loss", decimals(first["loss"]), decimals(last["loss"]), "what training makes small")]
+    lines = [("loss", decimals(first["loss"]), decimals(last["loss"]), "what training minimizes")]
     for key, (name, what) in NUMBERS.items():
         said = percent if key in SHARES else decimals
         if key in last:

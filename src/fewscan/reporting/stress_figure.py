@@ -49,9 +49,9 @@ def draw_stress(test: StressTest, theme: Theme = "light") -> Figure:
     grids = np.atleast_1d(figure.subplots(1, panels))
     whole = test.unchanged.accuracy.value or 1.0
     kept = (right / whole - LEAST_KEPT) / (1 - LEAST_KEPT)
-    _grid(grids[0], right, kept, f"called right, in percent; unchanged: {100 * whole:.0f}", theme)
+    _grid(grids[0], right, kept, f"accuracy in percent; unchanged: {100 * whole:.0f}", theme)
     if panels == 2:
-        asked = f"wrong among the accepted, in percent; asked for: {100 * test.target_error:g}"
+        asked = f"wrong among the accepted, in percent; target: {100 * test.target_error:g}"
         _grid(grids[1], wrong, 1 - wrong / MOST_WRONG, asked, theme)
     for axes in grids:
         axes.set_yticks(range(len(names)), names)

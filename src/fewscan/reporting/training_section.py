@@ -56,7 +56,7 @@ def _solution(numbers: Mapping[str, Any]) -> dict[str, str]:
         "training accuracy": numbers.get("p_acc"),
         "validation accuracy": numbers.get("validation_accuracy"),
         "cross-validated accuracy, which chose the strength": numbers.get("cross_validated_accuracy"),
-        "cross-validated accuracy of the linear classifier that it began with": numbers.get("probe_cross_validated_accuracy"),
+        "cross-validated accuracy of the linear classifier it began with": numbers.get("probe_cross_validated_accuracy"),
     }
     said = {"loss": decimals(numbers["loss"])} | {name: percent(share) for name, share in shares.items() if share is not None}
     strengths = {"strength (C)": "strength", "strength (C) of the linear classifier that it began with": "probe_strength"}

@@ -68,5 +68,5 @@ def footer(results: Results) -> list[str]:
         f"{results.image_size_px} px",
         f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(str(seed) for seed in plan.seeds)}",
         f"{len(runs)} of {len(plan.trials)} runs finished" if len(runs) < len(plan.trials) else "",
-        "curves: mean, bands and bars: range over seeds" if any(len(row.runs) > 1 for row in results.rows) else "",
+        "curves: mean; bands and bars: range over seeds" if any(len(row.runs) > 1 for row in results.rows) else "",
     ]

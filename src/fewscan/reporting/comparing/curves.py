@@ -93,7 +93,7 @@ def draw_losses(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
     axes.set_ylim(bottom=0)
     ran = [row for row in rows if row.runs]
     if ran and all(len(_common_epochs(row.runs)) == 1 for row in ran):
-        say_instead(axes, "no curves: each method was solved at once, or had one epoch")
+        say_instead(axes, "no curves: each method was fitted at once or had one epoch")
 
 
 def _common_epochs(runs: Sequence[EvaluatedRun]) -> list[int]:

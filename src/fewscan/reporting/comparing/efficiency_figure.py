@@ -129,5 +129,5 @@ def _footer(efficiency: LabelEfficiency) -> list[str]:
         f"{plans[0].split.test:,} test images",
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}",
         f"{ran} of {planned} runs finished" if ran < planned else "",
-        "mean, bars: one standard deviation over seeds" if any(len(row.runs) > 1 for row in rows) else "",
+        "mean; bars: one standard deviation over seeds" if any(len(row.runs) > 1 for row in rows) else "",
     ]

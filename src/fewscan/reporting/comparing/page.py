@@ -46,12 +46,12 @@ def write_comparison(results: Results) -> Path:
     figures = (
         Picture.of(
             accuracies,
-            "All methods in one plot: accuracy on labeled training images over epochs, and at the right on test images.",
+            "All methods in one plot: accuracy on labeled training images over epochs; on the right, on test images.",
             "Curves of training accuracy over epochs, one for each method, and a mark for its accuracy on the test images",
         ),
         Picture.of(
             losses,
-            "All methods in one plot, each loss divided by its first epoch's: only the shapes can be compared.",
+            "All methods in one plot. Each loss is divided by that of its first epoch, so only the shapes can be compared.",
             "Curves of training loss over epochs, one for each method",
         ),
     )

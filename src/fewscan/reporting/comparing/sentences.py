@@ -101,7 +101,7 @@ def _below(pair: Pair) -> str:
     """Return how the second of a pair stands to the first."""
     if pair.difference > 0:
         return f"lower {_significance(pair)}"
-    return "level with it" if pair.difference == 0 else "not lower on the seeds that both have"
+    return "equal" if pair.difference == 0 else "not lower on the seeds that both were run with"
 
 
 def _significance(pair: Pair) -> str:
@@ -118,8 +118,8 @@ def evidence(results: Results, pair: Pair, score: str = "") -> str:
     numbers = f"{score or title(results.ranked_by)} {against}, {points(pair.difference)} points, corrected {chance(pair)}"
     images = counted(pair.test_images, "test image")
     if pair.of_methods:
-        return f"{numbers}, with the variance of {images} and of {pair.seeds} seeds"
-    return f"{numbers}, with the variance of {images} and not of seeds, so for these two networks alone"
+        return f"{numbers}, covering the variance of {images} and of {pair.seeds} seeds"
+    return f"{numbers}, covering the variance of {images} and not of seeds, so for these two networks alone"
 
 
 def _why_unpaired(results: Results, protocol: Protocol, came_out: Outcome) -> str:
@@ -152,7 +152,7 @@ def _said(came_out: Outcome, score: str, where: str = "") -> str:
     said = f"{listed(names)} {'has' if one else 'share'} the highest mean {title(score)}{where}"
     baseline = came_out.baseline
     if baseline is None:
-        return f"{said}, with no baseline to hold {'it' if one else 'them'} against"
+        return f"{said}, with no baseline to compare {'it' if one else 'them'} with"
     if baseline in names:
         return f"{said}: no method beats the baseline" if one else f"{said}, the baseline among them"
     if came_out.beats_baseline is None:
@@ -175,10 +175,10 @@ def worth_of_copies(results: Results) -> str | None:
         return None
     differences = {method: copies_worth(results, method, crossing[0], kept[0]) for method in results.methods}
     if all(value is None for value in differences.values()):
-        return "What copies in the test set are worth is not known yet, since no method was run under both protocols."
+        return "The effect of copies in the test set is not known yet, since no method was run under both protocols."
     worth = [f"{method} {NOT_RUN if value is None else f'{points(value)} points'}" for method, value in differences.items()]
     said = ", ".join(worth)
-    return f"What copies in the test set are worth, accuracy under {crossing[0]} less that under {kept[0]}: {said}."
+    return f"Effect of copies in the test set, accuracy under {crossing[0]} minus that under {kept[0]}: {said}."
 
 
 def copies_worth(results: Results, method: str, crossing: Protocol, kept: Protocol) -> float | None:
@@ -218,9 +218,9 @@ def _on_way(name: str, recipe: str) -> str:
     said = []
     if way.first is not None:
         said.append(
-            f"an encoder learns by {way.first}, without labels, from all scans but the test set and what belongs to it, and "
-            f"{way.method} from the labels after that. It learns once, and all runs begin with it: neither the spread over "
-            "seeds nor p speaks of other such encoders, and minutes leave its training out"
+            f"an encoder first learns by {way.first}, without labels, from all scans but the test set and what belongs to it; "
+            f"then {way.method} learns from the labels. The encoder learns once, and all runs begin with it: neither the "
+            "spread over seeds nor p covers other such encoders, and minutes leave out its training"
         )
     if way.recipe is not None:
         said.append(f"by recipe {way.recipe}, not {recipe}" if way.recipe != recipe else f"by recipe {recipe}")
@@ -239,7 +239,7 @@ def on_encoders(results: Results) -> str | None:
     if len(methods) < 2:
         return None
     said = "; ".join(f"{listed(names)}: {encoder}" for encoder, names in methods.items())
-    return f"Not all have the same encoder, so differences in scores are of encoders, too. {said}."
+    return f"Not all methods have the same encoder, so differences in scores also come from encoders. {said}."
 
 
 def efficiency_caption(efficiency: LabelEfficiency) -> str:
