@@ -17,14 +17,14 @@ from fewscan.seeds import stream
 Way = Literal["all", "cells", "graph"]
 WAYS: tuple[Way, ...] = get_args(Way)
 SAID: dict[Way, str] = {
-    "all": "To find near copies, the descriptions of all images were compared with each other.",
+    "all": "To find near-duplicates, the descriptions of all images were compared with each other.",
     "cells": (
-        "Near copies were searched for only in the nearest cells of descriptions, because there are too many images to "
+        "Near-duplicates were searched for only in the nearest cells of descriptions, because there are too many images to "
         "compare each with all others: a few may be missed."
     ),
     "graph": (
-        "Near copies were searched for only in the cells of descriptions to which a graph leads, because there are too many "
-        "images to compare each with all others: a few may be missed."
+        "Near-duplicates were searched for only in the cells of descriptions to which a graph leads, because there are too "
+        "many images to compare each with all others: a few may be missed."
     ),
 }
 
