@@ -8,6 +8,7 @@ column is read that holds together all that the others do.
 import re
 import shlex
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from fewscan.errors import FewscanError
@@ -25,36 +26,30 @@ _OF_NAMES = re.compile(r"name|nombre|^nom|nom$")
 Keys = Sequence[Hashable]  # what a column says of each row, None for nothing
 
 
-def patients_column(table: Path, cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> int:
-    """Return which of the columns `fits`, one or more, to read patients from.
+def patients_column(table: Path, cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> tuple[int, list[str]]:
+    """Return which of several columns `fits` to read patients from, and of each other in words how these are known in it.
 
     Of several that hold together the same a plain `patient` goes first, and a name last. Raises FewscanError where no column
     holds together all that the others do.
     """
-    keys = _patients(cells, fits, no_label)
+    nothing = NO_PATIENT | words_for_no_label(no_label)
+    keys = {at: _keys(cells, at, patient_key, nothing) for at in fits}
     said = [at for at in fits if any(key is not None for key in keys[at])] or fits
     best = [at for at in said if all(_holds(keys[at], keys[other]) for other in said)]
     if not best:
         raise FewscanError(_contradiction(table, cells, said, keys))
-    return min(best, key=lambda at: _rank(cells.columns[at]))
+    taken = min(best, key=lambda at: _rank(cells.columns[at]))
+    return taken, [_beside(keys[taken], keys[at], cells.columns[at]) for at in fits if at != taken]
 
 
-def patients_beside(cells: Cells, taken: int, fits: Sequence[int], no_label: Collection[str]) -> list[str]:
-    """Return of each of the columns `fits` that is not `taken`, in words, how the patients of that one are known in it."""
-    if len(fits) == 1:
-        return []
-    keys = _patients(cells, fits, no_label)
-    words = []
-    for name, at in ((cells.columns[at], at) for at in fits if at != taken):
-        several, unnamed = _several(keys[taken], keys[at]), _unnamed(keys[at], keys[taken])
-        if several:
-            way = f"--patient-column {shlex.quote(name)} separates them"
-            words.append(f"{counted(several, 'patient')} with several values in '{name}' ({way})")
-        elif any(key is not None for key in keys[at]):
-            words.append(f"the same patients in '{name}'{' where it names any' if unnamed else ''}")
-        else:
-            words.append(f"no patient in '{name}'")
-    return words
+def _beside(taken: Keys, other: Keys, name: str) -> str:
+    """Return in words how the patients of the column that is taken are known in another, `name`."""
+    if several := _several(taken, other):
+        way = f"--patient-column {shlex.quote(name)} separates them"
+        return f"{counted(several, 'patient')} with several values in '{name}' ({way})"
+    if any(key is not None for key in other):
+        return f"the same patients in '{name}'{' where it names any' if _unnamed(other, taken) else ''}"
+    return f"no patient in '{name}'"
 
 
 def labels_column(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> int | None:
@@ -67,14 +62,12 @@ def labels_column(cells: Cells, fits: Sequence[int], no_label: Collection[str]) 
     return min(fits, key=lambda at: all(number_key(text) is not None for text in texts[at]))
 
 
-def _patients(cells: Cells, fits: Sequence[int], no_label: Collection[str]) -> dict[int, Keys]:
-    nothing = NO_PATIENT | words_for_no_label(no_label)
-    return {at: _keys(cells, at, patient_key, nothing) for at in fits}
-
-
 def _keys(cells: Cells, at: int, key_of: Callable[[str], str | None], nothing: Collection[str]) -> Keys:
-    texts = (cell(row, at) for _, row in cells.rows)
-    return [None if text is None or text.casefold() in nothing else key_of(text) for text in texts]
+    @cache
+    def key(text: str | None) -> str | None:
+        return None if text is None or text.casefold() in nothing else key_of(text)
+
+    return [key(cell(row, at)) for _, row in cells.rows]
 
 
 def _holds(one: Keys, other: Keys) -> bool:

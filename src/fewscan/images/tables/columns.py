@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
-from fewscan.images.tables.alike import labels_column, patients_beside, patients_column
+from fewscan.images.tables.alike import labels_column, patients_column
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted
 
@@ -107,7 +108,8 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     if one_hot:
         asked["label"] = None
     left = ("patient", "split") if labels_alone else ()
-    found = {what: None if what in left else _position(table, cells, what, name, options) for what, name in asked.items()}
+    positions = {what: _position(table, cells, what, name, options) for what, name in asked.items() if what not in left}
+    found: dict[str, int | None] = {what: positions[what].at if what in positions else None for what in asked}
     beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in _COMMON_NAMES[what]}
     # Beside a column of files' names one of patients or numbers is hardly that of the paths.
     unsure = found["path"] is None and _of_file_names(cells) is not None
@@ -136,14 +138,21 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     patients: Sequence[int] = () if found["patient"] is None else (found["patient"],)
     if found["patient"] is not None and not asked["patient"]:
         patients = _that_may_be(cells.columns, "patient")
-        said += patients_beside(cells, found["patient"], patients, options.no_label)
+        said += positions["patient"].beside
     if found["patient"] is None and not labels_alone and (unread := _unread_patients(cells.columns, _taken(found))):
         said.append(f"not read: {', '.join(unread)} (--patient-column says which column holds the patients)")
     path = found["path"]
     return Columns(path, found["label"], found["patient"], found["split"], one_hot, tuple(patients), ", ".join(said))
 
 
-def _position(table: Path, cells: Cells, what: str, asked: str | None, options: TableOptions) -> int | None:
+class _Position(NamedTuple):
+    """Where a column is, if there is one, and in words what others say beside it."""
+
+    at: int | None
+    beside: Sequence[str] = ()
+
+
+def _position(table: Path, cells: Cells, what: str, asked: str | None, options: TableOptions) -> _Position:
     columns = cells.columns
     if asked is not None:
         fits = [position for position, name in enumerate(columns) if name == asked]
@@ -152,14 +161,14 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None, options: 
     else:
         fits = _that_may_be(columns, what)
     if len(fits) > 1 and what == "patient":
-        return patients_column(table, cells, fits, options.no_label)
+        return _Position(*patients_column(table, cells, fits, options.no_label))
     if len(fits) > 1 and what == "label" and (at := labels_column(cells, fits, options.no_label)) is not None:
-        return at
+        return _Position(at)
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
         way = f"choose one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
         raise FewscanError(f"{table} has {len(fits)} columns that may be the {what} ({names}): {way}")
-    return fits[0] if fits else None
+    return _Position(fits[0] if fits else None)
 
 
 def _that_may_be(columns: Sequence[str], what: str) -> list[int]:
