@@ -77,7 +77,7 @@ def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
             )
         _draw_probabilities(bars, evidence)
         below.suptitle(
-            "labeled scans most similar to this one for the network (distance: 1 - cosine similarity of features)",
+            "labeled scans that the network finds most similar (distance: 1 - cosine similarity of features)",
             fontsize=FONT_SIZE,
         )
         for axes, neighbor in zip(below.subplots(1, NEIGHBORS), [*evidence.neighbors, *[None] * NEIGHBORS], strict=False):
@@ -96,7 +96,7 @@ def scan_and_map(pixels: Pixels, heat_map: HeatMap | None) -> list[npt.NDArray[n
 def _headline(evidence: Evidence) -> str:
     said = f"predicted: {evidence.predicted}, probability {evidence.probabilities.max():.2f}"
     if evidence.out_of_distribution:
-        said = "out of distribution: unlike all that the run learned from, so its probabilities mean nothing"
+        said = "out of distribution: unlike the training scans, so its probabilities mean nothing"
     return said if evidence.explained == evidence.predicted else f"{said}; explained: {evidence.explained}"
 
 
