@@ -137,6 +137,7 @@ def test_where_a_run_knows_all_that_its_dataset_holds_what_it_lacks_comes_next(
         ["audit", "my data", "--overwrite"],
         ["labels", "history", "my data"],
         ["labels", "conflicts", "my data"],
+        ["pairs", "list", "my data"],
     )
     assert next_words(fewscan("split", "my data", cwd=place)) == ["train", "my data"]
     for words in views:

@@ -229,6 +229,26 @@ def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run
     assert client.post("/api/runs/first/suspects/settle", json={"rows": [2]} | said).status_code == 409
 
 
+def test_copies_in_doubt_are_one_question_and_one_answer(client: TestClient, run: Path, review: Review) -> None:
+    table = pd.DataFrame(
+        {
+            "path": ["x", "y", "z"], "label": ["glioma", None, "glioma"], "label_state": "", "predicted": "meningioma",
+            "label_probability": 0.1, "predicted_probability": 0.9, "row": [1, 0, 2],
+            "copy_of": pd.array([None, 1, None], dtype="Int64"),
+        }
+    )  # fmt: skip
+    (run / PAGE_FOLDER).mkdir()
+    write_csv(table, run / PAGE_FOLDER / "labels_to_check.csv")
+    time.sleep(0.01)
+    found = client.get("/api/runs/first/suspects").json()
+    assert [(one["row"], one["copies"], one["label"]) for one in found["scans"]] == [(1, [0], "glioma"), (2, [], "glioma")]
+    said = {"rows": [1, 0], "state": "label", "label": "meningioma"} | ADA
+    assert client.post("/api/runs/first/suspects/settle", json=said).json()["rows"] == [1, 0]
+    assert [review.desk.board().labels[row] for row in (0, 1)] == ["meningioma"] * 2
+    left = client.get("/api/runs/first/suspects").json()
+    assert (left["total"], left["answered"]) == (1, 1)
+
+
 @pytest.mark.slow  # five small trainings
 def test_labels_are_checked_in_the_background(client: TestClient, run: Path, in_process: None) -> None:
     client.post("/api/making", json={"run": "first", "what": "suspects"})

@@ -7,6 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, app, finish
+from fewscan.cli.following import after_dataset
 from fewscan.cli.label_words import SHOWN
 from fewscan.cli.labels import Who
 from fewscan.cli.parsing import Verbs
@@ -52,6 +53,7 @@ def list_(
 
     Each with its files, how the second lies beside the first, and what people said of it.
     """
+    from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.pairs import as_told
 
     pairs = api.audited_pairs(dataset).sort_values("similarity", kind="stable")
@@ -59,7 +61,7 @@ def list_(
     shown = told if every else told[:SHOWN]
     lines = [counted(len(told), "dissolved pair" if dissolved else "pair"), *(line for one in shown for line in _lines(one))]
     lines += [f"  and {len(told) - len(shown):,} more; --all and --json have all"] if len(told) > len(shown) else []
-    finish(as_json, {"pairs": told}, lines)
+    finish(as_json, {"pairs": told}, lines, *after_dataset(Dataset.open(dataset)))
 
 
 def _lines(pair: dict[str, Any]) -> list[str]:
