@@ -17,6 +17,7 @@ import fewscan as package
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.mapping.scan_map import AS_LEARNED, HIDDEN, NO_LABEL, TEST_SET, Coloring
 from fewscan.reporting import map_page
 from fewscan.reporting.map_page import _colored, _palette
@@ -199,6 +200,20 @@ def test_what_is_no_page_is_refused(make_dataset: Callable[..., Snapshot], tmp_p
     refused = fewscan("map", make_dataset(8).folder, "--encoder", ENCODER, "--out", tmp_path / "map.png")
     assert refused.returncode == 2
     assert ".html" in refused.stderr
+
+
+def test_another_dataset_than_the_runs_gets_no_features(
+    split_dataset: Snapshot,
+    make_dataset: Callable[..., Snapshot],
+    untrained_run: Callable[[Snapshot], Run],
+    tmp_path: Path,
+) -> None:
+    run = untrained_run(split_dataset)
+    other = make_dataset(len(split_dataset.manifest) - 8).folder
+    before = sorted(other.rglob("*"))
+    with pytest.raises(FewscanError, match="--data"):
+        package.map_scans(run, data=other, out=tmp_path / "map.html")
+    assert sorted(other.rglob("*")) == before
 
 
 def test_a_class_has_one_color_by_label_and_by_prediction() -> None:

@@ -86,8 +86,8 @@ def map_of(
         raise FewscanError(f"{dataset.folder} has no scan that can be used, so there is no map of it")
     own = usual_encoder() if run is None else asked_encoder(str(run.folder))
     settings = own if encoder is None else asked_encoder(encoder)
-    embedded = embed_dataset(dataset, settings)
     seen = None if run is None else run.seen_in(dataset)
+    embedded = embed_dataset(dataset, settings)  # only now: another dataset is refused before features are put into it
     labels = labels_shown(dataset, seen, split)[rows]
     colorings = [Coloring("label", labels.tolist(), (NO_LABEL, TEST_SET, HIDDEN))]
     if run is not None and seen is not None and run.record.classes:
