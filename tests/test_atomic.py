@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fewscan.atomic import new_folder, remove_folder, remove_left, replaced_file, write_json, write_text, writing
+from fewscan.atomic import json_entry, new_folder, remove_folder, remove_left, replaced_file, write_json, write_text, writing
 from fewscan.errors import FewscanError
 
 
@@ -51,6 +51,39 @@ def test_json_is_written_without_its_whole_text_in_memory(tmp_path: Path) -> Non
     assert peak < (tmp_path / "a.json").stat().st_size / 10
 
 
+@pytest.mark.parametrize("indented", [False, True])
+def test_one_value_of_json_is_read_as_it_was_written_also_where_all_was_indented(tmp_path: Path, indented: bool) -> None:
+    inner = {"suspects": {"noise": 1}, "deep": [[["a", {"b": [1]}]]]}
+    content = {
+        "counts": inner,
+        "suspects": [[1, '  "pairs": [\n  ]', "noise"], [2, "]", None]],
+        "pairs": [],
+        "text": "a,",
+        "none": {},
+    }
+    path = tmp_path / "a.json"
+    write_json(path, content)
+    if indented:
+        path.write_text(json.dumps(content, indent=2))
+    assert {name: json_entry(path, name) for name in content} == content
+    with pytest.raises(KeyError):
+        json_entry(path, "noise")
+    path.write_text(path.read_text().split("null")[0])
+    with pytest.raises(ValueError, match="line"):
+        json_entry(path, "suspects")
+
+
+def test_what_stands_behind_a_value_is_not_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"suspects": [[1, "a"]], "pairs": [[row, row + 1] for row in range(200_000)]})
+    tracemalloc.start()
+    try:
+        assert json_entry(tmp_path / "a.json", "suspects") == [[1, "a"]]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (tmp_path / "a.json").stat().st_size / 10
+
+
 def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), new_folder(tmp_path / "deep" / "run") as folder:
         (folder / "part").write_text("x")
@@ -80,7 +113,7 @@ def test_the_systems_refusals_become_one_line(code: int, message: str, tmp_path:
 HALF = """
 import os, signal, sys
 from pathlib import Path
-from fewscan.atomic import new_folder, replaced_file
+from fewscan.atomic import json_entry, new_folder, replaced_file
 
 with new_folder(Path("run")) as folder, replaced_file(Path("a.json")) as file:
     (folder / "weights").write_text("x")

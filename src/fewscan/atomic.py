@@ -15,6 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def write_json_to(path: Path, content: Any) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(_json_parts(content))
         file.write("\n")
+
+
+def json_entry(path: Path, name: str) -> Any:
+    """Return one value of the object that `write_json` wrote; what stands behind it, maybe millions of lines, is not read.
+
+    Raises KeyError where it has no such value, ValueError where that is damaged, and OSError.
+    """
+    begins, closing = f'  "{name}": ', {"[": "  ]", "{": "  }"}
+    with path.open(encoding="utf-8") as file:
+        found = next((line for line in file if line.startswith(begins)), None)
+        if found is None:
+            raise KeyError(name)
+        text = found.removeprefix(begins).rstrip(",\n")
+        if (ends := closing.get(text)) is not None:
+            text = "".join([text, *takewhile(lambda line: not line.startswith(ends), file), ends])
+    return json.loads(text)
 
 
 def _json_parts(content: Any, indent: str = "\n") -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What an audit found, counted, said in lines, and as a file."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fewscan.atomic import json_entry
 from fewscan.auditing.copies.index import SAID, Way
 from fewscan.auditing.leaks import Between, Leak, find_leaks
 from fewscan.auditing.suspects import KINDS, Suspect
@@ -293,7 +293,6 @@ def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
 def suspects_in(path: Path, rows: int) -> tuple[Suspect, ...]:
     """Return the suspects among the first `rows` images that an `audit.json` names; none where there is no such file."""
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))["suspects"]
-        return tuple(Suspect(row, kind) for row, _, kind in named if row < rows)
+        return tuple(Suspect(row, kind) for row, _, kind in json_entry(path, "suspects") if row < rows)
     except (OSError, ValueError, KeyError, TypeError):
         return ()
