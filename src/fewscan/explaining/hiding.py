@@ -64,7 +64,7 @@ class HidingCheck(Settings):
             return "maps point at what the network has learned: hiding it costs the right class more than any other place found"
         if self.network.difference.low is not None and self.network.difference.low > 0:
             return "maps are not shown to mean anything: those of an untrained network do as well"
-        return "maps are not shown to mean anything: another place found by as long a search costs the right class as much"
+        return "maps are not shown to mean anything: the worst of as many other places costs the right class as much"
 
 
 def untrained_predictor(run: Run, device: torch.device) -> Predictor:
@@ -95,10 +95,10 @@ def hiding_check(
         np.array(
             [
                 _falls(network, scan, int(label), places, random)
-                for scan, label in track(zip(scans, labels, strict=True), "hide", total=len(rows))
+                for scan, label in track(zip(scans, labels, strict=True), f"hide, {called} network", total=len(rows))
             ]
         )
-        for network in (predictor, untrained)
+        for called, network in (("trained", predictor), ("untrained", untrained))
     )
 
     def score(positions: Rows) -> Mapping[str, float]:
