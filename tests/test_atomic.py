@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,8 +52,8 @@ def test_json_is_written_without_its_whole_text_in_memory(tmp_path: Path) -> Non
     assert peak < (tmp_path / "a.json").stat().st_size / 10
 
 
-@pytest.mark.parametrize("indented", [False, True])
-def test_one_value_of_json_is_read_as_it_was_written_also_where_all_was_indented(tmp_path: Path, indented: bool) -> None:
+@pytest.mark.parametrize("layout", ["own", 2, None])
+def test_one_value_of_json_is_read_as_it_was_written_in_any_layout(tmp_path: Path, layout: Any) -> None:
     inner = {"suspects": {"noise": 1}, "deep": [[["a", {"b": [1]}]]]}
     content = {
         "counts": inner,
@@ -63,8 +64,8 @@ def test_one_value_of_json_is_read_as_it_was_written_also_where_all_was_indented
     }
     path = tmp_path / "a.json"
     write_json(path, content)
-    if indented:
-        path.write_text(json.dumps(content, indent=2))
+    if layout != "own":
+        path.write_text(json.dumps(content, indent=layout))
     assert {name: json_entry(path, name) for name in content} == content
     with pytest.raises(KeyError):
         json_entry(path, "noise")

@@ -78,7 +78,8 @@ def json_entry(path: Path, name: str) -> Any:
     with path.open(encoding="utf-8") as file:
         found = next((line for line in file if line.startswith(begins)), None)
         if found is None:
-            raise KeyError(name)
+            # Somebody may have laid it out otherwise.
+            return json.loads(path.read_text(encoding="utf-8"))[name]
         text = found.removeprefix(begins).rstrip(",\n")
         if (ends := closing.get(text)) is not None:
             text = "".join([text, *takewhile(lambda line: not line.startswith(ends), file), ends])
