@@ -234,7 +234,7 @@ def test_what_is_added_is_cropped_as_the_dataset_is(tmp_path: Path) -> None:
     source = scans(tmp_path / "scans", [SMALL, LARGE])
     fewscan.import_scans(str(source), tmp_path / "data", crop="foreground", size_px=16)
     later = scans(tmp_path / "later", [HEAD, SMALL])
-    with pytest.raises(FewscanError, match="'crop' is settled"):
+    with pytest.raises(FewscanError, match="'crop' is fixed"):
         fewscan.add_scans(tmp_path / "data", str(later), crop="none")
     fewscan.add_scans(tmp_path / "data", str(later))
     dataset = fewscan.open_dataset(tmp_path / "data")

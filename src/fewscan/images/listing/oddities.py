@@ -42,8 +42,8 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
     if not few:
         return []
     return [
-        f"{each_counted(few, _NAMES_SHOWN)}: too few images of a class for training, validation and test, which takes "
-        f"{FEWEST_OF_CLASS}: add some, or merge it into another class with --rename OLD=NEW"
+        f"{each_counted(few, _NAMES_SHOWN)}: a class needs at least {FEWEST_OF_CLASS} images, for training, validation, test: "
+        "add some, or merge it into another class with --rename OLD=NEW"
     ]
 
 
