@@ -57,7 +57,7 @@ class Slow(Recipe):
         (fewscan.register_encoder, Shapeless, "does not write forward"),
         (fewscan.register_views, Blind, "does not write apply"),
         (fewscan.register_views, int, "subclass"),
-        (fewscan.register_recipe, Bare, "does not write settings"),
+        (fewscan.register_recipe, Bare, "settings"),
         (fewscan.register_recipe, int, "subclass"),
         (fewscan.register_recipe, Slow, "slow and steady"),
     ],

@@ -202,7 +202,7 @@ def test_a_run_says_which_package_it_lacks(
     (tmp_path / "installed" / "scans_extra-1.2.dist-info" / "METADATA").rename(tmp_path / "METADATA")
     (tmp_path / "installed" / "scans_extra-1.2.dist-info" / "entry_points.txt").unlink()
     METHOD_REGISTRY._loaded.clear()
-    with pytest.raises(FewscanError, match=r"the method 'scaled' of package scans-extra 1\.2, which is not known here"):
+    with pytest.raises(FewscanError, match=r"the method 'scaled' of package scans-extra 1\.2, .*install it"):
         Run.open(run.folder)
 
 
@@ -372,7 +372,7 @@ def test_the_guides_method_and_encoder_train(split_dataset: Dataset, tmp_path: P
         ENCODER_REGISTRY.unregister("patches")
     assert run.metrics()[0]["losses"] == ["distance", "cross_entropy"]
     assert {plugin.source for plugin in run.record.plugins} == {"module guide"}
-    with pytest.raises(FewscanError, match="the method 'pull_together' of module guide, which is not known here: import it"):
+    with pytest.raises(FewscanError, match=r"the method 'pull_together' of module guide, .*import it"):
         Run.open(run.folder)
 
 

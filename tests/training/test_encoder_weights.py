@@ -136,9 +136,9 @@ def test_a_ready_encoder_gives_the_features_of_the_run_and_does_not_learn(taught
 
 @pytest.mark.slow
 def test_settings_and_weights_that_do_not_fit_are_named(taught: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(FewscanError, match=r"has another encoder: give encoder\.width=24"):
+    with pytest.raises(FewscanError, match=r"encoder with other settings: add encoder\.width=24"):
         ready_encoder(encoder_settings(weights=str(taught.folder), width=16), taught.record.spec)
-    with pytest.raises(FewscanError, match="has another encoder"):
+    with pytest.raises(FewscanError, match="encoder with other settings"):
         api.train(
             split_dataset, method="joint", out=tmp_path / "run", encoder={"name": "study_cnn", "weights": str(taught.folder)}
         )

@@ -159,7 +159,7 @@ def test_a_dataset_that_is_nowhere_is_said_to_have_moved_and_can_be_named(
 @pytest.mark.slow
 def test_a_named_place_without_the_dataset_says_what_it_should_be(project: Path, fewscan: Command, tmp_path: Path) -> None:
     run = project / "runs" / "first"
-    with pytest.raises(FewscanError, match="holds no dataset"):
+    with pytest.raises(FewscanError, match="is not a dataset"):
         Run.open(run).open_dataset(tmp_path)
     resumed = fewscan("train", tmp_path, "--out", run, "--resume")
     assert resumed.returncode == 2

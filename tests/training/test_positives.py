@@ -78,7 +78,7 @@ def test_copies_change_what_is_learned(make_dataset: MakeDataset, tmp_path: Path
 def test_an_audit_and_a_second_view_are_needed(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = make_dataset(images=40)
     parted = split(dataset, labeled=16, test=12)
-    with pytest.raises(FewscanError, match="looks at one"):
+    with pytest.raises(FewscanError, match="two views"):
         api.train(parted, out=tmp_path / "run", method="supervised", positives="copies")
     with pytest.raises(FewscanError, match="fewscan audit"):
         api.train(remade(dataset, audited=False), out=tmp_path / "run", method="simclr", positives="copies")

@@ -257,7 +257,7 @@ def forward_with_dropout(encoder: ResNetSmall, images: Tensor) -> Tensor:
         ("supervised", {}, 64, "--devices 64: this machine has 4 CPU cores"),
         ("supervised", {"batch_size": 2}, 3, "3 devices cannot share batches of 2 images"),
         ("joint", {"chunk_size": 2}, 4, "chunk_size=2.*4 devices"),
-        ("probe", {"encoder": {"weights": "x"}}, 2, "probe is solved at once"),
+        ("probe", {"encoder": {"weights": "x"}}, 2, "probe .* leave out --devices"),
     ],
 )
 def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
@@ -285,7 +285,7 @@ def test_a_network_or_views_that_devices_would_draw_otherwise_are_refused_by_nam
         patch.setattr(ResNetSmall, "forward", forward_with_dropout)
         require_shareable(Devices(2), settings, dataset)
     monkeypatch.delattr(ScanViews, "parameters_of")
-    with pytest.raises(FewscanError, match="views 'scan' write no parameters_of"):
+    with pytest.raises(FewscanError, match=r"views 'scan' .*parameters_of"):
         require_shareable(Devices(2), settings, dataset)
 
 
@@ -310,7 +310,7 @@ def test_processes_that_something_else_has_started_know_how_many_they_are(
     for asked in ((None, None), (4, 2)):
         found = Devices.asked(*asked)
         assert (found.on_each, found.machines, found.count, found.follows) == (4, 2, 8, True)
-    with pytest.raises(FewscanError, match=f"{who} has started 4 processes on 2 machines: give --devices 4 --nodes 2"):
+    with pytest.raises(FewscanError, match=f"{who} started 4 processes per machine on 2 machines: give --devices 4 --nodes 2"):
         Devices.asked(8, 1)
     monkeypatch.setenv("RANK" if who == "torchrun" else "SLURM_PROCID", "0")
     assert not Devices.asked(None, None).follows
@@ -319,7 +319,7 @@ def test_processes_that_something_else_has_started_know_how_many_they_are(
 def test_several_machines_must_know_where_the_first_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(FewscanError, match="--nodes 2: start it on every machine by torchrun or Slurm, or set MASTER_ADDR"):
+    with pytest.raises(FewscanError, match=r"--nodes 2: .*torchrun.*Slurm.*MASTER_ADDR"):
         Devices.asked(4, 2)
     for name, value in {"MASTER_ADDR": "here", "MASTER_PORT": "12000", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
@@ -332,7 +332,7 @@ def test_several_machines_must_know_where_the_first_one_is(monkeypatch: pytest.M
     ("device", "load", "said"),
     [
         ("cpu", 0.2, ("CPU: 2 threads on 4 cores",)),
-        ("cpu", 9.5, ("CPU: 2 threads on 4 cores, and a load of 9.5",)),
+        ("cpu", 9.5, ("CPU: 2 threads on 4 cores; the load was 9.5",)),
         ("mps", 9.5, ()),
     ],
 )
@@ -360,7 +360,7 @@ class Unlike(RuntimeError):
         (
             DesertedError("another has ended"),
             FewscanError,
-            "another has ended: go on with 'fewscan train data --out run --resume'",
+            "another has ended: .*'fewscan train data --out run --resume'",
         ),
         (Unlike("a fault"), RuntimeError, "Unlike: a fault"),
     ],
@@ -385,7 +385,7 @@ def test_only_what_others_left_unfinished_is_laid_to_them() -> None:
 
 
 def test_devices_are_counted_from_one_and_a_job_of_slurms_must_say_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FewscanError, match="count from 1"):
+    with pytest.raises(FewscanError, match="at least 1"):
         Devices.asked(0, 1)
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)

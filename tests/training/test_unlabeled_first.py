@@ -100,7 +100,7 @@ def test_what_cannot_be_taken_is_refused(dataset: Path, tmp_path: Path) -> None:
         api.train(dataset, out=tmp_path / "run", **asked)
     shutil.rmtree(first)
     first.touch()
-    with pytest.raises(FewscanError, match="is none"):
+    with pytest.raises(FewscanError, match="run-first, but something else"):
         api.train(dataset, out=tmp_path / "run", **asked)
     first.unlink()
     taken.rename(first)

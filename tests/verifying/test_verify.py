@@ -176,7 +176,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "the run's classes turned": (classes_turned("run", RECORD_FILE), "classes"),
     "a setting edited": (add(f"run/{CONFIG_FILE}", "\n# mine\n"), "another training"),
     "weights of another run": (of_the_other(MODEL_FILE), "another training"),
-    "weights that are no numbers": (not_numbers, "no numbers"),
+    "weights that are no numbers": (not_numbers, "not numbers"),
     "weights whose note is none": (note_that_is_none, "damaged"),
     "weights cut short": (cut(f"run/{MODEL_FILE}"), "damaged"),
     "a calibration of another run": (of_the_other("calibration.json"), "other weights"),

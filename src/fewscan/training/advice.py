@@ -13,9 +13,9 @@ LOW_LEARNING_RATE = 0.1
 # Below so many images a step, a method of two views has few others to tell an image apart from.
 SMALL_BATCH = 64
 
-LOOK_AT_SCANS = "Look at the sample scans on the run's report: where they are all alike, import them anew."
-LOOK_AT_LABELS = "Look at the labeled scans on the run's report: labels come from folder names or a CSV and may be mixed up."
-MORE_LABELS = "Label more images, of the rarer classes above all."
+LOOK_AT_SCANS = "Look at the sample scans in the run's report: if they all look the same, import the scans again."
+LOOK_AT_LABELS = "Look at the labeled scans in the run's report: labels from folder names or a CSV may be mixed up."
+MORE_LABELS = "Label more images, above all of the rarer classes."
 
 
 def advice(symptom: str, settings: RunSettings) -> str:
@@ -33,14 +33,14 @@ def advice(symptom: str, settings: RunSettings) -> str:
         stronger = [] if settings.views.name == DEFAULT_VIEWS else [f"views={DEFAULT_VIEWS}"]
         return _try([_more_epochs(settings), _other_learning_rate(settings), *stronger], LOOK_AT_LABELS, MORE_LABELS)
     return (
-        "Unless the unlabeled images are nearly all of one class: label more images of the others, and set the run beside "
-        "one with --method supervised, which makes no pseudo-labels."
+        "Unless nearly all unlabeled images really are of one class, label more images of the other classes, and compare the "
+        "run with one of --method supervised, which makes no pseudo-labels."
     )
 
 
 def _try(changes: Iterable[str], *sentences: str) -> str:
     """Return the changes as one sentence: a run keeps its settings, so they are for a new one."""
-    return " ".join([*sentences, f"In a new run try, one at a time: {', '.join(changes)}."])
+    return " ".join([*sentences, f"In a new run, try one at a time: {', '.join(changes)}."])
 
 
 def _against_collapse(settings: RunSettings) -> list[str]:

@@ -43,7 +43,7 @@ def begun_from(began: BeganWith | None, encoder: EncoderSettings) -> str:
     """Return in words what a run with this encoder began with."""
     if began is not None:
         return began.origin.words
-    return "random weights" if encoder.weights is None else f"the weights called '{encoder.weights}'"
+    return "random weights" if encoder.weights is None else f"the weights '{encoder.weights}'"
 
 
 class Beginning(NamedTuple):
@@ -64,7 +64,7 @@ def load_beginning(network: Network, folder: Path, began: BeganWith, classes: tu
     try:
         weights = load_file(path) if file_sha256(path) == began.sha256 else None
         if weights is None:
-            raise FewscanError(f"{path} was changed since the run was made: put back what it was, or train again")
+            raise FewscanError(f"{path} was changed since the run was made: restore the original file, or train again")
         if began.classes is None:
             weights = {name: value for name, value in fresh.items() if not name.startswith(PREFIX)} | weights
         else:

@@ -92,7 +92,7 @@ class Checkpoints:
             if not 0 <= epoch <= self.run.settings.epochs:
                 raise ValueError("no epoch of this run")
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-            raise FewscanError(f"{self.path} does not fit this run's settings: {_ANEW}") from None
+            raise FewscanError(f"{self.path} does not match this run's settings: {_ANEW}") from None
         return epoch
 
 
@@ -109,7 +109,7 @@ def read_checkpoint(run: Run) -> tuple[dict[str, str], dict[str, Tensor]]:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError):
-        raise FewscanError(f"{path} is damaged or cut short: {_ANEW}") from None
+        raise FewscanError(f"{path} is damaged or incomplete: {_ANEW}") from None
     run.require_ties(metadata, path)
     return metadata, tensors
 

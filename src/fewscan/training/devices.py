@@ -58,11 +58,11 @@ class Devices:
         if started is None:
             found = cls(1 if devices is None else devices, 1 if machines is None else machines)
             if min(found.on_each, found.machines) < 1:
-                raise FewscanError("--devices and --nodes count from 1")
+                raise FewscanError("--devices and --nodes must be at least 1")
             if found.machines > 1 and not {"MASTER_ADDR", "MASTER_PORT", "NODE_RANK"} <= os.environ.keys():
                 raise FewscanError(
-                    f"--nodes {found.machines}: start it on every machine by torchrun or Slurm, or set MASTER_ADDR and "
-                    "MASTER_PORT, of the first machine, and NODE_RANK, counted from 0"
+                    f"--nodes {found.machines}: start the command on every machine with torchrun or Slurm, or set MASTER_ADDR "
+                    "and MASTER_PORT (of the first machine) and NODE_RANK (counted from 0)"
                 )
             return found
         environment, on_each = started
@@ -70,8 +70,8 @@ class Devices:
         if devices not in (None, found.on_each) or machines not in (None, found.machines):
             who = "torchrun" if BY_TORCHRUN in os.environ else "Slurm"
             raise FewscanError(
-                f"{who} has started {counted(found.on_each, 'process', 'processes')} on {counted(found.machines, 'machine')}: "
-                f"give --devices {found.on_each} --nodes {found.machines}, or neither"
+                f"{who} started {counted(found.on_each, 'process', 'processes')} per machine on "
+                f"{counted(found.machines, 'machine')}: give --devices {found.on_each} --nodes {found.machines}, or neither"
             )
         return found
 
@@ -106,7 +106,8 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
         return
     if settings.solved:
         raise FewscanError(
-            f"{settings.method.name} is solved at once, on one device: leave out --devices, or name another method or recipe"
+            f"{settings.method.name} has no training steps and uses one device: leave out --devices, or choose another method "
+            "or recipe"
         )
     require_here(devices.on_each, settings.device)
     labeled, unlabeled = len(dataset.rows("labeled")), used(method_type(settings.method.name), len(dataset.rows("unlabeled")))
@@ -114,28 +115,28 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
     _require_images_for_all(devices.count, least, settings.chunk_size)
     if type(build_views(settings.views)).parameters_of is Views.parameters_of:
         raise FewscanError(
-            f"the views '{settings.views.name}' write no parameters_of, which sharing a batch among devices needs: "
+            f"the views '{settings.views.name}' do not define parameters_of, which several devices need to share a batch: "
             "train on one device"
         )
     if _draws_itself(settings, dataset):
         raise FewscanError(
-            f"encoder {settings.encoder.name} draws random numbers as it computes, as dropout does, which several devices "
-            "would draw otherwise than one: train on one device"
+            f"encoder {settings.encoder.name} draws random numbers in its forward pass, as dropout does, and several devices "
+            "would draw other numbers than one: train on one device"
         )
 
 
 def _require_images_for_all(devices: int, least: int, chunk_size: int | None) -> None:
     if least < devices:
         raise FewscanError(
-            f"{devices} devices cannot share batches of {least} images: take fewer devices, or a larger batch_size"
+            f"{devices} devices cannot share batches of {least} images: use fewer devices or a larger batch_size"
         )
     if chunk_size is None:
         return
     # Batches of an epoch differ by two images at most.
     if any(images // devices < -(-images // chunk_size) for images in range(least, least + 3)):
         raise FewscanError(
-            f"chunk_size={chunk_size}, which counts the images of all devices, leaves some of {devices} devices without any: "
-            "take a larger one, or fewer devices"
+            f"chunk_size={chunk_size}, which counts the images of all devices, leaves some of the {devices} devices without "
+            "images: use a larger chunk_size or fewer devices"
         )
 
 
@@ -157,7 +158,7 @@ def cpu_line(devices: Devices, settings: RunSettings) -> tuple[str, ...]:
     words = f"CPU: {counted(threads, 'thread')} on {counted(cores, 'core')}"
     if load + threads <= cores + 1:
         return (words,)
-    return (f"{words}, and a load of {load:.1f} over the last minute: beside other work a step takes longer than alone",)
+    return (f"{words}; the load was {load:.1f} over the last minute: other work on this machine slows training down",)
 
 
 def require_here(devices: int, device: str) -> None:

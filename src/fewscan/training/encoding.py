@@ -32,7 +32,7 @@ class Encoding:
         images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
         features = features_of(self.passes or self.encoder, images, VIEWS).cpu().numpy()
         if not np.isfinite(features).all():
-            raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")
+            raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are not numbers: use other weights")
         return features
 
 

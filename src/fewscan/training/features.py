@@ -188,7 +188,7 @@ def _home(folder: Path) -> Iterator[Path]:
                 (folder / FOLDER).mkdir(exist_ok=True)
             require_writable(folder / FOLDER / "features")
         except FewscanError as error:
-            say(f"{error}: features are not kept, and computed anew next time")
+            say(f"{error}: features are not kept and will be computed again next time")
             folder = Path(stack.enter_context(TemporaryDirectory()))
             (folder / FOLDER).mkdir()
         yield folder
@@ -214,18 +214,18 @@ def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord, encode
     try:
         record = FeatureRecord.read(path, "its features are lost")
         if not 0 < record.rows <= images.rows or not images.holds(record.images, record.chain):
-            raise FewscanError(f"{path} is of other images")
+            raise FewscanError(f"{path} belongs to other images")
         kept = opened_features(folder / FOLDER, record)
         few = np.unique(np.linspace(0, record.rows - 1, LOOKED_AT).astype(np.int64))
         then = kept.of(few)
         believed = (type(encode.encoder).forward, record.key, then.tobytes())
         if believed not in _BELIEVED:
             if np.linalg.norm(encode(images.pixels[few]) - then) > MOST_CHANGE * np.linalg.norm(then):
-                raise FewscanError(f"{path} is of an encoder that computes otherwise than it does now")
+                raise FewscanError(f"{path} comes from an encoder that gives other features now")
             _BELIEVED.add(believed)
         return kept
     except FewscanError as fault:
-        say(f"{fault}: features of all images are computed anew")
+        say(f"{fault}: features of all images are computed again")
         return Features(asked, ())
 
 
@@ -253,13 +253,13 @@ def verify_features(folder: Path) -> None:
     """Read every byte that records in the dataset's folder name; raises FewscanError where one is not what was written."""
     place = folder / FOLDER
     for path in sorted(place.glob("*.json")):
-        record = FeatureRecord.read(path, "remove it; features are computed anew where they are missing")
+        record = FeatureRecord.read(path, "remove it; missing features are computed again")
         if record.key != path.stem:
-            raise FewscanError(f"{path} was changed: remove it; features are computed anew where they are missing")
+            raise FewscanError(f"{path} was changed: remove it; missing features are computed again")
         opened_features(place, record)
         for number, part in enumerate(record.parts):
             if file_sha256(part_file(place, record, number)) != part.sha256:
-                raise FewscanError(f"{part_file(place, record, number)} was changed: remove it; its features are computed anew")
+                raise FewscanError(f"{part_file(place, record, number)} was changed: remove it; features are computed again")
 
 
 def _appended(place: Path, images: ImageStore, record: FeatureRecord, part: Floats) -> Features:

@@ -15,9 +15,9 @@ class FinetuneRecipe(Recipe):
     """A short training that moves good weights little and new heads much; docs/search.md says what was measured."""
 
     name = "finetune"
-    summary = "efficientnet_lite0 from its ImageNet weights, or another encoder.weights; heads learn faster than what they read"
+    summary = "efficientnet_lite0 from its ImageNet weights, or other encoder.weights; heads learn faster than the encoder"
     preferred = Preferred(
-        "supervised", "with ImageNet's weights 'mixmatch' was better with 124 labels and worse with 40 and 988"
+        "supervised", "with ImageNet's weights, 'mixmatch' was better with 124 labels but worse with 40 and 988"
     )
     minimum_epochs = 20
 

@@ -136,10 +136,10 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None
 def _say_who_else_is_shown(training: _Training) -> None:
     copies = len(training.rows.bearers.copies)
     if copies:
-        say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
+        say(f"{copies:,} unlabeled scans are copies of labeled ones and are also trained with their labels")
     if training.settings.positives != "views":
         accompanied = training.partners.accompanied
-        say(f"positives={training.settings.positives}: {accompanied:,} scans have others for their second view")
+        say(f"positives={training.settings.positives}: for {accompanied:,} scans, the second view can be of another scan")
 
 
 def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:

@@ -34,9 +34,9 @@ class HeldImages:
         rows = np.unique(often[: int(HELD_SHARE * memory_bytes() / processes) // image_bytes])
         complete = len(rows) == len(often)
         say_once(
-            f"The pixels lie at {pixels.url}: {counted(len(rows), 'image')} of {len(often):,} that this training looks at are "
+            f"The pixels are at {pixels.url}: {counted(len(rows), 'image')} of the {len(often):,} that this training uses are "
             f"read once and kept in memory ({len(rows) * image_bytes / 1e6:,.0f} MB)"
-            + ("" if complete else ", the others are read ahead each time")
+            + ("" if complete else "; the others are read ahead each time")
         )
         kept = np.empty((len(rows), *pixels.shape[1:]), np.uint8)
         step = max(1, TOGETHER_BYTES // image_bytes)

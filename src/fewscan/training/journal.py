@@ -77,4 +77,4 @@ def journal(run: Run, steps: int, finished_epochs: int, *, writes: bool) -> Iter
 
 def _tell(seconds_left: float | None) -> None:
     if seconds_left is not None:
-        say(f"about {spoken_duration(seconds_left)} of training to go")
+        say(f"about {spoken_duration(seconds_left)} of training left")

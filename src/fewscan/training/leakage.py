@@ -26,8 +26,9 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     taught = int(dataset.manifest["taught_before"].to_numpy(bool)[held_out].sum())
     if taught and not settings.allow_leakage:
         raise FewscanError(
-            f"the split leaks: from {taught} of its {len(held_out)} test and validation images the weights that training is to "
-            "begin with have learned. Take the split that they were trained on, begin with others, or give allow_leakage=true"
+            f"the split leaks: the weights that training would start from have learned from {taught} of its {len(held_out)} "
+            "test and validation images. Use the split that they were trained on, start from other weights, or give "
+            "allow_leakage=true"
         )
     if dataset.description.audit is None:
         return None
@@ -36,7 +37,7 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
         names = dataset.file_names
         named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
-            f"the split leaks: {len(pairs)} pairs of images that belong together lie in different parts: {named}. "
+            f"the split leaks: {len(pairs)} pairs of images that belong together are in different parts: {named}. "
             f"Run '{command_line('split', dataset.folder, '--overwrite')}', or give allow_leakage=true"
         )
     return len(pairs)
@@ -62,10 +63,10 @@ def doubt(run: Run, dataset: Snapshot) -> str | None:
     dataset: the run's, as it was; an audit since counts, too.
     """
     if may_leak(run.record.protocol):
-        return f"protocol {run.record.protocol}: copies of the held-out images may have been learned from"
+        return f"protocol {run.record.protocol}: the run may have learned from copies of the held-out images"
     if run.record.leaking_pairs is None:
-        return "nobody had looked for copies when training began, so the held-out images may have been learned from"
+        return "nobody had looked for copies before training, so the run may have learned from copies of the held-out images"
     leaking = leaking_now(run, dataset)
     if leaking:
-        return f"the split leaks ({leaking} pairs across its parts), so the held-out images may have been learned from"
+        return f"the split leaks ({leaking} pairs across its parts), so the run may have learned from the held-out images"
     return None

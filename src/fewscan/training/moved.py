@@ -23,15 +23,15 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
     if named is not None:
         if not (named / DATASET_FILE).is_file():
             raise FewscanError(
-                f"{named} holds no dataset (no {DATASET_FILE}): name the folder where the dataset of {run} lies now, which was "
-                f"{recorded} when it was trained"
+                f"{named} is not a dataset (no {DATASET_FILE}): give the folder where the dataset of {run} is now; it was "
+                f"{recorded} when the run was trained"
             )
         return named
     found = _found(run, recorded, identity)
     if found is None:
         raise FewscanError(
-            f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not beside the run either. Name "
-            "its place with --data DATASET"
+            f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not next to the run either. "
+            "Give its folder with --data DATASET"
         )
     return found
 

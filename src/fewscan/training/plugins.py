@@ -35,7 +35,7 @@ def require_plugins(plugins: tuple[Plugin, ...], folder: Path) -> None:
     for kind, name, source in ((plugin.kind, plugin.name, plugin.source) for plugin in plugins):
         if kind not in _REGISTRIES or name not in _REGISTRIES[kind].names():
             help_ = "install it" if source.startswith("package ") else "import it first"
-            raise FewscanError(f"{folder} was made with the {kind} '{name}' of {source}, which is not known here: {help_}")
+            raise FewscanError(f"{folder} was made with the {kind} '{name}' of {source}, which is not available here: {help_}")
 
 
 def modules_to_import(settings: RunSettings, recipe: str | None = None) -> set[str]:

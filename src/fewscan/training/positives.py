@@ -50,8 +50,8 @@ def require_positives(dataset: Snapshot, method: type[Method], positives: Positi
     if positives == "views":
         return
     if not method.two_views:
-        raise FewscanError(f"positives={positives} is about second views, and {method.name} looks at one: leave it out")
+        raise FewscanError(f"positives={positives} is for methods with two views, and {method.name} uses one: leave it out")
     if dataset.description.audit is None:
         raise FewscanError(
-            f"positives={positives} needs to know the copies: run '{command_line('audit', dataset.folder)}' first"
+            f"positives={positives} needs to know which scans are copies: run '{command_line('audit', dataset.folder)}' first"
         )

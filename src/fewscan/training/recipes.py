@@ -14,8 +14,8 @@ DEFAULT_RECIPE = ScanRecipe.name
 def recipe_flaw(own: Any) -> str | None:
     """Return what a class lacks to be a recipe, None where it is one."""
     if not (isinstance(own, type) and issubclass(own, Recipe)):
-        return f"it is no subclass of {Recipe.__module__}.{Recipe.__qualname__}"
-    return "it does not write settings" if own.settings is Recipe.settings else None
+        return f"it is not a subclass of {Recipe.__module__}.{Recipe.__qualname__}"
+    return "it does not define settings" if own.settings is Recipe.settings else None
 
 
 REGISTRY: Registry[type[Recipe]] = Registry("recipe", "fewscan.recipes", RECIPES, recipe_flaw)

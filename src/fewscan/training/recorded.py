@@ -27,7 +27,7 @@ def is_recordable(network: Network, device: torch.device) -> bool:
         return False
     free, whole = torch.cuda.mem_get_info(device)
     if free < whole / 2:
-        say("less than half of this GPU's memory is free, so the network's passes are not recorded and steps take longer")
+        say("less than half of this GPU's memory is free, so CUDA graphs are not used and steps take longer")
     return free >= whole / 2
 
 
@@ -73,7 +73,8 @@ class RecordedNetwork(nn.Module):
                 played = torch.cuda.make_graphed_callables(_Alone(encoder), (images.clone(),), pool=self._pool)
         except RuntimeError as error:
             self._refused = True
-            say(f"this GPU does not record the passes of {encoder.name}, so steps take longer: {str(error).splitlines()[0]}")
+            reason = str(error).splitlines()[0]
+            say(f"this GPU cannot use CUDA graphs for {encoder.name}, so steps take longer: {reason}")
         else:
             self._passes[images.shape] = played
         for buffer, value in zip(encoder.buffers(), before, strict=True):

@@ -141,8 +141,8 @@ class Run:
         seen = self.seen_of(now.folder, now.images)
         if not has_said(now, seen):
             raise FewscanError(
-                f"{now.folder} has the images of {self.folder}, but its label log never said what that run saw: they were "
-                "imported anew, or the log is an older copy. Name the place of the run's own dataset with --data "
+                f"{now.folder} has the images of {self.folder}, but its label log never had the labels that the run saw: "
+                "the images were imported again, or the log is an older copy. Give the run's own dataset with --data "
                 "DATASET, or train again"
             )
         return seen
@@ -151,7 +151,7 @@ class Run:
         """Return what the run saw, of the same images in whichever dataset's `folder`; raises FewscanError for others."""
         path = self.folder / SNAPSHOT_FILE
         if path.is_file() and file_sha256(path) != self.record.snapshot_sha256:
-            raise FewscanError(f"{path} was changed since the run was made: put back what it was, or train again")
+            raise FewscanError(f"{path} was changed since the run was made: restore the original file, or train again")
         return Snapshot.read(path, folder, images, "train again")
 
     def dataset_now(self, moved_to: str | Path | None = None) -> Dataset:
@@ -184,7 +184,7 @@ class Run:
         if began is not None:
             return load_beginning(network, self.folder, began, self.record.classes)
         if self.settings.encoder.weights is not None:  # of runs before 2026-11-27, which did not keep them
-            raise FewscanError(f"{self.folder} has not kept the weights that it was to begin with: train again")
+            raise FewscanError(f"{self.folder} does not have the weights that it was to start from: train again")
         return network
 
     def new_network(self) -> Network:
@@ -200,7 +200,7 @@ class Run:
         """Raise FewscanError, with the command that goes on, where the run is not trained to its end."""
         if not self.finished:
             again = command_line("train", self.dataset_word, "--out", self.folder, "--resume")
-            raise FewscanError(f"{self.folder} is not finished: go on with '{again}'")
+            raise FewscanError(f"{self.folder} is not finished: continue with '{again}'")
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
@@ -212,10 +212,10 @@ class Run:
                 metadata = file.metadata() or {}
                 network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError, RuntimeError):
-            raise FewscanError(f"{path} is damaged or cut short: train again") from None
+            raise FewscanError(f"{path} is damaged or incomplete: train again") from None
         self.require_ties(metadata, path)
         if not all(torch.isfinite(value).all() for value in network.state_dict().values()):
-            raise FewscanError(f"{path} holds weights that are no numbers: train again")
+            raise FewscanError(f"{path} contains weights that are not numbers: train again")
         return network.eval()
 
     def metadata(self) -> dict[str, str]:
@@ -230,12 +230,12 @@ class Run:
         try:
             said = dict(json.loads(metadata.get(TIES, "{}")))
         except (ValueError, TypeError, RecursionError):
-            raise FewscanError(f"{path} is damaged: what it says of its training cannot be read; train again") from None
+            raise FewscanError(f"{path} is damaged: its record of the training cannot be read; train again") from None
         others = [name for name, value in self.ties.items() if said.get(name, value) != value]
         if others:
             raise FewscanError(
-                f"{path} is of another training than {self.folder / CONFIG_FILE} and {RECORD_FILE}, by {', '.join(others)}: "
-                "put back the files that belong together, or train again"
+                f"{path} is from another training than {self.folder / CONFIG_FILE} and {RECORD_FILE} ({', '.join(others)} "
+                f"{'differs' if len(others) == 1 else 'differ'}): restore the files that belong together, or train again"
             )
 
     def stored(self, name: str, kind: type[Stored], verb: str, *options: str) -> Stored | None:
@@ -250,7 +250,7 @@ class Run:
         content = json_object(path, anew)
         if not is_whole(content, self.folder / MODEL_FILE):
             self.load_network()  # weights that are not the run's own are said first
-            raise FewscanError(f"{path} was changed since it was written, or is about other weights than the run's: {anew}")
+            raise FewscanError(f"{path} was changed after it was written, or belongs to other weights than the run's: {anew}")
         try:
             return kind.model_validate({key: value for key, value in content.items() if key != SEAL})
         except ValueError:

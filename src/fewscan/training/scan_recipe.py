@@ -21,7 +21,7 @@ class ScanRecipe(Recipe):
     """Every method takes about the same time; docs/search.md says why it is as it is."""
 
     name = "fewscan"
-    summary = "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, classes drawn equally often"
+    summary = "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, class-balanced sampling"
     minimum_epochs = 40
 
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:

@@ -49,5 +49,5 @@ def seen_sentence(seen: int, images: int, image_word: str = "test image") -> str
     """Return in words that `seen` of the images that judge a run are not new to it."""
     return (
         f"{seen:,} of the {images:,} {image_word}s, or scans that belong to them, were seen without their labels in "
-        "pretraining: on scans that are new altogether the score may be lower"
+        "pretraining: on entirely new scans the score may be lower"
     )

@@ -82,7 +82,7 @@ class RunSettings(ChosenSettings):
             return values
         given = sorted(OF_STEPS & values.keys())
         if given:
-            raise FewscanError(f"{name} is solved at once, on features of its encoder: leave out {', '.join(given)}")
+            raise FewscanError(f"{name} has no training steps, only features of its encoder: leave out {', '.join(given)}")
         return {**values, **_ONE_STEP, "heads": dict(method_type(str(name)).heads)}
 
     @pydantic.model_serializer(mode="wrap")
@@ -106,7 +106,7 @@ class RunSettings(ChosenSettings):
         nearest valid one, and for `epochs` beside `training_images`.
         """
         if {"epochs", "training_images"} <= changes.keys():
-            raise FewscanError("epochs and training_images both say how long to train: give one of them")
+            raise FewscanError("epochs and training_images both set how long to train: give only one of them")
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
         start = recipe_named(recipe)
@@ -179,7 +179,7 @@ class RunSettings(ChosenSettings):
     def course(self) -> str:
         """How the network comes about, as a part of a sentence."""
         if self.solved:
-            return f"solved at once on features of the encoder, which stays as it is, seed {self.seed}"
+            return f"fitted in one step to features of the frozen encoder, seed {self.seed}"
         return (
             f"{counted(self.epochs, 'epoch')}, {self.batch_size} images a step, {self.optimizer.name} with learning rate "
             f"{self.optimizer.learning_rate} ({self.optimizer.schedule}), views {self.views.name}, seed {self.seed}, "
@@ -198,11 +198,11 @@ class RunSettings(ChosenSettings):
             parts.append(f"{unlabeled:,} unlabeled")
         seen = " and ".join(parts)
         if self.solved:
-            return f"{self.method.name}, {self.encoder.name}: solved at once, on features of {seen} images"
+            return f"{self.method.name}, {self.encoder.name}: fitted in one step to features of {seen} images"
         steps = self.steps(labeled, unlabeled)
         return (
             f"{self.method.name}, {self.encoder.name}, {self.precision}: "
-            f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"
+            f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, from {seen} images"
         )
 
 

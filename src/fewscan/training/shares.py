@@ -23,7 +23,7 @@ from fewscan.progress import console
 from fewscan.training.batches import Rows
 from fewscan.training.devices import on_cpu, require_here
 
-_KILLED = "a process that did a share of this was killed, or failed as it says above: give the same command again"
+_KILLED = "one of the processes that share this work was killed, or failed as shown above: run the same command again"
 _END_SECONDS = 10  # within which a process whose work is done has ended
 
 Result = TypeVar("Result")
@@ -110,7 +110,7 @@ def _heard(hears: Connection) -> tuple[How, Any]:
     if how == "memory":
         raise MemoryError(said)
     if how == "fault":
-        raise RuntimeError(f"a process that did a share of this failed:\n{said}")
+        raise RuntimeError(f"one of the processes that share this work failed:\n{said}")
     return how, said
 
 

@@ -65,6 +65,6 @@ def buffer_for_memory(dataset: Snapshot) -> int | None:
 def shuffling_sentence(images: int, buffer: int) -> str:
     """Say how images are shuffled that the memory does not hold."""
     return (
-        f"The {images:,} images take more of the memory than they may: they are read in blocks and shuffled {buffer:,} at a "
-        f"time (shuffle_buffer={buffer})"
+        f"The {images:,} images are too large to keep in memory: they are read in blocks and shuffled {buffer:,} at a time "
+        f"(shuffle_buffer={buffer})"
     )

@@ -56,7 +56,7 @@ def solve(run: Run, dataset: Snapshot) -> None:
     _take_over(network, solution)
     taught = int(dataset.manifest["taught_before"].to_numpy(bool)[rows.labeled].sum())
     if taught:
-        say(f"warning: the encoder has learned from {taught:,} of these labels, so they do not tell which strength is best")
+        say(f"warning: the encoder has learned from {taught:,} of these labels, so they cannot show which strength is best")
     for line in solution.lines:
         say(line)
     numbers = _numbers(network, features, rows, solution)
@@ -103,8 +103,8 @@ def _require_finite(run: Run, solution: Solution) -> None:
     layers = (*solution.hidden, Dense(solution.weight, solution.bias))
     if not all(np.isfinite(part).all() for layer in layers for part in layer):
         raise FewscanError(
-            f"{run.settings.method.name} has found no classifier: it came to what is no number; start a new run with other "
-            "settings of the method (method.KEY=VALUE), or another encoder"
+            f"{run.settings.method.name} found no classifier: its result is not a number; start a new run with other method "
+            "settings (method.KEY=VALUE) or another encoder"
         )
 
 

@@ -115,15 +115,15 @@ def _consequences(name: str, settings: RunSettings) -> set[str]:
 def _constant_features(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_features", LEAST_LIVE_FEATURES)
     return few and (
-        f"the features are the same for every image: {few} of them vary from image to image, so that no class can be told "
-        "from another"
+        f"the features are the same for every image: only {few} of them vary from image to image, so the classes cannot be "
+        "told apart"
     )
 
 
 def _dead_projections(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_projections", LEAST_LIVE_PROJECTIONS)
     return few and (
-        f"the projection head is dead: {few} of its projections vary from image to image, so that nothing is learned "
+        f"the projection head is dead: only {few} of its projections vary from image to image, so nothing is learned "
         "through them"
     )
 
@@ -142,12 +142,12 @@ def _loss_not_falling(history: History, settings: RunSettings) -> str | None:
             continue
         if lowest < (1 - CLEAR_FALL) * began and recent > given_back:
             return (
-                f"{name} has risen again: {lowest:.4g} at its lowest, {recent:.4g} over the last {patience} epochs, so that "
-                "what was learned is being lost"
+                f"{name} has risen again: {lowest:.4g} at its lowest, {recent:.4g} over the last {patience} epochs, so the "
+                "network is losing what it learned"
             )
         return (
-            f"{name} does not fall: {began:.4g} at the beginning, {recent:.4g} over the last {patience} epochs, so that "
-            "nothing is learned by it"
+            f"{name} does not fall: {began:.4g} at the beginning, {recent:.4g} over the last {patience} epochs, so "
+            "nothing is learned from it"
         )
     return None
 
@@ -160,8 +160,8 @@ def _one_class(history: History, settings: RunSettings) -> str | None:
     if not _lasts(history, settings, sign):
         return None
     return (
-        f"the classifier calls {_percent(history[-1]['commonest_prediction'])} of the labeled images by one class, where the "
-        f"commonest has {_percent(history[-1]['commonest_label'])} of the labels: it does not tell classes apart"
+        f"the classifier assigns {_percent(history[-1]['commonest_prediction'])} of the labeled images to one class, while the "
+        f"most common class has {_percent(history[-1]['commonest_label'])} of the labels: it does not tell classes apart"
     )
 
 
@@ -176,7 +176,7 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
     if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "validation_accuracy", "val_chance_limit")):
         return (
             f"the classifier is right on {_percent(last['validation_accuracy'])} of the validation images, and guessing "
-            f"reaches {_percent(last['val_chance_limit'])}: what it has learned does not hold for images that it was not "
+            f"reaches {_percent(last['val_chance_limit'])}: what it has learned does not carry over to images that it was not "
             f"trained on"
         )
 
@@ -186,7 +186,7 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
 
     if _lasts(history, settings, neighbor_sign):
         return (
-            f"the nearest labeled neighbor is of the right class for {_percent(last['probe_accuracy'])} of the labeled "
+            f"the nearest labeled neighbor has the right class for {_percent(last['probe_accuracy'])} of the labeled "
             f"images, and guessing reaches {_percent(last['probe_chance_limit'])}: the features say nothing about the classes"
         )
     return None
@@ -200,8 +200,8 @@ def _one_class_pseudo_labels(history: History, settings: RunSettings) -> str | N
     if not _lasts(history, settings, sign):
         return None
     return (
-        f"{_percent(history[-1]['pseudo_label_commonest'])} of the pseudo-labels are of one class, where the commonest has "
-        f"{_percent(history[-1]['commonest_label'])} of the labels: the network may be teaching itself one answer"
+        f"{_percent(history[-1]['pseudo_label_commonest'])} of the pseudo-labels are of one class, while the most common class "
+        f"has {_percent(history[-1]['commonest_label'])} of the labels: the network may be teaching itself one answer"
     )
 
 
@@ -240,7 +240,7 @@ def _losses(history: History, settings: RunSettings) -> dict[str, list[float]]:
     total = [numbers["loss"] for numbers in history]
     own = [whole - part for whole, part in zip(total, classifier, strict=True)]
     # The classifier of a method whose own loss stands still may learn all the same, and hide that in the sum.
-    return {"the loss": total, f"the loss of {settings.method.name} itself": own}
+    return {"the loss": total, f"{settings.method.name}'s own loss": own}
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -21,10 +21,10 @@ SPOKEN = {
 
 # And what these words mean, where a training begins.
 EXPLAINED = {
-    "c_acc": "how often a view is most like the other view of its scan",
-    "r_acc": "how often a feature goes with itself in the other view",
-    "p_acc": "labeled scans called rightly, changed as they are for learning",
-    "validation_accuracy": "scans of the validation set called rightly",
+    "c_acc": "how often a view of a scan is more like the other view of that scan than like any other",
+    "r_acc": "how often a feature correlates most with itself in the other view",
+    "p_acc": "labeled scans classified correctly, as augmented for training",
+    "validation_accuracy": "validation scans classified correctly",
     "probe_accuracy": "labeled scans whose nearest neighbor by features, of another patient or set of copies, has their class",
 }
 
@@ -92,5 +92,5 @@ def spoken(numbers: dict[str, Any]) -> str:
 def legend(numbers: dict[str, Any]) -> str:
     """Return what the words of `spoken` mean, for some numbers of an epoch; nothing where it says none of them."""
     parts = [f"{word}: {EXPLAINED[name]}" for name, word in SPOKEN.items() if numbers.get(name) is not None]
-    loss = ["loss: what training makes small"] if "loss" in numbers else []
+    loss = ["loss: what training minimizes"] if "loss" in numbers else []
     return "; ".join([*loss, *parts]) + (" (percent)" if parts else "")

@@ -74,7 +74,7 @@ def train_together(job: Job | None, devices: Devices) -> Path:
         for number in range(devices.on_each):
             told, tells = multiprocessing.Pipe(duplex=False)
             process = context.Process(target=_be_rank, args=(job, devices, number, place, threads, tells))  # type: ignore[attr-defined]
-            begin(process, "a process of this training was killed before it began: give the same command again")
+            begin(process, "a process of this training was killed before it started: run the same command again")
             tells.close()
             ranks.append(_Rank(process, told))
         return _ended(ranks, job)
@@ -134,13 +134,13 @@ def _ended(ranks: list[_Rank], job: Job | None) -> Path:
 
 def _raise(failed: dict[str, str], job: Job | None) -> NoReturn:
     """Raise what is told of a training of which processes failed: in which ways, and the first words of each."""
-    go_on = "" if job is None else f": go on with '{command_line('train', job.dataset, '--out', job.run, '--resume')}'"
+    go_on = "" if job is None else f": continue with '{command_line('train', job.dataset, '--out', job.run, '--resume')}'"
     if "refused" in failed:
         raise FewscanError(failed["refused"])
     if "memory" in failed:
         raise MemoryError(failed["memory"])
     if "killed" in failed:
-        raise FewscanError(f"a process of this training was ended by {failed['killed']}, and so the others were{go_on}")
+        raise FewscanError(f"a process of this training was ended by {failed['killed']}, so the others stopped, too{go_on}")
     if "fault" in failed:
         raise RuntimeError(f"a process of this training failed:\n{failed['fault']}")
     raise FewscanError(f"{failed['deserted']}{go_on}")

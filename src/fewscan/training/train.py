@@ -67,8 +67,8 @@ def train_new(
     if beginning is None and settings.solved:
         known = [f"encoder.weights={weights.name}" for weights in encoder_type(settings.encoder.name).known_weights]
         raise FewscanError(
-            f"{settings.method.name} learns on an encoder that stays as it is, and {settings.encoder.name} begins with random "
-            f"weights: add {' or '.join([*known, 'encoder.weights=RUN'])}, or leave out encoder= to take ImageNet's"
+            f"{settings.method.name} does not train its encoder, and {settings.encoder.name} would start from random "
+            f"weights: add {' or '.join([*known, 'encoder.weights=RUN'])}, or leave out encoder= to use ImageNet's"
         )
     if beginning is not None and beginning.record.origin.run is not None:
         teacher = Run.open(beginning.record.origin.run)
@@ -116,7 +116,7 @@ def refuse_other_settings(
     asked = RunSettings.by_name({**changes, **({} if method is None else {"method": method})})
     others = []
     if recipe not in (None, run.record.recipe):
-        others.append(f"--recipe {recipe} (it has {run.record.recipe or 'none that is known'})")
+        others.append(f"--recipe {recipe} (it has {run.record.recipe or 'no known recipe'})")
     name = leaves(asked).get("method.name", run.settings.method.name)
     if name != run.settings.method.name:
         others.append(f"--method {name} (it has {run.settings.method.name})")
@@ -126,7 +126,7 @@ def refuse_other_settings(
         others += [f"{key}={resolved[key]} (it has {had.get(key)})" for key in leaves(asked) if resolved[key] != had.get(key)]
     if others:
         raise FewscanError(
-            f"{run.folder} goes on as it was begun: leave out {', '.join(others)}, or start a new run with another --out"
+            f"{run.folder} keeps its settings: leave out {', '.join(others)}, or start a new run with another --out"
         )
 
 
@@ -157,7 +157,7 @@ def _fit(run: Run, dataset: Snapshot, devices: Devices, *, resume: bool) -> None
 
     at_once = run.settings.chunk_size or run.settings.batch_size
     advice = (
-        f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that go through the network at once"
+        f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that went through the network at once"
     )
     with enough(f"{advice}, or with a smaller batch_size"):
         if devices.count == 1:

@@ -38,14 +38,14 @@ def learned_from(
         if waiting:
             lacks, then = "no split yet", f"run '{command_line('split', dataset.folder)}' first"
         free = ", ".join(methods_without_labels())
-        raise FewscanError(f"{dataset.folder} has {lacks}, and {name} needs labels: {then}, or give --method one of {free}")
+        raise FewscanError(f"{dataset.folder} has {lacks}, and {name} needs labels: {then}, or use --method with one of {free}")
     unlabeled = without_labels(dataset)
     images = len(unlabeled.rows("unlabeled"))
     if images < LEAST_IMAGES:
         adding = command_line("add", dataset.folder, "SOURCE")
-        raise FewscanError(f"{dataset.folder} has {counted(images, 'scan')} to learn from: add more with '{adding}'")
-    why = f"{len(dataset.classes)} classes are labeled, but not split" if waiting else "none is labeled"
-    line = f"learning from {images:,} scans without labels ({why}): the run will give features and know no classes"
+        raise FewscanError(f"{dataset.folder} has only {counted(images, 'scan')} to learn from: add more with '{adding}'")
+    why = f"{len(dataset.classes)} classes are labeled, but there is no split" if waiting else "none is labeled"
+    line = f"learning from {images:,} scans without labels ({why}): the run will give features but know no classes"
     return unlabeled, (*lines, line, *([] if dataset.classes else _few(dataset, images)))
 
 
@@ -55,9 +55,9 @@ def _few(dataset: Snapshot, images: int) -> list[str]:
         return []
     choosing, labeling = (command_line(verb, dataset.folder) for verb in ("suggest", "review"))
     return [
-        f"warning: {counted(images, 'scan')} without labels may teach too little to be worth the time: with fewer than "
-        f"{LEAST_UNLABELED:,} that was not measured. With labels on some of them a run names classes: '{choosing}' says which "
-        f"to label, '{labeling}' takes the labels on a page"
+        f"warning: {counted(images, 'scan')} without labels may teach too little to be worth the time: fewer than "
+        f"{LEAST_UNLABELED:,} were not measured. If you label some of them, a run can predict classes: '{choosing}' says which "
+        f"to label, and '{labeling}' opens a page to label them on"
     ]
 
 

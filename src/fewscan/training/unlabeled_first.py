@@ -113,7 +113,7 @@ def taught_first(
     Raises FewscanError where no label waits for it, and where another run lies there.
     """
     if not len(dataset.rows("labeled")):
-        raise FewscanError(f"{dataset.folder} has no labels to learn from afterwards: leave out --unlabeled-first")
+        raise FewscanError(f"{dataset.folder} has no labels for the training that follows: leave out --unlabeled-first")
     with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
         if folder.exists():
             return _there(folder, dataset, lesson, devices)
@@ -128,27 +128,27 @@ def _taught(folder: Path, dataset: Snapshot, lesson: Lesson, notes: Sequence[str
     first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
     lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
     run = train_new(unlabeled, resolved, folder, recipe=lesson.recipe, notes=lines, candidate=False, devices=devices)
-    say(f"the encoder has learned without labels: {folder}; now from the labels")
+    say(f"the encoder is pretrained without labels ({folder}); training on the labels starts now")
     return run
 
 
 def _there(folder: Path, dataset: Snapshot, lesson: Lesson, devices: Devices) -> Run:
-    other = "remove it, or give another --out"
+    other = "remove it, or choose another --out"
     if kind_of(folder) != "run":
-        raise FewscanError(f"{folder} is in the way of the run without labels, and is none: {other}")
+        raise FewscanError(f"the run without labels belongs in {folder}, but something else is there: {other}")
     run = Run.open(folder)
     require_same_dataset(run, dataset)
     learned = run.open_dataset(dataset.folder)
     if learned.classes:
-        raise FewscanError(f"{folder} is in the way of the run without labels, and was trained with labels: {other}")
+        raise FewscanError(f"the run without labels belongs in {folder}, but a run trained with labels is there: {other}")
     tested = np.isin(dataset.groups[learned.rows("unlabeled")], dataset.groups[dataset.rows("test")])
     if tested.any():
         raise FewscanError(
-            f"{folder} has learned from {counted(int(tested.sum()), 'scan')} of this split's test set or that belong to it, as "
-            f"it was drawn anew: {other}"
+            f"{folder} has learned from {counted(int(tested.sum()), 'scan')} in or belonging to this split's test set, because "
+            f"the split was drawn again: {other}"
         )
     # Who trains from a finished one anew may want less of the rest alone.
     same = {name: value for name, value in lesson.asked.items() if not (run.finished and name in LENGTH)}
     refuse_other_settings(run, lesson.method, lesson.recipe, same)
-    say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
+    say(f"the encoder of {folder} is already pretrained" if run.finished else f"continuing {folder}, without labels")
     return train_on(run, learned, candidate=False, devices=devices)

@@ -18,14 +18,14 @@ def upgrade_run(old: Path, new: Path, dataset: Dataset) -> Run:
     Weights, calibration, scores and log stay as they are. Raises FewscanError where the run has a snapshot already, where the
     dataset has another split, images or classes than the run was trained on, and where `new` exists.
     """
-    said = json_object(old / RECORD_FILE, "put back what it was")
+    said = json_object(old / RECORD_FILE, "restore the original file")
     if "snapshot_sha256" in said:
-        raise FewscanError(f"{old} is of today's format already: there is nothing to convert")
+        raise FewscanError(f"{old} already has the current format: there is nothing to convert")
     snapshot = dataset.snapshot(DEFAULT_SPLIT)
     if snapshot.require_split().fingerprint != said["split_fingerprint"] or list(snapshot.classes) != said["classes"]:
         raise FewscanError(
-            f"{dataset.folder} is not what {old} was trained on (classes or split differ): with --data name the "
-            "folder that its dataset was converted to"
+            f"{dataset.folder} is not the dataset that {old} was trained on (classes or split differ): with --data, give "
+            "the folder that its dataset was converted to"
         )
     content = snapshot.as_parquet()
     former = ("image_size_px", "channels", "resize", "window")
