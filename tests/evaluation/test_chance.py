@@ -42,7 +42,7 @@ def test_a_collapsed_network_is_warned_of_in_evaluation_report_and_model_card(
     assert said.returncode == 0, said.stderr
     (warning,) = [line for line in said.stdout.splitlines() if line.startswith("warning: ")]
     assert "24 of 24 test images are called 'glioma'" in warning
-    assert "25.0 % by calling every image" in said.stdout
+    assert "25.0 % if every image is called" in said.stdout
     again = json.loads(fewscan("evaluate", collapsed.folder, "--overwrite", "--json").stdout)
     assert again["warnings"] == [warning.removeprefix("warning: ")]
     assert again["chance"]["accuracy"] == again["accuracy"]["value"] == 0.25

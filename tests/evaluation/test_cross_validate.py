@@ -205,5 +205,5 @@ def test_a_class_of_one_patient_cannot_be_scored_and_says_so(
     with pytest.raises(FewscanError, match="one patient"):
         cross_validate(run, dataset)
     assert not (run.folder / EVALUATION_FILE).exists()
-    with pytest.raises(FewscanError, match="tests on has a label"):
+    with pytest.raises(FewscanError, match="no test image"):
         evaluate(run, dataset)

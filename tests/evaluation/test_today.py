@@ -79,7 +79,7 @@ def test_a_score_follows_the_labels_and_is_told_so_on_the_page(run: Run, waiting
     # The test set is the one that was looked at before, whatever its labels are.
     assert (after.test_openings, after.test_set_openings) == (2, 2)
     page = api.report(run, out=tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"{len(wrong)} images of the test set carry another label" in page
+    assert f"{len(wrong)} images of the test set have another label" in page
 
 
 @pytest.mark.slow
@@ -101,9 +101,9 @@ def test_another_split_of_the_same_name_lets_nothing_join(run: Run, waiting: Sna
 
 def test_one_image_and_several_are_spoken_of_rightly() -> None:
     one = " ".join(SinceTraining(relabeled=1, without_label=1, unknown_class=1).sentences())
-    assert all(words in one for words in ("1 image of the test set carries", "has no label", "is left out"))
+    assert all(words in one for words in ("1 image of the test set has", "no longer has a label", "is left out"))
     two = " ".join(SinceTraining(relabeled=2, without_label=2, unknown_class=2).sentences())
-    assert all(words in two for words in ("2 images of the test set carry", "have no label", "are left out"))
+    assert all(words in two for words in ("2 images of the test set have", "no longer have a label", "are left out"))
 
 
 @pytest.mark.slow

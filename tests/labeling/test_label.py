@@ -319,7 +319,7 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) ->
     assert "at least 33 held-out images" in grouped.reasons[0]
     # Possible classes are still promised, and what that assumes is said with them.
     assert grouped.inclusion.any()
-    assert grouped.reasons[1].endswith(alone.reasons[0].partition("Assumed: ")[2])
+    assert grouped.reasons[1].endswith(alone.reasons[0].partition("This assumes ")[2])
 
 
 @pytest.mark.slow
@@ -421,7 +421,7 @@ def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run
         known.model_copy(update={"surety": surety, "source": "cross-fitting"}).save(run)
         rule = Grounds.of(run, dataset).rule(Asked(0.1))
         assert (rule.threshold is None) == doubted
-        assert ("the network is surer" in rule.reasons[0]) == doubted
+        assert ("the network is more confident" in rule.reasons[0]) == doubted
 
 
 @pytest.mark.slow

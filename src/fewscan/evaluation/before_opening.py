@@ -12,7 +12,7 @@ from fewscan.training.run import Run
 from fewscan.wording import command_line
 
 # What the verbs that open it do with calibrated probabilities; a verb that is not here does nothing with them.
-_CALIBRATED = {"evaluate": "scores the calibrated probabilities", "stress": "decides by calibrated probabilities"}
+_CALIBRATED = {"evaluate": "scores calibrated probabilities", "stress": "decides by calibrated probabilities"}
 
 
 def open_test_set(run: Run, dataset: Snapshot, verb: str) -> Openings:
@@ -36,13 +36,13 @@ def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:
     lines = []
     if not openings(dataset).total:
         lines.append(
-            f"this opens the test set of {dataset.folder} for the first time. From now on each look at it is counted: whoever "
-            "changes something by its score makes every later score look better than it is"
+            f"this opens the test set of {dataset.folder} for the first time. From now on each look at it is counted: if you "
+            "change anything because of its score, every later score looks better than it is"
         )
     if verb in _CALIBRATED and Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         lines.append(
-            f"the run is not calibrated: '{command_line('calibrate', *called)}' does that without the test set. After it, "
-            f"'{command_line(verb, *called, '--overwrite')}' {_CALIBRATED[verb]}, and opens the test set once more"
+            f"the run is not calibrated: '{command_line('calibrate', *called)}' does that without the test set. After that, "
+            f"'{command_line(verb, *called, '--overwrite')}' {_CALIBRATED[verb]}, but opens the test set once more"
         )
     return lines

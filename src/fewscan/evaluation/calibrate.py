@@ -45,7 +45,7 @@ def calibrate(
     if known is not None and adds_pile(known, folds=folds, pile=pile, anew=anew):
         return _with_pile(run, dataset, known)
     if folds is None and known is not None and known.source == "cross-fitting":
-        raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
+        raise FewscanError(f"{run.folder} is already calibrated by cross-fitting: to repeat that, give --folds {FOLDS}")
     parts = FOLDS if folds is None else folds
     run.load_network()  # an unfinished run is refused before hours of training
     require_candidate(dataset, run.identity)
@@ -71,12 +71,12 @@ def adds_pile(known: Calibration, *, folds: int | None, pile: bool | None, anew:
 def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
     learns = method_type(run.settings.method.name).uses_unlabeled and len(dataset.rows("unlabeled")) > 0
     if asked is None and learns and run.settings.solved and (why := cannot_cross_fit(run, dataset)) is not None:
-        say(f"nothing is held out for the dataset's own unlabeled scans: {why}")
+        say(f"no labels are held out for decisions on the dataset's own unlabeled scans: {why}")
         return False
     if asked and not learns:
         raise FewscanError(
-            f"the classifier of {run.folder} has learned nothing from unlabeled scans, so what its held-out labels say of new "
-            "scans holds for them, too: leave out --pile"
+            f"the classifier of {run.folder} has learned nothing from unlabeled scans, so what its held-out labels show for "
+            "new scans also holds for those: leave out --pile"
         )
     return learns and run.settings.solved if asked is None else asked
 
@@ -179,7 +179,7 @@ def cross_calibrated(held_out: HeldOut) -> Logits:
     groups = len(np.unique(held_out.groups))
     if groups < 2:
         raise FewscanError(
-            "the held-out images are all of one patient or set of copies: keep a larger --validation, or give --folds"
+            "all held-out images are of one patient or set of copies: use a larger --validation, or give --folds"
         )
     probabilities = np.empty_like(held_out.logits)
     for rest, fold in GroupKFold(min(FOLDS, groups)).split(held_out.logits, groups=held_out.groups):

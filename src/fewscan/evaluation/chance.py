@@ -21,7 +21,7 @@ class ChanceLevel:
     def __str__(self) -> str:
         """Return it in a line for people."""
         balanced = f"balanced {100 * self.balanced_accuracy:.1f} %"
-        return f"{100 * self.accuracy:.1f} % by calling every image '{self.commonest}'; {balanced}"
+        return f"{100 * self.accuracy:.1f} % if every image is called '{self.commonest}'; {balanced}"
 
     @classmethod
     def of(cls, classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> "ChanceLevel":

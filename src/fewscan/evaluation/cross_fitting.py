@@ -48,7 +48,7 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
     if folds < 2:
-        raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
+        raise FewscanError(f"--folds must be at least 2, not {folds}: with fewer, nothing is held out")
     refuse_taught_encoder(run, dataset)
     rows = dataset.measuring("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
@@ -56,9 +56,9 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     folders = [run.folder / FOLDS_FOLDER / name.format(number, len(parts)) for number in range(1, len(parts) + 1)]
     missing = sum(not (folder / MODEL_FILE).is_file() for folder in folders)
     minutes = math.ceil(missing * run.training_seconds / 60)
-    to_go = f"about {minutes} min to go" if missing else "all of them done already"
-    of_these = ", whose images they learn from as from unlabeled scans" if as_pile else ""
-    say(f"cross-fitting: {len(parts)} trainings without a part of the labels each{of_these}, {to_go}")
+    left = f"about {minutes} min left" if missing else "all are already done"
+    as_unlabeled = " (its images stay in as unlabeled scans)" if as_pile else ""
+    say(f"cross-fitting: {len(parts)} trainings, each with another part of the labels held out{as_unlabeled}; {left}")
     unlabeled = _surety_rows(dataset)
     predictions, sureties = [], []
     for held_out, folder in zip(parts, folders, strict=True):
@@ -88,7 +88,7 @@ def _kept(folders: Sequence[Path]) -> str | None:
     begun = sum(folder.exists() for folder in folders) - trained
     if not trained + begun:
         return None
-    return f"{trained} of {len(folders)} trainings are done{' and one is begun' if begun else ''}: they are kept"
+    return f"{trained} of {len(folders)} trainings are done{' and one has started' if begun else ''}: they are kept"
 
 
 def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path, as_pile: bool) -> Run:
@@ -112,8 +112,8 @@ def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
     """Raise FewscanError where a run solves on an encoder that was taught what folds hold out, and cannot do without it."""
     if run.settings.solved and are_taught_before(dataset):
         raise FewscanError(
-            f"the encoder of {run.folder} was trained with labels that would be held out, and stays as it is: keep a larger "
-            "--validation that it was not trained with, or take another encoder"
+            f"the encoder of {run.folder} was trained with labels that would be held out, and is not trained again: use a "
+            "larger --validation that it was not trained with, or another encoder"
         )
 
 

@@ -49,7 +49,7 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
     kept = labels >= 0
     if not kept.any():
         entering = command_line("labels", "set", seen.folder, "TABLE")
-        raise FewscanError(f"no labeled image of {run.folder} has a label any more: enter labels with '{entering}'")
+        raise FewscanError(f"none of the labeled images of {run.folder} has a label now: enter labels with '{entering}'")
     labels, probabilities, raw, rows = labels[kept], probabilities[kept], raw[kept], held_out.rows[kept]
     groups, classes = held_out.groups[kept], np.unique(labels)
 

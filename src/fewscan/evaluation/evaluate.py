@@ -121,7 +121,7 @@ class Evaluation(Settings):
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
         seen = self.seen_without_labels
         known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
-        chosen = [f"of these {self.image_word}s {asked_sentence(self.asked_for)}"] if self.asked_for else []
+        chosen = [f"{self.image_word}s: {asked_sentence(self.asked_for)}"] if self.asked_for else []
         teaching = [teaching_sentence(self.only_teaching)] if self.only_teaching else []
         return [*said, *known, *chosen, *teaching]
 
@@ -131,9 +131,10 @@ class Evaluation(Settings):
         if self.folds is None:
             return None
         return (
-            f"no test set: every labeled image is called by one of {self.folds} networks that learned neither from it nor from "
-            f"its group; this scores the method with about {self.folds - 1}/{self.folds} of the labels, not this run's own "
-            "network, which learned from all of them; a run that is chosen among several by it is probably worse than it says"
+            f"no test set: each labeled image is classified by one of {self.folds} networks that learned neither from it nor "
+            f"from its group; this scores the method with about {self.folds - 1}/{self.folds} of the labels, not this run's "
+            "own network, which learned from all of them; if you choose a run among several by this score, the run is probably "
+            "worse than its score says"
         )
 
     @property
@@ -170,7 +171,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
     rows = dataset.rows("test")
     if not len(rows):
         entering = command_line("labels", "set", dataset.folder, "TABLE")
-        raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with '{entering}'")
+        raise FewscanError(f"no test image of {run.folder} has a label: enter labels with '{entering}'")
     run.require_openings(dataset)
     predictor = Predictor.of(run)
     calibrated = Calibration.load(run) is not None

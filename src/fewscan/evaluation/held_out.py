@@ -71,7 +71,7 @@ class HeldOut:
         table = read_csv(path, {"row": "int64", "label": "str"} | dict.fromkeys(columns, "float32"), anew)
         rows = table["row"].to_numpy()
         if not (table["label"].isin(classes).all() and ((rows >= 0) & (rows < len(dataset.groups))).all()):
-            raise FewscanError(f"{path} speaks of classes or images that are not the run's: {anew}")
+            raise FewscanError(f"{path} contains classes or images that the run does not have: {anew}")
         labels = pd.Index(classes).get_indexer(table["label"]).astype(np.int64)
         return cls(rows, dataset.groups[rows], labels, table[columns].to_numpy())
 
@@ -105,11 +105,11 @@ def most_folds(labels: Labels, groups: Rows, folds: int) -> int:
     Raises FewscanError where that is one: nothing can be held out.
     """
     if not len(labels):
-        raise FewscanError(f"no label can be held out: {TEACHING}. Label scans that are drawn at random, or in another order")
+        raise FewscanError(f"no label can be held out: {TEACHING}. Label randomly drawn scans, or in another order")
     smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if smallest < 2:
         raise FewscanError(
-            "a class has labeled images of one patient or set of copies alone, of those that may measure, so nothing of "
-            "it can be held out: label others of it, or leave the class out"
+            "one class has labels for measuring from only one patient or set of copies, so none of them can be held "
+            "out: label other scans of that class, or leave the class out"
         )
     return min(folds, smallest)

@@ -64,7 +64,7 @@ class LabelSuspects:
             return None
         return (
             f"predictions agree with {self.agreement.percent} of the labels, which is not shown to be above chance "
-            f"({100 * self.chance:.1f} %): the list says nothing of the labels; train longer, or on more labels, first"
+            f"({100 * self.chance:.1f} %), so the list says nothing about the labels: first train longer or on more labels"
         )
 
     def summary(self) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     """
     names, read = _read(run, images)
     if not read:
-        raise FewscanError("there is no image to predict")
+        raise FewscanError("there are no images to predict")
     pixels = np.stack([image.pixels for image in read])
     predicted = Predictor.of(run).predict(pixels)
     gate = Gate.of(dataset)
@@ -102,7 +102,7 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]
     spec = run.record.spec
     if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] == 3:
         # Not so many images that are three pixels wide.
-        raise FewscanError(f"one image in color, {images.shape}: several are wanted, or a list of one")
+        raise FewscanError(f"this is one color image, {images.shape}: give several images, or a list with this one")
     listed = [images] if isinstance(images, str | Path) else list(images)
     if not listed or isinstance(listed[0], str | Path):
         files = [Path(image) for image in listed if isinstance(image, str | Path)]
@@ -111,12 +111,13 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]
     for number, array in enumerate(arrays):
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
             raise FewscanError(
-                f"image {number}: uint8 (H, W) or (H, W, 3) is wanted, not {array.dtype} {array.shape}; several images are a "
+                f"image {number} must be uint8 (H, W) or (H, W, 3), not {array.dtype} {array.shape}; give several images as a "
                 "list or one array (N, H, W)"
             )
         if (array.ndim == 3) != (spec.channels == 3):
             raise FewscanError(
-                f"image {number} has {array.shape}, the run was trained on {'color' if spec.channels == 3 else 'gray'}"
+                f"image {number} has shape {array.shape}, but the run was trained on "
+                f"{'color' if spec.channels == 3 else 'gray'} images"
             )
     return list(range(len(arrays))), [_fitted(array, spec) for array in arrays]
 

@@ -28,9 +28,9 @@ class Shift(Settings):
         less = f"{100 * self.less_typical:.0f}"
         checked = "accepted labels may be wrong: let a person check a sample of them" if accepted else "labels may be wrong"
         return (
-            "as a whole these scans look otherwise than the labeled ones: of a new one and a labeled one, taken at random, the "
-            f"new one is less typical in {less} of 100 cases, where 50 are usual. All that is said here is about scans like "
-            f"the held-out ones, so more of the {checked}"
+            "as a whole, these scans look different from the labeled ones: if one of each is drawn at random, the new one is "
+            f"less typical in {less} of 100 cases, where 50 are usual. Everything stated here is about scans like the held-out "
+            f"ones, so more of the {checked}"
         )
 
 

@@ -32,12 +32,12 @@ class SinceTraining(Settings):
     def sentences(self, of_what: str = "test set") -> list[str]:
         """Return what is to be said of it, in words; nothing where nothing became."""
         said = (
-            (self.relabeled, f"of the {of_what} {{carry}} another label than when the run was made; the score is by today's"),
-            (self.without_label, f"of the {of_what} {{have}} no label any more and {{are}} left out"),
+            (self.relabeled, f"of the {of_what} {{have}} another label than when the run was made; the score uses today's"),
+            (self.without_label, f"of the {of_what} no longer {{have}} a label and {{are}} left out"),
             (self.joined, "joined the test set since the run was made"),
-            (self.unknown_class, "to test on {are} of a class that the run does not know, and {are} left out"),
+            (self.unknown_class, f"of the {of_what} {{are}} of a class that the run does not know and {{are}} left out"),
         )
-        one, several = {"carry": "carries", "have": "has", "are": "is"}, {"carry": "carry", "have": "have", "are": "are"}
+        one, several = {"have": "has", "are": "is"}, {"have": "have", "are": "are"}
         told = ((images, what.format(**one if images == 1 else several)) for images, what in said if images)
         return [f"{counted(images, 'image')} {what}" for images, what in told]
 

@@ -33,7 +33,7 @@ FAMILY_SLACK = 2.0
 # Of the statistics' variance, which is 1: what never varied among the images learned from may vary by so much.
 LEAST_VARIANCE = 1e-6
 # What is to be known of an image that shows color where `Gate.gray` holds.
-IN_COLOR = "in color, where the scans learned from are gray"
+IN_COLOR = "in color, while the run learned from gray scans"
 _BLOCK_IMAGES = 256
 
 Images = StoredImages | Chosen  # (N, C, S, S) uint8

@@ -44,26 +44,26 @@ class Answers(NamedTuple):
             return cls(Cells(("path", "label", ORIGIN_COLUMN), []), ())
         cells = read_cells(file)
         if lacking := [name for name in ("path", "label") if name not in cells.columns]:
-            raise FewscanError(f"{file} has no column '{lacking[0]}': it is not what 'fewscan check' wrote")
+            raise FewscanError(f"{file} has no column '{lacking[0]}', so 'fewscan check' did not write it: choose another file")
         path, label = (cells.columns.index(name) for name in ("path", "label"))
         # A program that writes tables may leave out what is empty at the end of a row.
         width = len(cells.columns)
         cells = Cells(cells.columns, [(line, [*row, *[""] * width][:width]) for line, row in cells.rows])
         if [row[path] for _, row in cells.rows] != list(paths[: len(cells.rows)]):
             raise AnotherDrawError(
-                f"{file} holds other scans than are drawn first of these labels, or in another order: leave its rows as they "
-                "are and give the same options again, or name another file with --answers"
+                f"{file} has other scans than those drawn from these labels, or has them in another order: leave its rows as "
+                "they are and give the same options again, or name another file with --answers"
             )
         words = {spelling_key(word): word for word in (*NO_LABELS, *classes)}
         given = [words.get(spelling_key(row[label])) if row[label].strip() else "" for _, row in cells.rows]
         for answer, (line, row) in zip(given, cells.rows, strict=True):
             if answer is None:
-                raise FewscanError(f"{file}, line {line}: '{row[label]}' is none of {', '.join((*classes, *NO_LABELS))}")
+                raise FewscanError(f"{file}, line {line}: '{row[label]}' is not one of {', '.join((*classes, *NO_LABELS))}")
         answered = given.index("") if "" in given else len(given)
         if any(given[answered:]):
             raise FewscanError(
-                f"{file}, line {cells.rows[answered][0]} has no label, but a later one has: answer the scans in their order, "
-                "with 'unsure' where you are"
+                f"{file}, line {cells.rows[answered][0]} has no label, but a later line has: answer the scans in their order, "
+                "and write 'unsure' where you are"
             )
         return cls(cells, tuple(word for word in given[:answered] if word is not None))
 

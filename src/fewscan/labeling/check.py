@@ -92,7 +92,7 @@ class LabelCheck:
         Raises FewscanError where no label is left, a table cannot be read, or the answers are of another draw or name no class.
         """
         if not 0 < at_most < 1:
-            raise FewscanError(f"a share of wrong labels lies between 0 and 1, such as 0.05, not {at_most:g}")
+            raise FewscanError(f"the share of wrong labels must be between 0 and 1, such as 0.05, not {at_most:g}")
         table = read_labels(path)
         return cls.of_labels(
             table, path, answers, at_most, chosen_score(table, at_most) if least_score is None else least_score
@@ -104,7 +104,7 @@ class LabelCheck:
         classes = tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
         rows = rows_from(table, least_score)
         if not len(rows):
-            raise FewscanError(f"{path} has no label with a score of {least_score:g} and more: give a lower --least-score")
+            raise FewscanError(f"{path} has no label with a score of {least_score:g} or more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
         found = Answers.read(answers, table["path"].iloc[drawn].tolist(), classes)
         return cls(path, answers, table, classes, float(least_score), drawn, found, at_most)
@@ -236,7 +236,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     table = read_table(path)
     lacking = [name for name in ("path", "label", "score", "decision", "reason") if name not in table.columns]
     if lacking:
-        raise FewscanError(f"{path} is no table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
+        raise FewscanError(f"{path} is not a table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
     return table
 
 

@@ -43,9 +43,9 @@ class Asked:
         """Raise FewscanError for a share outside (0, 1), and for less than one run."""
         for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
             if not 0 < share < 1:
-                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+                raise FewscanError(f"{name} must be between 0 and 1, such as 0.05, not {share:g}")
         if self.candidates is not None and self.candidates < 1:
-            raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
+            raise FewscanError(f"--candidates counts this run too, so it must be at least 1, not {self.candidates}")
 
 
 Called = tuple[str | Path, ...]
@@ -139,15 +139,15 @@ class Grounds:
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         if threshold is None and inclusion.any():
             # What accepted labels would have said.
-            including += f". Assumed: {self._assumed()}"
+            including += f". This assumes {self._assumed()}"
         reasons = [accepting, including]
         if self.only_teaching:
             reasons.append(teaching_sentence(self.only_teaching))
         if runs > 1:
             reasons.append(
-                f"the run is taken as the best of {runs} runs by held-out labels"
-                + (", as many as such labels of this dataset have judged until now" if asked.candidates is None else "")
-                + advised(": if it was not chosen so, say --candidates 1", "")
+                f"the run counts as the best of {runs} runs by held-out labels"
+                + (", the number that such labels of this dataset have judged so far" if asked.candidates is None else "")
+                + advised(": if it was not chosen that way, give --candidates 1", "")
             )
         return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps, refusal)
 
@@ -155,23 +155,25 @@ class Grounds:
         """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""
         if self.held_out is None and self.doubt is None:
             by_command = f"run '{command_line('calibrate', *self.called)}'"
-            on_page = f"let {HOST} calibrate it, or train a classifier on pretrained features, which comes calibrated, on Model"
+            on_page = (
+                f"ask {HOST} to calibrate it, or on Model train a classifier on pretrained features, which comes calibrated"
+            )
             return "the run is not calibrated", advised(by_command, on_page)
         if not self.surer:
             return self.doubt, None
         by_command = f"try '{command_line('calibrate', *self.called)}' with more --folds"
-        on_page = f"let {HOST} calibrate it by more folds"
-        return self.doubt, f"{advised(by_command, on_page)}, whose networks learn from nearly as many labels"
+        on_page = f"ask {HOST} to calibrate it with more folds"
+        return self.doubt, f"{advised(by_command, on_page)}, so that their networks learn from nearly as many labels"
 
     def _assumed(self) -> str:
         if self.population == "pile":
-            assumed = "that the unlabeled scans are like these, as where what was labeled was drawn from them at random"
+            assumed = "that the unlabeled scans are like these, as they are if the labeled scans were drawn from them at random"
         else:
-            assumed = "that new scans are drawn like these"
+            assumed = "that new scans are drawn in the same way as these"
         if self.source == "cross-fitting":
-            assumed += ", and scored as the networks of the cross-fitting scored these"
+            assumed += ", and are scored as the networks of the cross-fitting scored these"
         if self.seen and self.population == "new":
-            assumed += ", and that the encoder, which has learned from these without their labels, knows new ones as well"
+            assumed += ", and that the encoder, which has learned from these without their labels, knows new ones equally well"
         if self.asked_for:
             assumed += f". {asked_sentence(self.asked_for)}"
         return assumed
@@ -181,7 +183,7 @@ def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
     if held_out is None or held_out.surety is None or not held_out.surety.surer:
         return None
-    return f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}"
+    return f"the network is more confident than those whose held-out images would judge it: {held_out.surety.words}"
 
 
 def _threshold(
@@ -193,9 +195,9 @@ def _threshold(
     """
     needed, there = images_needed(target_error, candidates=candidates), len(images.rows)
     if there < needed:
-        besides = f", besides {odd} out of distribution, which support nothing" if odd else ""
+        besides = f", and {odd} more that are out of distribution and do not count" if odd else ""
         why = (
-            f"nothing is accepted: an error of {target_error:g}{among(candidates)} takes at least {needed} held-out images, "
+            f"nothing is accepted: an error of {target_error:g}{among(candidates)} needs at least {needed} held-out images, "
             f"each of another patient or set of copies, even if the network is right on all; there are {there}{besides}"
         )
         return None, why, f"nothing is accepted: {there} held-out images are too few for an error of {target_error:g}"
@@ -207,9 +209,10 @@ def _threshold(
         why = f"nothing is accepted: there are {what} to support an error of {target_error:g}{among(candidates)}"
         return None, why, f"nothing is accepted: {what} for an error of {target_error:g}"
     promise = (
-        f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "
-        f"chosen so keeps the long-run error of accepted labels within {target_error:g}, each patient or set of copies counted "
-        f"once, in {100 * CONFIDENCE:g} of 100 draws of such images, also those where nothing is accepted. Assumed: {assumed}"
+        f"labels with a score of at least {threshold:.4f} are accepted, by {len(images.rows)} independent held-out images. A "
+        f"score chosen this way keeps the long-run error of accepted labels within {target_error:g}, each patient or set of "
+        f"copies counted once, in {100 * CONFIDENCE:g} of 100 draws of such images, including draws where nothing is accepted. "
+        f"This assumes {assumed}"
     )
     return threshold, promise, None
 
@@ -224,15 +227,15 @@ def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates
     share = f"{100 * asked.coverage:g} %"
     if asked.coverage_per_class:
         words = (
-            f"within each class, the right one is among the possible ones of {share} of scans that are not out of distribution"
+            f"in each class, the right class is among the possible ones for {share} of scans that are not out of distribution"
         )
     else:
-        words = f"the right class is among the possible ones of {share} of scans that are not out of distribution"
+        words = f"the right class is among the possible ones for {share} of scans that are not out of distribution"
     words += ", on average over draws of held-out images and scans"
     if not asked.coverage_per_class:
-        words += f"; within a rare class it may be far fewer{advised(' (--coverage-per-class)', '')}"
+        words += f"; for a rare class it may be far fewer{advised(' (--coverage-per-class)', '')}"
     if candidates > 1:
-        words += "; for a run that was chosen among several by these images it is somewhat fewer"
+        words += "; for a run chosen among several by these images, it is somewhat fewer"
     if never:
-        words += f"; too few held-out images to ever rule out {', '.join(never)}"
+        words += f"; there are too few held-out images to ever rule out {', '.join(never)}"
     return inclusion, words

@@ -151,7 +151,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
-            say(f"going on: {counted(len(done), 'scan')} labeled already, {len(left):,} are left")
+            say(f"continuing: {counted(len(done), 'scan')} already labeled, {len(left):,} left")
         if rule.threshold is None and len(left) >= MANY_SCANS:
             say(rule.reasons[0])
         with (
@@ -216,7 +216,7 @@ def _plan(run: Run, scans: _Scans, rule: DecisionRule, columns: Iterable[str]) -
 def _kept(table: LabelTable, scans: int) -> str | None:
     """Return what a table that is stopped keeps of so many scans, None for nothing."""
     labeled = len(table.done())
-    return f"{labeled:,} of {counted(scans, 'scan')} are labeled, and kept in {table.folder}" if labeled else None
+    return f"{labeled:,} of {counted(scans, 'scan')} are labeled and kept in {table.folder}" if labeled else None
 
 
 def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
@@ -225,10 +225,10 @@ def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
     if method_type(run.settings.method.name).uses_unlabeled:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         how = advised(f"'{command_line('calibrate', *called, '--pile')}' holds", f"{HOST} can hold")
-        helps = f"; {how} labels out so that there is one for these"
+        helps = f"; {how} labels out so that there is a promise for these, too"
     yield (
-        "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is "
-        f"for new scans{helps}"
+        "the run has learned from these scans, though without labels, so it may be more confident on them than on new ones: "
+        f"the promise is for new scans{helps}"
     )
 
 
@@ -237,8 +237,8 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[
     if rule.threshold is not None and accepted:
         wrong = wrong_at_most(accepted, asked.target_error)
         yield (
-            f"of a batch of {counted(accepted, 'accepted scan')}, all of different patients, up to {wrong:,} are wrong in "
-            f"{100 * BATCHES:g} % of such batches, where the long-run error is {asked.target_error:g}"
+            f"if the long-run error is {asked.target_error:g}, up to {wrong:,} labels are wrong in {100 * BATCHES:g} % of "
+            f"batches of {counted(accepted, 'accepted scan')}, all of different patients"
         )
 
 

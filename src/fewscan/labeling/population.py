@@ -65,7 +65,7 @@ def beside_pile(run: Run, dataset: Snapshot, now: Snapshot) -> tuple[str, ...]:
         f"{counted(count, 'scan')} without a label {what}"
         for count, what in (
             (added, "added to the dataset since the run was made"),
-            (len(others) - added, "left out of the run's split, as copies of scans that judge it are, or labeled then"),
+            (len(others) - added, "left out of the run's split, such as copies of test or validation scans, or labeled then"),
         )
         if count
     ]

@@ -42,17 +42,17 @@ class Remedies(Settings):
         ways = []
         if self.folds is not None:
             command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
-            on_page = f"let {HOST} hold out all labels in turn, in {self.folds} folds"
+            on_page = f"ask {HOST} to hold out all labels in turn, in {self.folds} folds"
             ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
         if self.labels is not None:
             ways.append(
-                f"label about {self.labels:,} more images of as many other patients{', too' if ways else ''} (an estimate, for "
+                f"{'also ' if ways else ''}label about {self.labels:,} more images of as many other patients (an estimate for "
                 "a network that is wrong as often as this one)"
             )
         if self.target_error is not None:
-            on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label anew"
+            on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label again"
             allowed = advised(f"give --target-error {self.target_error:g}", on_page)
-            ways.append(f"{allowed}, the least that these images support")
+            ways.append(f"{allowed}, the lowest error that these images support")
         if self.folds is None and self.labels is None:
-            ways.append("label more images, so that the network learns to be right where it is sure")
+            ways.append("label more images, so that the network learns to be right where it is confident")
         return ", or ".join(ways)

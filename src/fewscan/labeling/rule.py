@@ -70,10 +70,10 @@ class DecisionRule:
             how = IN_COLOR if unlike_in_color else "unlike what the run learned from"
             return f"it is out of distribution: {how}, so its label cannot be relied on"
         if self.threshold is None:
-            return f"{self.refusal}, so a person should look"
+            return f"{self.refusal}, so a person should check it"
         if decision == "accept":
             return f"its score {score:.6f} reaches the threshold {self.threshold:.6f}"
-        return f"its score {score:.6f} is below the threshold {self.threshold:.6f}, so a person should look"
+        return f"its score {score:.6f} is below the threshold {self.threshold:.6f}, so a person should check it"
 
 
 def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:

@@ -60,8 +60,8 @@ class LabelTable:
             write_text(written, plan.model_dump_json(indent=2) + "\n")
         elif written.read_text(encoding="utf-8") != plan.model_dump_json(indent=2) + "\n":
             raise FewscanError(
-                f"{self.folder} was begun with another run or target, with other scans, or by another version of fewscan: go "
-                "on with the same command on the same scans, or remove it"
+                f"{self.folder} was started with another run, target or version of fewscan, or with other scans: continue with "
+                "the same command on the same scans, or remove it"
             )
 
     def done(self) -> set[str]:

@@ -50,8 +50,8 @@ def chosen_score(table: pd.DataFrame, at_most: float) -> float:
     least = _probably_right(table, at_most * EXPECTED_SHARE)
     if least is None:
         raise NothingToCheckError(
-            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, also of those that "
-            "it is surest of: say with --least-score which labels are to be checked, or label more scans and train again"
+            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, even of those that "
+            "it is most confident in: choose which labels to check with --least-score, or label more scans and train again"
         )
     return least
 
