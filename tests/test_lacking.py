@@ -54,8 +54,8 @@ class Slow(Recipe):
 @pytest.mark.parametrize(
     ("register", "own", "said"),
     [
-        (fewscan.register_encoder, Shapeless, "does not write forward"),
-        (fewscan.register_views, Blind, "does not write apply"),
+        (fewscan.register_encoder, Shapeless, "does not define forward"),
+        (fewscan.register_views, Blind, "does not define apply"),
         (fewscan.register_views, int, "subclass"),
         (fewscan.register_recipe, Bare, "settings"),
         (fewscan.register_recipe, int, "subclass"),

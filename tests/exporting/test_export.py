@@ -314,7 +314,7 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
         Predictor(network, torch.device("cpu"), exported.predictor.temperature),
     ]
     for other in others:
-        with pytest.raises(FewscanError, match="is not the run: a probability differs by"):
+        with pytest.raises(FewscanError, match="differs from the run: a probability"):
             prove(model, other, typicality, exported.dataset)
     another = copy.deepcopy(typicality)
     another.densities[0].mean += 0.01
@@ -338,7 +338,7 @@ def test_another_resizing_or_no_number_at_all_fails_the_proof(
     model = SavedModel.open(tmp_path)
     if wrong == "nan":
         predictor.network.classifier[-1].bias.data[0] = float("nan")
-    with pytest.raises(FewscanError, match="is not the run"):
+    with pytest.raises(FewscanError, match="differs from the run"):
         prove(model, predictor, typicality, run.open_dataset())
 
 

@@ -179,7 +179,7 @@ def test_a_run_adds_what_it_predicts_whether_that_is_the_label_and_what_it_decid
     right = by_run[known] == split_dataset.manifest["label"].iloc[known]
     # Of what it has learned from a run is right too easily to count with the others.
     as_labeled = np.where(np.isin(known, split_dataset.rows("labeled")), AS_LEARNED, "as labeled")
-    assert (said["predicted as labeled"][known] == np.where(right, as_labeled, "otherwise")).all()
+    assert (said["predicted as labeled"][known] == np.where(right, as_labeled, "not as labeled")).all()
     others = np.setdiff1d(found.rows, known)
     assert (said["predicted as labeled"][others] == "label not known").all()
 

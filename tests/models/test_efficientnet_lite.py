@@ -105,5 +105,5 @@ def test_weights_that_are_its_own_already_keep_their_names_and_unknown_ones_are_
     encoder = build_encoder(encoder_settings("efficientnet_lite0"), 1, 32)
     own = encoder.state_dict()
     assert encoder.own_names(own) is own
-    with pytest.raises(FewscanError, match="knows no weights 'other'"):
+    with pytest.raises(FewscanError, match="has no weights 'other'"):
         encoder.get_weights("other")

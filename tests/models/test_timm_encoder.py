@@ -84,7 +84,7 @@ def test_features_are_pooled_and_say_their_number(
     encoder = build_encoder(encoder_settings(f"timm:{name}"), channels, image_size_px)
     images = torch.rand(3, channels, image_size_px, image_size_px)
     assert encoder.training
-    with pytest.raises(FewscanError, match="knows no weights 'other'"):
+    with pytest.raises(FewscanError, match="has no weights 'other'"):
         encoder.get_weights("other")
     assert encoder(images).shape == (3, encoder.feature_dim)
     encoder.eval()
@@ -165,7 +165,7 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(FewscanError, match=r"weights of 'timm:test_resnet' cannot be fetched .*HF_HOME.*random weights"):
+    with pytest.raises(FewscanError, match=r"weights of 'timm:test_resnet' cannot be .*HF_HOME.*random weights"):
         train(small_dataset, tmp_path / "run", encoder={"name": "timm:test_resnet", "weights": "timm"})
     assert not (tmp_path / "run").exists()
 

@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_named_tensor_by_tensor(tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=r"wide.*small': shapes: stem\.0\.weight \(32, .*\) instead of .* and \d+ more$"):
         loaded(tmp_path / "wide.safetensors")
     save_file(tensors | {"stem.0.weight": tensors["stem.0.weight"] * float("nan")}, tmp_path / "nan.safetensors")
-    with pytest.raises(FewscanError, match="no numbers"):
+    with pytest.raises(FewscanError, match="not numbers"):
         loaded(tmp_path / "nan.safetensors")
     # Gray weights know no colors.
     save_file(tensors, tmp_path / "gray.safetensors")
@@ -80,7 +80,7 @@ class _Command:
 def test_no_file_runs_code_and_what_holds_more_than_weights_is_refused(tmp_path: Path) -> None:
     harmful = tmp_path / "harmful.pth"
     torch.save({"weight": _Command(f"touch {tmp_path / 'ran'}")}, harmful)
-    with pytest.raises(FewscanError, match=r"holds more than weights.*save_file"):
+    with pytest.raises(FewscanError, match=r"contains more than weights.*save_file"):
         read_weights(harmful)
     assert not (tmp_path / "ran").exists()
     # It would have run: otherwise the test shows nothing.

@@ -151,7 +151,7 @@ def test_without_its_files_a_dataset_is_changed_as_stored_or_not_at_all(dataset:
     (source,) = dataset.description.sources
     moved = source.model_copy(update={"folder": str(tmp_path / "elsewhere")})
     lost = replace(dataset, description=dataset.description.model_copy(update={"sources": (moved,)}))
-    with pytest.raises(FewscanError, match=r"12 of 12 files are gone.*--stored"):
+    with pytest.raises(FewscanError, match=r"12 of 12 files are missing.*--stored"):
         scans_of(lost, rows, stored=False)
     for row in rows:
         path = tmp_path / "elsewhere" / dataset.manifest["path"][row]
@@ -187,7 +187,7 @@ def test_from_the_command_line(run: Run, fewscan: Command, tmp_path: Path) -> No
 
 def test_what_was_edited_is_noticed(run: Run) -> None:
     checks = {check.what: check.fault for check in verify(run.folder).checks}
-    assert checks["the stress test is of these weights"] is None
+    assert checks["the stress test belongs to these weights"] is None
     table = run.folder / STRESS_TABLE_FILE
     table.write_text(table.read_text().replace("jpeg", "none"))
     assert any(STRESS_FILE in fault for fault in verify(run.folder).faults)

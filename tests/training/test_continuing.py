@@ -92,7 +92,7 @@ def test_folds_of_a_run_that_began_with_another_begin_with_nothing(first: Run, t
 def test_another_method_and_another_dataset_are_refused(
     first: Run, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
-    with pytest.raises(FewscanError, match="a run of supervised"):
+    with pytest.raises(FewscanError, match="trained with supervised"):
         api.train(first.record.dataset, out=tmp_path / "second", begin=first, method="joint")
     other = split(make_dataset(seed=9), labeled=16, test=24, validation=0.25)
     with pytest.raises(FewscanError, match="another dataset"):

@@ -75,9 +75,9 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities
-        return Pool(snapshot, parts, scans, features, deviation, said, f"what run {run.folder.name} is unsure of")
+        return Pool(snapshot, parts, scans, features, deviation, said, f"run {run.folder.name}")
     probabilities = probed(features, scans.labels, scans.groups, snapshot.classes, deviation)
-    model = None if probabilities is None else f"what logistic regression on {len(scans.labeled):,} labels is unsure of"
+    model = None if probabilities is None else f"logistic regression on {len(scans.labeled):,} labels"
     return Pool(snapshot, parts, scans, features, deviation, probabilities, model)
 
 

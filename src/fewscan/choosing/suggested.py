@@ -57,24 +57,24 @@ class Suggested:
     def lines(self) -> list[str]:
         """Return what was chosen and what never is, in a few lines for people."""
         kinds = pd.Series([one.kind for one in self.suggestions]).value_counts()
-        lines = [f"{counted(len(self.suggestions), 'scan')} to label next, of {self.open:,} whose label is open"]
+        lines = [f"{counted(len(self.suggestions), 'scan')} to label next, out of {self.open:,} without a settled label"]
         lines += [
             f"  {kind}: {counted(int(kinds[kind]), 'scan')}"
             for kind in ("disputed", "random", "typical", "uncertain")
             if kind in kinds
         ]
-        lines += [] if self.model is None else [f"unsure is {self.model}"]
+        lines += [] if self.model is None else [f"uncertain: what {self.model} is unsure of"]
         if self.accuracy is not None:
             lines.append(
-                f"logistic regression on the {self.labels:,} labels is right on {self.accuracy.percent} of the scans, by the "
-                f"{self.honest:,} that were drawn at random"
+                f"logistic regression on the {self.labels:,} labels is right on {self.accuracy.percent} of the scans, measured "
+                f"on the {self.honest:,} that were drawn at random"
             )
         if self.judging:
-            lines.append(f"never suggested: {counted(self.judging, 'scan')} of test set or validation set, or belonging to it")
+            lines.append(f"never suggested: {counted(self.judging, 'scan')} in or belonging to the test or validation set")
         if self.set_aside:
             lines.append(f"never suggested: {counted(self.set_aside, 'scan')} set aside")
         if not self.audited:
-            lines.append("not audited: copies are not known, and may be suggested side by side")
+            lines.append("not audited: copies are unknown, so several copies of one scan may be suggested")
         return lines
 
 

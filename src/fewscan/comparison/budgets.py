@@ -125,7 +125,7 @@ def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
     """
     standing = open_budgets(folder)
     if folder.exists() and not standing:
-        raise FewscanError(f"{folder} exists and is not a comparison of budgets of labels: choose another --out")
+        raise FewscanError(f"{folder} exists and is not a comparison of label budgets: choose another --out")
     for labels, comparison in standing.items():
         comparison.refuse_another(plans[0].with_labels(labels, comparison.plan.split.within))
     planned = _nested(plans, standing)
@@ -156,14 +156,14 @@ def require_nested(protocol: Protocol, datasets: Mapping[int, Snapshot]) -> None
     for larger, smaller in combinations(sorted(datasets, reverse=True), 2):
         if not np.array_equal(datasets[larger].rows("test"), datasets[smaller].rows("test")):
             raise FewscanError(
-                f"under {protocol} the budgets of {larger} and {smaller} labels have different test images: the dataset was "
-                f"audited again since the first was drawn; choose another --out"
+                f"under {protocol}, the budgets of {larger} and {smaller} labels have different test images, because the "
+                f"dataset was audited again after the first was drawn: choose another --out"
             )
         labeled = {labels: datasets[labels].rows("labeled", "validation") for labels in (larger, smaller)}
         outside = len(np.setdiff1d(labeled[smaller], labeled[larger]))
         if outside:
             raise FewscanError(
-                f"under {protocol} {outside} of the {smaller} labels do not lie among the {larger}, since they were drawn "
+                f"under {protocol}, {outside} of the {smaller} labels are not among the {larger}, because they were drawn "
                 f"first: name all budgets at once, with another --out"
             )
 

@@ -56,7 +56,7 @@ def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any
     known = {name for method in methods for name in method.settings_type.model_fields} - {"name"}
     given = sorted(OF_STEPS & changes.keys())
     if given and all(method.solves for method in methods) and all(way.first is None for way in ways):
-        raise FewscanError(f"{', '.join(names)} make no steps: leave out {', '.join(given)}")
+        raise FewscanError(f"no training steps with {', '.join(names)}: leave out {', '.join(given)}")
     for name in changes.get("method", {}):
         if name not in known:
             raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {nearest(name, known)}")

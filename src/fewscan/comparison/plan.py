@@ -145,8 +145,8 @@ class Plan(Settings):
         refuse_settings_of_no_method(self.methods, self.changes)
         if self.named_baseline is not None and self.named_baseline not in self.methods:
             raise FewscanError(
-                f"--baseline {self.named_baseline} is not among the methods that are compared, {listed(self.methods)}: "
-                "name it there too"
+                f"--baseline {self.named_baseline} is not among the compared methods, {listed(self.methods)}: "
+                "add it to --methods"
             )
 
     def under(self, protocols: Sequence[Protocol]) -> Self:
@@ -248,9 +248,7 @@ class Comparison:
     def _require_same(self, dataset: Snapshot) -> None:
         """Raise FewscanError where labels or images are not those that the comparison began with."""
         if dataset.description.fingerprint != self.plan.dataset_fingerprint:
-            raise FewscanError(
-                f"{dataset.folder}: labels were given or images added since {self.folder} was begun: choose another --out"
-            )
+            raise FewscanError(f"{dataset.folder} got labels or images after {self.folder} was started: choose another --out")
 
     def run_folder(self, trial: Trial) -> Path:
         """Return where the run of `trial` lies, or will lie."""

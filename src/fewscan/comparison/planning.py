@@ -78,7 +78,7 @@ def _sizes(
     if not test:
         raise FewscanError(
             f"a comparison scores all methods on one test set, and the split of {dataset.folder} has none: give --labeled and "
-            "--test, so many that the labels suffice for both"
+            "--test so that there are enough labels for both"
         )
     return SplitSizes(
         labeled=labeled,
@@ -112,4 +112,4 @@ def _check_way(way: Way) -> None:
         recipe_named(way.recipe)
     if way.first is not None and method_type(way.first).needs_labels:
         free = listed(methods_without_labels())
-        raise FewscanError(f"{way.first} needs labels, so no encoder can learn by it first: name one of {free} there")
+        raise FewscanError(f"{way.first} needs labels, so it cannot train an encoder first: use one of {free} instead")

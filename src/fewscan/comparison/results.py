@@ -237,5 +237,5 @@ def _require_same_images(tested: Sequence[tuple[EvaluatedRun, pd.DataFrame]]) ->
         if not table["label"].equals(images["label"]):
             raise FewscanError(
                 f"{first.trial} and {run.trial} were evaluated on different test images or labels: evaluate each run of the "
-                f"comparison anew, the first by '{first.anew}'"
+                f"comparison again, the first with '{first.anew}'"
             )

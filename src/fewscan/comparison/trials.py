@@ -62,7 +62,7 @@ def _kept(comparison: Comparison) -> str | None:
     """Return what is kept of a comparison's runs where these are stopped, None for nothing."""
     runs = [comparison.run_folder(trial) for trial in comparison.plan.trials]
     begun = sum(run.exists() for run in runs)
-    return f"{counted(begun, 'run')} of {len(runs)}, finished or begun, kept in {comparison.folder}" if begun else None
+    return f"{counted(begun, 'run')} of {len(runs)}, finished or started, kept in {comparison.folder}" if begun else None
 
 
 def _teach_encoders(comparison: Comparison, missing: Sequence[Trial]) -> dict[Trial, str]:
@@ -126,7 +126,7 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
         return True
     run = Run.open(folder, comparison.plan.dataset)
     if _wherever_begun(run.settings, trial) != _wherever_begun(comparison.settings(trial), trial):
-        raise FewscanError(f"{folder} was trained with other settings than are asked for: choose another --out, or remove it")
+        raise FewscanError(f"{folder} was trained with other settings than you ask for: choose another --out, or remove it")
     return not run.finished or Evaluation.load(run) is None
 
 

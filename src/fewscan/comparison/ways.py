@@ -21,7 +21,7 @@ class Way(NamedTuple):
         found = _WAY.fullmatch(name)
         if found is None:
             raise FewscanError(
-                f"'{name}' is no way to learn: name a method, such as supervised, FIRST+METHOD for an encoder that learns "
-                "without labels first, such as simclr+propagation, or METHOD@RECIPE, such as supervised@finetune"
+                f"'{name}' cannot be compared: give a method, such as supervised; FIRST+METHOD, whose encoder first learns "
+                "without labels, such as simclr+propagation; or METHOD@RECIPE, such as supervised@finetune"
             )
         return cls(found["method"], found["first"], found["recipe"])

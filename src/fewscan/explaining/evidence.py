@@ -91,7 +91,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     there is no such class.
     """
     if class_name is not None and class_name not in run.record.classes:
-        raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
+        raise FewscanError(f"the run does not know the class '{class_name}': {nearest(class_name, run.record.classes)}")
     read = _read(dataset, image)
     pixels = read.pixels
     tested = any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test")))
@@ -122,7 +122,7 @@ def _read(dataset: Snapshot, path: Path) -> Image:
     """Return the scan as the dataset would hold it, with what is to be known of its file, too."""
     file, _ = locate(path)
     if file.is_dir():
-        raise FewscanError(f"{path} is a folder: name one scan in it")
+        raise FewscanError(f"{path} is a folder: give one scan in it")
     try:
         return read_scan(path, dataset.spec)
     except UnreadableImage as unreadable:

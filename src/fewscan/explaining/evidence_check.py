@@ -63,7 +63,7 @@ def check_evidence(run: Run, now: Today) -> EvidenceCheck:
     dataset = now.dataset
     if not len(dataset.rows("test")):
         raise FewscanError(
-            f"{run.folder} has no test set to check evidence on: draw a split with one, "
+            f"{run.folder} has no test set to check heat maps on: draw a split with one, "
             f"'{command_line('split', dataset.folder, '--name', 'tested', '--test', 'N')}', and train on it"
         )
     run.require_openings(dataset)

@@ -47,20 +47,20 @@ def export_model(run: Run, dataset: Snapshot, folder: Path, out: Path, file_form
     """
     check_format(file_format)
     # On the CPU, since a GPU may round to fewer bits than the proof allows for.
-    say("1 of 3: what is out of distribution is fitted")
+    say("1 of 3: fitting what is out of distribution")
     found = Predictor.of(run)
     predictor = Predictor(found.network, torch.device("cpu"), found.temperature)
     gate = Gate.of(dataset)
     typicality = gate.typicality
     description = ModelDescription.of(run, predictor.temperature, gate.limit, only_gray=gate.gray)
-    say(f"2 of 3: {file_format} is written{', which takes minutes with a large network' if file_format == 'onnx' else ''}")
+    say(f"2 of 3: writing {file_format}{', which takes minutes with a large network' if file_format == 'onnx' else ''}")
     if file_format == "onnx":
         write_onnx(predictor, typicality, description, folder / ONNX_FILE)
         model: ExportedModel = OnnxModel(folder / ONNX_FILE)
     else:
         write_weights(predictor, typicality, description, folder)
         model = SavedModel.open(folder)
-    say("3 of 3: what it says of scans is held against what the run says")
+    say("3 of 3: comparing its predictions for scans with the run's")
     return Export(
         out=str(out),
         format=file_format,

@@ -92,8 +92,8 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
         # Asked like this, NaN fails too.
         if not found < allowed:
             raise FewscanError(
-                f"the exported model is not the run: a {name} differs by {found:.1e}, {allowed:.0e} is allowed, so nothing "
-                "was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
+                f"the exported model differs from the run: a {name} is off by {found:.1e}, and {allowed:.0e} is allowed, so "
+                "nothing was written; if fewscan, torch or Pillow changed since the import, import and train again"
             )
     return Proof(
         scans=len(rows),

@@ -37,7 +37,7 @@ class SavedModel:
         """Open the three files in `folder`, on the CPU; raises FewscanError where they are missing or damaged."""
         folder = Path(folder)
         damaged = FewscanError(
-            f"{folder} holds no whole {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE}: run "
+            f"{folder} does not have a complete {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE}: run "
             "'fewscan export RUN --format safetensors'"
         )
         if not (folder / DESCRIPTION_FILE).is_file():

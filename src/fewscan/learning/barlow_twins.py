@@ -23,7 +23,7 @@ class BarlowTwins(Method):
     """The encoder learns from all images without labels; a linear probe on its detached features learns the classes."""
 
     name = "barlow_twins"
-    summary = "features of two views correlate with themselves alone, a linear probe for the classes"
+    summary = "each feature correlates only with itself in another view; a linear probe learns the classes"
     settings_type = BarlowTwinsSettings
     heads = LINEAR_PROBE
     two_views = True

@@ -35,11 +35,11 @@ def regression(labeled: LabeledFeatures, strength: float | None, seed: int) -> S
     """
     known = np.unique(labeled.labels)
     if len(known) < 2:
-        raise FewscanError(f"all labels are '{labeled.classes[known[0]]}': label images of another class, too")
+        raise FewscanError(f"all labels are '{labeled.classes[known[0]]}': also label images of another class")
     chosen = _choose(labeled, seed) if strength is None else _Chosen({}, [], strength)
     found = _Regression(labeled, TOLERANCE).classifier(chosen.strength)
     if not found.converged:
-        chosen.lines.append(f"logistic regression had not settled after {MOST_STEPS:,} steps: its last state is taken")
+        chosen.lines.append(f"logistic regression did not converge in {MOST_STEPS:,} steps: its last state is used")
     return Solution(found.weight, found.bias, {"strength": chosen.strength} | chosen.numbers, tuple(chosen.lines))
 
 
@@ -70,10 +70,10 @@ def _choose(labeled: LabeledFeatures, seed: int) -> _Chosen:
     alone = [labeled.classes[label] for label, count in groups.items() if count < 2]
     lines = []
     if alone:
-        lines.append(f"all labels of {listed(alone)} are of one patient or set of copies: the strength is chosen without them")
+        lines.append(f"all labels of {listed(alone)} are of one patient or set of copies: they do not help choose the strength")
     pairs = _pairs(labeled, min(FOLDS, *several), seed) if len(several) > 1 else []
     if not pairs:
-        return _Chosen({}, [*lines, f"labels are too few to hold any out: strength {USUAL_STRENGTH:g}"])
+        return _Chosen({}, [*lines, f"too few labels to hold any out: the strength is {USUAL_STRENGTH:g}"])
     best, score = USUAL_STRENGTH, _Score(np.inf, 0.0, 1.0)
     for strength in STRENGTHS:
         parts = [_scored(regression.classifier(strength), held_out) for regression, held_out in pairs]

@@ -54,7 +54,7 @@ class MixMatch(Method):
     """
 
     name = "mixmatch"
-    summary = "averaged network and nearest neighbors guess unlabeled scans' classes; all images are learned mixed in pairs"
+    summary = "an averaged network and nearest neighbors guess unlabeled scans' classes; it trains on mixed pairs of images"
     settings_type = MixMatchSettings
     two_views = False
     uses_unlabeled = True

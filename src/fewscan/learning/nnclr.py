@@ -28,7 +28,7 @@ class NNCLR(Method):
     """
 
     name = "nnclr"
-    summary = "SimCLR with the nearest earlier projection as the partner, a linear probe for the classes"
+    summary = "SimCLR with the nearest earlier projection as the positive; a linear probe learns the classes"
     settings_type = NNCLRSettings
     heads = LINEAR_PROBE
     two_views = True

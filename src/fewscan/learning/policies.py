@@ -35,7 +35,7 @@ def views_flaw(own: Any) -> str | None:
     flaw = settings_flaw(own, Views, ViewSettings)
     for function in ("sample", "apply"):
         if flaw is None and getattr(own, function) is getattr(Views, function):
-            flaw = f"it does not write {function}"
+            flaw = f"it does not define {function}"
     return flaw
 
 

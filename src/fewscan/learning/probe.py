@@ -22,7 +22,7 @@ class Probe(Method):
     """
 
     name = "probe"
-    summary = "logistic regression on the features of a pretrained encoder or run, which stays as it is: seconds"
+    summary = "logistic regression on features of a frozen encoder, pretrained or of a run; takes seconds"
     settings_type = ProbeSettings
     two_views = False
     uses_unlabeled = False

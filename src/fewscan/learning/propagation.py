@@ -51,7 +51,7 @@ class Propagation(Method):
     """
 
     name = "propagation"
-    summary = "a probe's guesses, passed on among the nearest unlabeled scans, teach a small classifier: seconds"
+    summary = "a probe's guesses, passed on among similar unlabeled scans, train a small classifier; takes seconds"
     settings_type = PropagationSettings
     heads: ClassVar[Mapping[str, Any]] = {"classifier_hidden_units": (HIDDEN_UNITS,)}
     two_views = False

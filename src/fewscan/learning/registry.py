@@ -34,8 +34,8 @@ def method_flaw(own: Any) -> str | None:
         if not isinstance(getattr(own, fact, None), bool):
             return f"{fact} must be True or False"
     if own.solves:
-        return "it does not write solve" if own.solve is Method.solve else None
-    return "it does not write losses" if own.losses is Method.losses else None
+        return "it does not define solve" if own.solve is Method.solve else None
+    return "it does not define losses" if own.losses is Method.losses else None
 
 
 REGISTRY: Registry[type[Method]] = Registry("method", "fewscan.methods", METHODS, method_flaw)

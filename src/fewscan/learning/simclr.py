@@ -21,7 +21,7 @@ class SimCLR(Method):
     """The encoder learns from all images without labels; a linear probe on its detached features learns the classes."""
 
     name = "simclr"
-    summary = "contrastive learning on all images, a linear probe for the classes"
+    summary = "contrastive learning on all images; a linear probe learns the classes"
     settings_type = SimCLRSettings
     heads = LINEAR_PROBE
     two_views = True

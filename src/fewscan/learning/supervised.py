@@ -20,7 +20,7 @@ class Supervised(Method):
     """Encoder and classifier learn from the labeled images; the unlabeled ones are not looked at."""
 
     name = "supervised"
-    summary = "cross-entropy on the labeled images alone: the baseline"
+    summary = "cross-entropy on the labeled images only: the baseline"
     settings_type = SupervisedSettings
     two_views = False
     uses_unlabeled = False

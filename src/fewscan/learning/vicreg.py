@@ -27,7 +27,7 @@ class VICReg(Method):
     """
 
     name = "vicreg"
-    summary = "two views agree, every feature varies, no two say the same; a linear probe for the classes"
+    summary = "two views agree, every feature varies, no two are redundant; a linear probe learns the classes"
     settings_type = VICRegSettings
     heads = LINEAR_PROBE
     two_views = True

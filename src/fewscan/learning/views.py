@@ -51,7 +51,8 @@ class Views:
         Needed where several devices share a batch.
         """
         raise FewscanError(
-            f"the views '{self.name}' write no parameters_of, which sharing a batch among devices needs: train on one device"
+            f"the views '{self.name}' do not define parameters_of, which several devices need to share a batch: "
+            "train on one device"
         )
 
 

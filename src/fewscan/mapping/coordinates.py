@@ -54,7 +54,7 @@ def coordinates(features: npt.NDArray[np.floating], seed: int = 0, most: int = M
         return Coordinates(_scaled(xy), way)
     return Coordinates(
         _scaled(_among(points, placed, xy)),
-        f"{way}. t-SNE placed {len(placed):,} scans, drawn at random; each other one lies among the {PLACED_AMONG} of these "
+        f"{way}. t-SNE placed {len(placed):,} scans, drawn at random; each other scan lies among the {PLACED_AMONG} of these "
         "that are most like it",
     )
 

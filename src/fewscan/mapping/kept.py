@@ -28,7 +28,7 @@ def kept_coordinates(folder: Path, features: npt.NDArray[np.floating], seed: int
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, xy=found.xy, way=found.way)
         except FewscanError as error:
-            say(f"{error}: the map is not kept, and made anew next time")
+            say(f"{error}: the map is not kept and will be made again next time")
     return found
 
 
@@ -49,6 +49,6 @@ def _opened(path: Path, count: int) -> Coordinates | None:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         xy, way = np.zeros(0), ""
     if xy.shape != (count, 2) or xy.dtype != np.float32 or not np.isfinite(xy).all():
-        say(f"{path} is damaged: the map is made anew")
+        say(f"{path} is damaged: the map is made again")
         return None
     return Coordinates(xy, way)

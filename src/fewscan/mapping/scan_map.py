@@ -25,7 +25,7 @@ from fewscan.training.continuing import asked_encoder
 from fewscan.training.embedding import Embeddings, embed_dataset, usual_encoder
 from fewscan.training.run import Run
 
-NO_LABEL, TEST_SET, HIDDEN = "no label", "test set and what goes with it: not shown", "hidden by the split"
+NO_LABEL, TEST_SET, HIDDEN = "no label", "test set and what belongs to it: not shown", "hidden by the split"
 NO_PART = "in no part"
 AS_LEARNED = "as labeled, and learned from"
 DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
@@ -83,7 +83,7 @@ def map_of(
     snapshot = dataset.snapshot(split)
     rows = snapshot.usable
     if not len(rows):
-        raise FewscanError(f"{dataset.folder} has no scan that can be used, so there is no map of it")
+        raise FewscanError(f"{dataset.folder} has no usable scan, so there is nothing to map")
     own = usual_encoder() if run is None else asked_encoder(str(run.folder))
     settings = own if encoder is None else asked_encoder(encoder)
     seen = None if run is None else run.seen_in(dataset)
@@ -136,7 +136,7 @@ def _said_by(
     classes = np.array(run.record.classes, dtype=object)
     called = classes[predicted.logits.argmax(axis=1)]
     known = ~np.isin(labels, (NO_LABEL, TEST_SET, HIDDEN))
-    right = np.where(known, np.where(called == labels, "as labeled", "otherwise"), "label not known").astype(object)
+    right = np.where(known, np.where(called == labels, "as labeled", "not as labeled"), "label not known").astype(object)
     # That it calls them so says little; where it does not, what it learned is to be looked at all the more.
     learned = np.isin(rows, seen.rows("labeled"))
     right[learned & (right == "as labeled")] = AS_LEARNED

@@ -51,7 +51,7 @@ class Form(NamedTuple):
         return (
             KnownWeights(
                 name="imagenet",
-                summary=f"learned from ImageNet's photographs; in the package {self.package}",
+                summary=f"trained on ImageNet's photographs; in the package {self.package}",
                 license="Apache-2.0",
                 megabytes=self.megabytes,
                 input_px=self.input_px,

@@ -214,7 +214,7 @@ class EfficientNetLite0(EfficientNetLite):
     """The smallest form, 1,280 features."""
 
     name = "efficientnet_lite0"
-    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
+    summary = "EfficientNet-Lite0, with random or ImageNet weights (an extra)"
     settings_type = EfficientNetLite0Settings
     form = LITE0
     known_weights = form.imagenet
@@ -224,7 +224,7 @@ class EfficientNetLite0Middle(EfficientNetLiteMiddle):
     """The middle of the smallest form, 768 features."""
 
     name = "efficientnet_lite0_middle"
-    summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end does"
+    summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end"
     settings_type = EfficientNetLite0MiddleSettings
     form = LITE0
     known_weights = form.imagenet
@@ -234,7 +234,7 @@ class EfficientNetLite2(EfficientNetLite):
     """A form a tenth wider and a third deeper, 1,280 features."""
 
     name = "efficientnet_lite2"
-    summary = "EfficientNet-Lite2, larger than Lite0, with random weights or those of ImageNet (an extra)"
+    summary = "EfficientNet-Lite2, larger than Lite0, with random or ImageNet weights (an extra)"
     settings_type = EfficientNetLite2Settings
     form = LITE2
     known_weights = form.imagenet
@@ -244,7 +244,7 @@ class EfficientNetLite2Middle(EfficientNetLiteMiddle):
     """The middle of that form, 832 features."""
 
     name = "efficientnet_lite2_middle"
-    summary = "the middle of EfficientNet-Lite2: often a little better than that of Lite0, and slower (an extra)"
+    summary = "the middle of EfficientNet-Lite2 (an extra): often slightly better than that of Lite0, but slower"
     settings_type = EfficientNetLite2MiddleSettings
     form = LITE2
     known_weights = form.imagenet

@@ -77,7 +77,7 @@ class Encoder(nn.Module):
 
     def get_weights(self, name: str) -> Weights:
         """Return those of `known_weights` that are called `name`; raises FewscanError where they cannot be had."""
-        raise FewscanError(f"encoder '{self.name}' knows no weights '{name}'")
+        raise FewscanError(f"encoder '{self.name}' has no weights '{name}'")
 
     def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the tensors of a file under the encoder's own names, those left out that it has no place for by design.

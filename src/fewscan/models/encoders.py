@@ -34,7 +34,7 @@ def encoder_flaw(own: Any) -> str | None:
     """Return what a class lacks to be an encoder, None where it is one."""
     flaw = settings_flaw(own, Encoder, EncoderSettings)
     if flaw is None and own.forward is Encoder.forward:
-        flaw = "it does not write forward"
+        flaw = "it does not define forward"
     return flaw
 
 
@@ -94,7 +94,8 @@ def _require_parts(encoder: Encoder) -> None:
     own, named = list(encoder.parameters()), [each for part in encoder.parts() for each in part.parameters()]
     if len(named) != len(own) or {id(each) for each in named} != {id(each) for each in own}:
         raise FewscanError(
-            f"encoder '{encoder.name}' of {REGISTRY.source(encoder.name)}: its parts hold {len(named)} parameters of {len(own)}"
+            f"encoder '{encoder.name}' of {REGISTRY.source(encoder.name)}: its parts must have each of its {len(own)} "
+            f"parameters once, and have {len(named)}"
         )
 
 
@@ -107,5 +108,5 @@ def _require_features(encoder: Encoder, images: torch.Tensor) -> None:
     if given != promised:
         raise FewscanError(
             f"encoder '{encoder.name}' of {REGISTRY.source(encoder.name)} gives {given} for {len(images)} images, not "
-            f"(images, feature_dim), {promised}"
+            f"(images, feature_dim) = {promised}"
         )

@@ -28,7 +28,7 @@ class Origin(Settings):
         said = f"weights of {self.kind} {self.source}"
         if self.kind in ("package", "fetched"):
             said = f"{self.learned_from or ''} weights of {self.source}".strip()
-        return said if self.before is None else f"{said}, which had begun with {self.before.words}"
+        return said if self.before is None else f"{said}, which had started from {self.before.words}"
 
     @property
     def without_folders(self) -> Self:
@@ -70,6 +70,6 @@ class KnownWeights(Settings):
     def __str__(self) -> str:
         """Say it in a line."""
         size = [] if self.megabytes is None else [f"{self.megabytes:g} MB"]
-        learned = [] if self.input_px is None else [f"learned at {self.input_px} px"]
+        learned = [] if self.input_px is None else [f"trained at {self.input_px} px"]
         there = "installed" if self.installed else f"not installed: pip install 'fewscan[{self.extra}]'"
         return f"{self.summary} ({', '.join([*size, f'license {self.license}', *learned])}); {there}"

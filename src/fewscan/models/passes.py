@@ -35,7 +35,7 @@ def passes_of(encoder: Encoder, spec: ImageSpec, device: torch.device, count: in
         return FoldedPasses(encoder, threads)
     if onnx_is_there():
         return RuntimePasses(encoder, spec, threads)
-    say(f"{encoder.name} is quicker on a CPU where ONNX Runtime is installed: pip install 'fewscan[onnx]'")
+    say(f"{encoder.name} is faster on a CPU with ONNX Runtime: pip install 'fewscan[onnx]'")
     return FoldedPasses(encoder, threads)
 
 

@@ -51,7 +51,7 @@ class ResNetSmall(Encoder):
     """
 
     name = "resnet_small"
-    summary = "a small residual network, every scan standardized by itself; the default"
+    summary = "a small residual network that standardizes each scan by itself; the default"
     settings_type = ResNetSmallSettings
     same_passes = True
     graph_pays_from = 30_000  # of 96 px

@@ -35,7 +35,7 @@ class TimmSettings(EncoderSettings):
     def _names_a_model(cls, name: str) -> str:
         if name.startswith(_PREFIX) and name != _PREFIX:
             return name
-        raise pydantic_core.PydanticCustomError("unknown_encoder", "it names no model of timm; did you mean 'timm:NAME'?")
+        raise pydantic_core.PydanticCustomError("unknown_encoder", "it does not name a timm model; did you mean 'timm:NAME'?")
 
     @property
     def model(self) -> str:
@@ -52,14 +52,14 @@ class TimmEncoder(Encoder):
     """
 
     name = "timm"
-    summary = "timm:NAME, the model NAME of timm (an extra), with random weights or those that it fetches"
+    summary = "timm:NAME, the model NAME of timm (an extra), with random weights or those that timm downloads"
     settings_type = TimmSettings
     packages = ("timm",)
     known_weights = (
         KnownWeights(
             name=FETCHED,
-            summary="those that timm fetches for the model from huggingface.co",
-            license="of each model its own",
+            summary="those that timm downloads for the model from huggingface.co",
+            license="differs by model",
             megabytes=None,
             input_px=None,
             package="timm",
@@ -97,7 +97,7 @@ class TimmEncoder(Encoder):
         if name != FETCHED:
             return super().get_weights(name)
         model = self.settings.model
-        say(f"timm:{model}: timm fetches its weights, unless they lie in its cache already")
+        say(f"timm:{model}: timm downloads its weights unless they are already in its cache")
         fetched = _fetched_model(_imported_timm(model), model, self._options)
         about = getattr(fetched, "pretrained_cfg", {})
         source = about.get("hf_hub_id") or about.get("url") or about.get("file") or model
@@ -127,7 +127,7 @@ def _imported_timm(name: str) -> Any:
     except (ImportError, RuntimeError, AttributeError) as error:
         raise FewscanError(
             f"encoder 'timm:{name}' needs timm, which cannot be imported ({one_line(error)}): "
-            "pip install 'fewscan[timm]', with a torchvision that was built for the torch that is installed"
+            "pip install 'fewscan[timm]', with a torchvision that was built for the installed torch"
         ) from None
     return timm
 
@@ -167,8 +167,8 @@ def _fetched_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
         model: nn.Module = timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError, ValueError, HTTPError, SafetensorError) as error:
         raise FewscanError(
-            f"the weights of 'timm:{name}' cannot be fetched ({one_line(error)}): look after the connection to "
-            "huggingface.co, or fetch them on another machine and copy its cache here (the folder that HF_HOME names), or "
-            "leave out encoder.weights=timm to begin from random weights"
+            f"the weights of 'timm:{name}' cannot be downloaded ({one_line(error)}): check the connection to huggingface.co, "
+            "or download them on another machine and copy its cache here (the folder that HF_HOME names), or leave out "
+            "encoder.weights=timm to start from random weights"
         ) from None
     return model

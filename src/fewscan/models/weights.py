@@ -40,7 +40,7 @@ def read_weights(path: Path) -> Weights:
         sha256 = file_sha256(path)
         tensors = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except (OSError, SafetensorError):
-        raise FewscanError(f"{path} cannot be read: it is no whole file of weights") from None
+        raise FewscanError(f"{path} cannot be read: it is not a complete weights file") from None
     own = {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
     return Weights(own or tensors, Origin(kind="file", source=path.name, sha256=sha256))
 
@@ -49,7 +49,7 @@ def pickled_line(path: Path) -> str | None:
     """Return what is to be said where a user names a file that torch.save wrote, which could hold code; None of any other."""
     if path.suffix not in _PICKLED:
         return None
-    return f"{path.name}: opened with torch.load(weights_only=True), which makes tensors and runs no code of the file"
+    return f"{path.name}: opened with torch.load(weights_only=True), which reads tensors and runs no code in the file"
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
@@ -62,18 +62,18 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
         "'weights.safetensors')"
     )
     if path.suffix not in _PICKLED:
-        raise FewscanError(f"{path} is no file of weights: give a .safetensors file, or one of {', '.join(_PICKLED)}")
+        raise FewscanError(f"{path} is not a weights file: give a .safetensors file, or one of {', '.join(_PICKLED)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's, about ways to store tensors that it is giving up
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError):
-        raise FewscanError(f"{path} is damaged or holds more than weights, which is not opened: {convert}") from None
+        raise FewscanError(f"{path} is damaged or contains more than weights, so it is not opened: {convert}") from None
     for entry in _ENTRIES:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise FewscanError(f"{path} holds no weights by name, which a state_dict does: {convert}")
+        raise FewscanError(f"{path} does not contain weights by name, as a state_dict does: {convert}")
     return {str(name): value for name, value in content.items()}
 
 
@@ -100,7 +100,7 @@ def load_weights(encoder: Encoder, weights: Weights) -> None:
     if flaws:
         raise FewscanError(f"the weights of {where} do not fit encoder '{encoder.settings.name}': {'; '.join(flaws)}")
     if not all(torch.isfinite(value).all() for value in found.values() if value.is_floating_point()):
-        raise FewscanError(f"the weights of {where} are no numbers in places")
+        raise FewscanError(f"the weights of {where} contain values that are not numbers")
     encoder.load_state_dict(wanted | found)
 
 

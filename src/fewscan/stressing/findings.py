@@ -37,9 +37,9 @@ def round_share(value: float) -> str:
 def _of_accuracy(test: StressTest) -> Iterator[str]:
     middle, mean = test.at(MIDDLE), test.mean_accuracy[MIDDLE - 1]
     yield (
-        f"as they are, {test.unchanged.accuracy.percent} of {counted(test.images, f'{test.part} image')} are called right; at "
-        f"the middle strength {mean.percent} on average over {counted(len(middle), 'corruption')}, "
-        f"{share(test.share_kept(mean))} of it"
+        f"unchanged, {test.unchanged.accuracy.percent} of {counted(test.images, f'{test.part} image')} are classified "
+        f"correctly; at the middle strength, {mean.percent} on average over {counted(len(middle), 'corruption')}, "
+        f"which is {share(test.share_kept(mean))} of that accuracy"
     )
     kept = {condition.corruption: test.share_kept(condition.accuracy) or 0.0 for condition in middle}
     hurt = _hurt(test)
@@ -47,7 +47,7 @@ def _of_accuracy(test: StressTest) -> Iterator[str]:
     if hurt:
         yield f"less than {round_share(HURT)} of that accuracy is left under {_with(hurt, 'accuracy')}"
     else:
-        yield f"at least {round_share(HURT)} of that accuracy is left under each"
+        yield f"at least {round_share(HURT)} of that accuracy is left under each corruption"
     if untouched:
         yield f"{round_share(UNTOUCHED)} or more is left under {listed(untouched)}"
 
@@ -60,28 +60,28 @@ def _hurt(test: StressTest) -> list[Condition]:
 def _of_decisions(test: StressTest) -> Iterator[str]:
     target = round_share(test.target_error)
     if test.threshold is None:
-        yield f"at an error of {target} {test.threshold_reason}"
+        yield f"at an error of {target}, {test.threshold_reason}"
         return
     middle, plain = test.at(MIDDLE), test.unchanged
     yield (
-        f"accepted at an error of {target}: as they are {share(plain.accepted.value)} of them, "
-        f"{share(plain.wrong_accepted.value)} of these wrong"
+        f"accepted at an error of {target}: {share(plain.accepted.value)} of the unchanged images, of which "
+        f"{share(plain.wrong_accepted.value)} are wrong"
     )
     worse = [each for each in middle if (each.wrong_accepted.value or 0) > test.target_error]
     worse.sort(key=lambda each: -(each.wrong_accepted.value or 0))
     if worse:
         found = _with(worse, "wrong_accepted")
-        yield f"of those accepted more than {target} are wrong under {found}: nothing is promised there"
+        yield f"more than {target} of the accepted images are wrong under {found}: nothing is promised there"
     else:
-        yield f"of those accepted no more than {target} are wrong under any corruption"
+        yield f"no more than {target} of the accepted images are wrong under any corruption"
     out = [each.corruption for each in middle if (each.out_of_distribution.value or 0) >= 0.5]
     if out:
         yield f"most scans are called out of distribution under {listed(out)}"
     missed = [each.corruption for each in worse if each.shift is None or not each.shift.noticed]
     if worse and missed:
-        yield f"nor would 'fewscan label' notice that so many scans look otherwise as a whole under {listed(missed)}"
+        yield f"'fewscan label' would not notice that so many scans look different as a whole under {listed(missed)}"
     elif worse:
-        yield "'fewscan label' would notice that so many scans look otherwise as a whole under each of these, and say so"
+        yield "'fewscan label' would notice and say that so many scans look different as a whole under each of these"
 
 
 def _with(conditions: Sequence[Condition], score: str) -> str:

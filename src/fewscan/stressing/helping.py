@@ -35,11 +35,11 @@ def helping(hurt: Sequence[str], views: ViewSettings | None, spec: ImageSpec) ->
     read = sorted((READING[name], name) for name in hurt if name in READING and _could_be_read(spec, READING[name]))
     for help_, pairs in groupby(read, key=lambda pair: pair[0]):
         names = listed([name for _, name in pairs])
-        yield f"an import with --{help_.name} {help_.value}, and a run on that, would help against {names}"
+        yield f"importing with --{help_.name} {help_.value} and training on that would help against {names}"
     for name in hurt:
         if name in SHOWN and _shows_less(views, SHOWN[name]):
             setting = f"views.{SHOWN[name].name}={SHOWN[name].value}"
-            yield f"a new training that shows it, {setting}, would help against {name}"
+            yield f"training again with {setting}, which shows it, would help against {name}"
 
 
 def _could_be_read(spec: ImageSpec, help_: Help) -> bool:

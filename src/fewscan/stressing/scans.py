@@ -9,7 +9,7 @@ from fewscan.images.formats.image import Pixels
 from fewscan.images.stored import one_by_one
 from fewscan.training.batches import Rows
 
-_INSTEAD = "put the files back, or change the pixels that the dataset stores with --stored: noise and blur are coarser there"
+_INSTEAD = "put the files back, or use --stored to change the pixels in the dataset, where noise and blur are coarser"
 
 
 def scans_of(dataset: Snapshot, rows: Rows, *, stored: bool) -> Iterator[Pixels]:
@@ -22,14 +22,14 @@ def scans_of(dataset: Snapshot, rows: Rows, *, stored: bool) -> Iterator[Pixels]
         return _stored(dataset, rows)
     names = dataset.file_names
     if gone := missing(dataset, rows):
-        raise FewscanError(f"{len(gone)} of {len(rows)} files are gone, such as {names[gone[0]]}: {_INSTEAD}")
+        raise FewscanError(f"{len(gone)} of {len(rows)} files are missing, such as {names[gone[0]]}: {_INSTEAD}")
     return _from_files(dataset, rows)
 
 
 def _from_files(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
     for position, pixels in originals(dataset, rows):
         if pixels is None:
-            raise FewscanError(f"{dataset.file_names[rows[position]]} cannot be read or holds another image now: {_INSTEAD}")
+            raise FewscanError(f"{dataset.file_names[rows[position]]} cannot be read or is another image now: {_INSTEAD}")
         yield pixels
 
 

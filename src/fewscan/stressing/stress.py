@@ -191,16 +191,15 @@ def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
     """Return the images to change, increasing."""
     rows = dataset.rows(asking.part)
     if not len(rows):
-        instead = "--validation takes the validation set" if len(dataset.rows("validation")) else "label more scans"
+        instead = "use the validation set with --validation" if len(dataset.rows("validation")) else "label more scans"
         drawing = command_line("split", dataset.folder, "--name", "tested", f"--{asking.part}", _SIZES[asking.part])
         raise FewscanError(
-            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, '{drawing}', "
-            "and train on it"
+            f"{run.folder} has no {asking.part} set to test: {instead}, or draw a split with one, '{drawing}', and train on it"
         )
     if asking.images is None:
         return rows
     if asking.images < 1:
-        raise FewscanError(f"--images is at least 1, not {asking.images}")
+        raise FewscanError(f"--images must be at least 1, not {asking.images}")
     return np.sort(stream(0, "stressed images").numpy().permutation(rows)[: asking.images])
 
 

@@ -250,7 +250,7 @@ class Run:
         content = json_object(path, anew)
         if not is_whole(content, self.folder / MODEL_FILE):
             self.load_network()  # weights that are not the run's own are said first
-            raise FewscanError(f"{path} was changed after it was written, or belongs to other weights than the run's: {anew}")
+            raise FewscanError(f"{path} was changed since it was written, or belongs to other weights than the run's: {anew}")
         try:
             return kind.model_validate({key: value for key, value in content.items() if key != SEAL})
         except ValueError:

@@ -75,25 +75,25 @@ def _check(what: str, look: Callable[[], object]) -> Check:
 
 
 def _dataset_checks(folder: Path) -> Iterator[Check]:
-    check, dataset = _opened("its files fit each other", lambda: Dataset.open(folder))
+    check, dataset = _opened("its files belong together", lambda: Dataset.open(folder))
     yield check
     if dataset is not None:
         yield from _checks_of(dataset)
 
 
 def _checks_of(dataset: Dataset) -> Iterator[Check]:
-    yield _check("images are those that were imported", dataset.images.verify)
+    yield _check("the images are those that were imported", dataset.images.verify)
     yield _check("no entry of the label log was changed or removed", lambda: dataset.labels.verify())
     if dataset.description.audit is not None:
         yield _check("the pairs are those that the audit found", lambda: dataset.pairs)
-        yield _check("what people said of pairs", dataset.pair_decisions.entries)
+        yield _check("people's decisions on pairs", dataset.pair_decisions.entries)
     for name in dataset.splits:
         check, _ = _opened(f"the split '{name}' is the one that was drawn", partial(dataset.split, name))
         yield check
         if check.fault is None:
-            yield _check("the record of openings of the test set", partial(_openings, dataset, name))
+            yield _check("the record of test set openings", partial(_openings, dataset, name))
     if (dataset.folder / FOLDER).exists():
-        yield _check("kept features are those that were computed", lambda: verify_features(dataset.folder))
+        yield _check("the stored features are those that were computed", lambda: verify_features(dataset.folder))
     yield _check("the record of runs that may have been chosen", lambda: candidates(dataset.folder))
 
 
@@ -102,15 +102,15 @@ def _openings(dataset: Dataset, split: str) -> TestSetOpenings:
 
 
 def _run_checks(folder: Path) -> Iterator[Check]:
-    check, run = _opened("settings and record can be read", lambda: Run.open(folder))
+    check, run = _opened("the settings and the record can be read", lambda: Run.open(folder))
     yield check
     if run is None:
         return
     yield _check("the log of epochs", run.metrics)
     if has_checkpoint(run):
-        yield _check("the checkpoint is of this training", lambda: read_checkpoint(run))
+        yield _check("the checkpoint belongs to this training", lambda: read_checkpoint(run))
     if run.finished:
-        yield _check("the weights are of this training, and numbers", run.load_network)
+        yield _check("the weights belong to this training and are numbers", run.load_network)
     made: dict[str, tuple[str, Callable[[Run], object]]] = {
         "calibration": (CALIBRATION_FILE, Calibration.load),
         "evaluation": (EVALUATION_FILE, Evaluation.load),
@@ -120,13 +120,13 @@ def _run_checks(folder: Path) -> Iterator[Check]:
     for what, (file, load) in made.items():
         # What was never made is not said to be whole.
         if (run.folder / file).exists():
-            yield _check(f"the {what} is of these weights", partial(load, run))
-    yield _check("the record of openings of the test set", run.test_openings)
+            yield _check(f"the {what} belongs to these weights", partial(load, run))
+    yield _check("the record of test set openings", run.test_openings)
     check, dataset = _opened("its dataset has the images that it learned from", run.open_dataset)
     yield check
     if dataset is not None:
         for name in (HELD_OUT_FILE, PILE_FILE):
-            yield _check(f"what was said of held-out images, {name}", partial(HeldOut.load, run, dataset, name))
+            yield _check(f"the predictions for held-out images, {name}", partial(HeldOut.load, run, dataset, name))
         yield from _checks_of(run.dataset_now(dataset.folder))
 
 

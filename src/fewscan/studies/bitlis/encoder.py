@@ -23,7 +23,7 @@ class StudyCNN(Encoder):
     """
 
     name = "study_cnn"
-    summary = "the study's: six convolutions and three dense layers, without normalization"
+    summary = "the published study's network: six convolutions, three dense layers, no normalization"
     settings_type = StudyCNNSettings
     same_passes = True
     normalized = False

@@ -7,4 +7,4 @@ class StudyProtocol(RandomProtocol):
     """Images at random, as the study drew them, whatever copies of them lie elsewhere."""
 
     name = "study"
-    summary = "as the published study: images at random, wherever copies lie"
+    summary = "as in the published study: images drawn at random, even if copies cross parts"

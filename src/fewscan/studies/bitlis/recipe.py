@@ -10,7 +10,7 @@ class StudyRecipe(Recipe):
     """What the study says, and what Keras does where it says nothing. Source: doi 10.17798/bitlisfen.1558069."""
 
     name = "study"
-    summary = "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs"
+    summary = "the published study's: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs"
     preferred = Preferred("joint", "what the study proposes")
 
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:

@@ -60,11 +60,11 @@ def ranking(results: Results, protocol: Protocol) -> str:
     missing = [other for other, pair in pairs.items() if pair is None]
     rest = f" {listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN} with its seeds." if missing else ""
     if not known:
-        return f"Under {protocol} {PROPOSED} has no other of the study's four rows to be compared with.{rest}"
+        return f"Under {protocol} there is no other of the study's four rows to compare {PROPOSED} with.{rest}"
     closest = min(known, key=lambda pair: pair.difference)
     rows = "those of the study's four rows that were run" if missing else "the study's four rows"
     if closest.difference > 0:
-        said = f"{PROPOSED} is the best of {rows}, {closest.second} the next"
+        said = f"{PROPOSED} is the best of {rows}, and {closest.second} is next"
     elif closest.difference == 0:
         said = f"{PROPOSED} shares the first place among {rows} with {closest.second}"
     else:

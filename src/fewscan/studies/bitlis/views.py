@@ -19,7 +19,7 @@ class StudyViews(Views):
     """Each image or its mirror image. Source: doi 10.17798/bitlisfen.1558069, section 2.2."""
 
     name = "study"
-    summary = "a horizontal flip, nothing else: the study's"
+    summary = "the published study's: a horizontal flip and nothing else"
     settings_type = StudyViewSettings
 
     settings: StudyViewSettings
