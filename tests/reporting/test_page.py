@@ -218,7 +218,7 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
         ({"name": "timm:resnet18"}, "encoder timm:resnet18, from random weights, trained on"),
         (
             {"name": "timm:resnet18", "pretrained": True},
-            "encoder timm:resnet18, from the weights called 'timm', trained on",
+            "encoder timm:resnet18, from the weights 'timm', trained on",
         ),
     ],
 )
