@@ -56,7 +56,7 @@ def test_a_labeling_that_is_stopped_says_what_it_keeps_and_goes_on(
     monkeypatch.setattr(LabelTable, "add", add)
     done = fewscan(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert f"{scans - 10} are left" in done.stderr
+    assert f"{scans - 10} left" in done.stderr
 
 
 def begun_then_stopped(folder: Path, trial: Trial) -> None:

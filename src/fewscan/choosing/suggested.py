@@ -21,7 +21,7 @@ COPIES_DIFFER = "copies of it have different labels"
 
 @dataclass(frozen=True)
 class Suggested:
-    """Suggestions in their order, and what there was to choose from."""
+    """The suggested scans in order, and what they were chosen from."""
 
     suggestions: tuple[Suggestion, ...]
     table: pd.DataFrame  # a line each: path, label (empty), row, source, reason
@@ -36,12 +36,12 @@ class Suggested:
     audited: bool
 
     def save(self, out: Path) -> None:
-        """Write the table; raises FewscanError where that fails."""
+        """Write the table; raises FewscanError if that fails."""
         with replaced_file(out, parents=True) as temporary:
             write_csv(self.table, temporary)
 
     def summary(self) -> dict[str, Any]:
-        """Return what was suggested by rows, for programs."""
+        """Return the suggestions, by rows of the dataset, for programs."""
         return {
             "suggestions": [one._asdict() for one in self.suggestions],
             "model": self.model,
@@ -55,7 +55,7 @@ class Suggested:
         }
 
     def lines(self) -> list[str]:
-        """Return what was chosen and what never is, in a few lines for people."""
+        """Return a few lines for people: what was chosen, and what never is."""
         kinds = pd.Series([one.kind for one in self.suggestions]).value_counts()
         lines = [f"{counted(len(self.suggestions), 'scan')} to label next, out of {self.open:,} without a settled label"]
         lines += [

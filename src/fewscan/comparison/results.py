@@ -28,7 +28,7 @@ LEVEL_DECIMALS = 9  # of percent: scores that agree so far are level
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """A trial that is trained and evaluated."""
+    """A trained and evaluated trial."""
 
     trial: Trial
     run: Run
@@ -36,7 +36,7 @@ class EvaluatedRun:
 
     @property
     def anew(self) -> str:
-        """The command that evaluates the run anew."""
+        """The command that evaluates the run again."""
         return command_line("evaluate", *self.run.called, "--overwrite")
 
     def interval(self, metric: str) -> Interval:
@@ -59,7 +59,7 @@ class EvaluatedRun:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a method over its runs, in percent."""
+    """One score of a method over its runs, in percent."""
 
     mean: float | None  # None where no run defined it
     spread: float | None  # standard deviation over seeds; None for fewer than two
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def training_minutes(self) -> float | None:
-        """Mean time that a run trained, in minutes; None where none was run."""
+        """Mean training time of a run, in minutes; None if none was run."""
         return float(np.mean([each.run.training_seconds for each in self.runs])) / 60 if self.runs else None
 
 
@@ -111,7 +111,7 @@ class Pair:
 
     @property
     def of_methods(self) -> bool:
-        """Whether the test speaks of the methods, other seeds included; of one seed it speaks of two networks."""
+        """Whether the test is about the methods, including other seeds; with one seed it is about two networks."""
         return self.seeds > 1
 
 

@@ -44,7 +44,7 @@ RENAMED = {"test_images": "images", "test_groups": "groups"}
 
 
 class ClassScore(Settings):
-    """How one class fared."""
+    """The scores of one class."""
 
     name: str
     images: int
@@ -97,17 +97,17 @@ class Evaluation(Settings):
 
     @property
     def on_test_set(self) -> bool:
-        """Whether the score is of a sealed test set."""
+        """Whether the score is on a sealed test set."""
         return self.kind == "test set"
 
     @property
     def title(self) -> str:
-        """What the score is to be called."""
+        """What to call the score."""
         return "score on the test set" if self.on_test_set else "cross-validated score"
 
     @property
     def image_word(self) -> str:
-        """What one of its images is to be called."""
+        """What to call one of its images."""
         return "test image" if self.on_test_set else "held-out image"
 
     @property
@@ -117,7 +117,7 @@ class Evaluation(Settings):
 
     @property
     def changes(self) -> list[str]:
-        """What became of its images since the run was made, and what the run began with knew of them, in words."""
+        """What changed in its images since the run was made, and whether pretraining saw them, in words."""
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
         seen = self.seen_without_labels
         known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
@@ -127,7 +127,7 @@ class Evaluation(Settings):
 
     @property
     def meaning(self) -> str | None:
-        """What a cross-validated score says, and what it does not, in words; None of a test set's."""
+        """What a cross-validated score means, in words; None for a score on a test set."""
         if self.folds is None:
             return None
         return (
@@ -154,7 +154,7 @@ class Evaluation(Settings):
 
     @classmethod
     def load(cls, run: Run) -> Self | None:
-        """Return the run's evaluation, or None where it has not been evaluated."""
+        """Return the run's evaluation, or None if it has not been evaluated."""
         return run.stored(EVALUATION_FILE, cls, "evaluate")
 
 

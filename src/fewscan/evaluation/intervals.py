@@ -36,7 +36,7 @@ _CHANCE_AT_MOST, _CHANCE_AT_LEAST = 3.0, 1.0
 
 
 class Interval(Settings):
-    """A score with its 95 % interval; all None where it is not defined, the ends None where the groups are too few."""
+    """A score with its 95 % interval; all None if it is not defined, the ends None if there are too few groups."""
 
     value: float | None
     low: float | None

@@ -29,11 +29,11 @@ class TrainedRun(Run):
         return self.open_dataset()
 
     def history(self) -> pd.DataFrame:
-        """Return the logged numbers, a line an epoch."""
+        """Return the logged numbers, one row per epoch."""
         return pd.DataFrame(self.metrics())
 
     def predict(self, images: Images) -> Predicted:
-        """Return what the run says of files or arrays: probabilities, features, typicality; see `predict_images`."""
+        """Return probabilities, features and typicality of files or arrays; see `predict_images`."""
         from fewscan.evaluation.predicting import predict_images
 
         return predict_images(self, self.dataset, images)

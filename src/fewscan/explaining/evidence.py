@@ -40,7 +40,7 @@ class Neighbor:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run says of one scan, and what that rests on.
+    """A run's prediction for one scan, and what it rests on.
 
     `pixels` (C, S, S) uint8 are the scan as the network sees it, `probabilities` (K,) follow `classes`. `heat_map` (S, S) is
     about the class `explained`; see `attribution.heat_map` for its unit. There is none of a scan that is out of distribution,
@@ -59,16 +59,16 @@ class Evidence:
 
     @property
     def out_of_distribution(self) -> bool:
-        """Whether the scan is like nothing that the run learned from."""
+        """Whether the scan is unlike anything that the run learned from."""
         return self.typicality < self.typicality_limit
 
     @property
     def predicted(self) -> str:
-        """The class of the largest probability."""
+        """The class with the largest probability."""
         return self.classes[int(self.probabilities.argmax())]
 
     def summary(self) -> dict[str, Any]:
-        """Return what can be said in a few numbers."""
+        """Return a summary in a few numbers."""
         return {
             "predicted": self.predicted,
             "out_of_distribution": self.out_of_distribution,

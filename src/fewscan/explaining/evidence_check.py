@@ -27,7 +27,7 @@ CORNER_SHARE = 0.3
 
 
 class ShortcutCheck(Settings):
-    """The score as it is and with border and corners black; `difference` is what the masking costs."""
+    """The score with the scans unchanged and with black border and corners; `difference` is what the masking costs."""
 
     images: int
     groups: int
@@ -51,7 +51,7 @@ class EvidenceCheck(Settings):
 
     @classmethod
     def load(cls, run: Run) -> Self | None:
-        """Return the run's check, or None where it has not been made."""
+        """Return the run's check, or None if it has not been made."""
         return run.stored(EVIDENCE_FILE, cls, "explain", "--check")
 
 

@@ -37,7 +37,7 @@ class ClassCheck(Settings):
 
 
 class Checked(Settings):
-    """What a check says of the labels of a table."""
+    """What a check shows about the labels of a table."""
 
     table: str
     answers: str
@@ -66,7 +66,7 @@ class Checked(Settings):
 
     @property
     def most_wrong_share(self) -> float:
-        """The greatest share of wrong labels that the answers do not speak against, in [0, 1]."""
+        """The greatest share of wrong labels that the answers do not rule out, in [0, 1]."""
         return self.most_wrong / self.labels
 
 

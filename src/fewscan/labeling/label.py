@@ -70,7 +70,7 @@ class LabelSummary(Settings):
         return 0 < self.scans == self.unreadable
 
     def table(self) -> pd.DataFrame:
-        """Return the table that was written, a line a scan."""
+        """Return the table that was written, one row per scan."""
         return read_table(Path(self.out))
 
 

@@ -73,9 +73,9 @@ class Solution(NamedTuple):
 
 
 class Method(nn.Module):
-    """A way of learning. A subclass states the facts below and writes `losses`; the loop does everything else.
+    """A way of learning. A subclass sets the attributes below and defines `losses`; the training loop does the rest.
 
-    One that `solves` writes `solve` instead: the encoder stays as it is, and there is no loop.
+    One that `solves` defines `solve` instead: the encoder is frozen, and there is no loop.
 
     It is a module so that state of its own (a support queue, say) lives in buffers and is part of every checkpoint.
     """
@@ -86,9 +86,9 @@ class Method(nn.Module):
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabeled images
-    needs_labels: ClassVar[bool] = True  # whether it learns nothing where no image has a label, and the network no class
-    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views
-    solves: ClassVar[bool] = False  # whether `solve` finds the classifier, on features of an encoder that stays as it is
+    needs_labels: ClassVar[bool] = True  # whether it learns nothing if no image has a label and the network has no class
+    guesses: ClassVar[bool] = False  # whether `mixed` gets the averaged network's outputs for weak views
+    solves: ClassVar[bool] = False  # whether `solve` finds the classifier, on features of a frozen encoder
 
     def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
         """Make the method for a network with features h (B, feature_dim) and projections z (B, projection_dim).
@@ -116,11 +116,11 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
-        """Return the classifier that the labels ask for; what is random in it follows `seed` alone."""
+        """Return the classifier for these labels; anything random in it depends only on `seed`."""
         raise NotImplementedError
 
     def epoch_numbers(self) -> dict[str, float]:
-        """Return what the method itself has to say of an epoch that has ended, by name; called once an epoch."""
+        """Return the method's own numbers for the epoch that has ended, by name; called once per epoch."""
         return {}
 
 

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 
 class Views:
-    """A policy of random views. A subclass states the facts below and writes `sample` and `apply`."""
+    """A policy of random views. A subclass sets the attributes below and defines `sample` and `apply`."""
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for people
@@ -34,7 +34,7 @@ class Views:
         self.settings = settings
 
     def weak(self) -> Self:
-        """Return the policy as it is for a view that is still easy to recognize; by default as it is."""
+        """Return the policy for weak views, which are still easy to recognize; by default the same policy."""
         return self
 
     def sample(self, count: int, image_size_px: int, generator: torch.Generator) -> Any:
@@ -46,9 +46,9 @@ class Views:
         raise NotImplementedError
 
     def parameters_of(self, places: Tensor, parameters: Any) -> Any:
-        """Return of the parameters of a batch those of the views at `places`, (b,) int64: what `apply` takes for these alone.
+        """Return the part of a batch's parameters that `apply` takes for the views at `places`, (b,) int64.
 
-        Needed where several devices share a batch.
+        Needed if several devices share a batch.
         """
         raise FewscanError(
             f"the views '{self.name}' do not define parameters_of, which several devices need to share a batch: "

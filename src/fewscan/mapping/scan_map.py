@@ -52,7 +52,7 @@ class ScanMap:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A line a scan: row, x and y, both in [0, 1]."""
+        """One line per scan: row, x and y, the last two in [0, 1]."""
         x, y = self.placed.xy.T
         return pd.DataFrame({"row": self.rows, "x": x, "y": y})
 
@@ -62,7 +62,7 @@ class ScanMap:
             write_csv(self.table, temporary)
 
     def summary(self) -> dict[str, Any]:
-        """Return what is on the map, for programs."""
+        """Return what the map shows, for programs."""
         counts = {one.name: pd.Series(one.values).value_counts().to_dict() for one in self.colorings}
         return {"of": self.of, "scans": len(self.rows), "encoder": self.encoder, "placed": self.placed.way, "colors": counts}
 

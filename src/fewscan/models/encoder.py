@@ -34,9 +34,9 @@ class EncoderSettings(ChosenSettings):
 
 
 class Encoder(nn.Module):
-    """Images (B, C, S, S) float in [0, 1] -> features h (B, feature_dim). A subclass states the facts below.
+    """Images (B, C, S, S) float in [0, 1] -> features h (B, feature_dim). A subclass sets the attributes below.
 
-    One whose first weights are drawn at random draws them when it is made, from torch's generator.
+    Random first weights are drawn when it is made, from torch's generator.
     """
 
     name: ClassVar[str]
@@ -69,19 +69,19 @@ class Encoder(nn.Module):
         """Give a module of the network, heads included, its first weights; by default those that it was made with stay."""
 
     def parts(self) -> list[nn.Module]:
-        """Return the parts that hold all weights, in the order in which an image goes through them; by default one.
+        """Return the parts that contain all weights, in the order in which an image passes through them; by default one part.
 
         `optimizer.layer_decay` lets earlier ones learn more slowly, `optimizer.frozen_parts` the first ones not at all.
         """
         return [self]
 
     def get_weights(self, name: str) -> Weights:
-        """Return those of `known_weights` that are called `name`; raises FewscanError where they cannot be had."""
+        """Return the weights `name` of `known_weights`; raises FewscanError if they are not available."""
         raise FewscanError(f"encoder '{self.name}' has no weights '{name}'")
 
     def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return the tensors of a file under the encoder's own names, those left out that it has no place for by design.
+        """Return the tensors of a file under the encoder's own names, without those that it has no place for by design.
 
-        By default they are named as in the encoder's state_dict already.
+        By default they already have the names in the encoder's state_dict.
         """
         return tensors

@@ -61,7 +61,7 @@ class Asking(NamedTuple):
 
 
 class Condition(Settings):
-    """How a run fared on the images under one corruption at one strength; strength 0: as they are."""
+    """A run's scores on the images under one corruption at one strength; strength 0: unchanged images."""
 
     corruption: str
     strength: int
@@ -98,7 +98,7 @@ class StressTest(Settings):
 
     @classmethod
     def load(cls, run: Run) -> Self | None:
-        """Return the run's stress test, or None where there was none."""
+        """Return the run's stress test, or None if there was none."""
         return run.stored(STRESS_FILE, cls, "stress")
 
     def at(self, strength: int) -> list[Condition]:
@@ -108,7 +108,7 @@ class StressTest(Settings):
 
     @property
     def corruptions(self) -> list[str]:
-        """The names of the corruptions, the one first that hurts most at the middle strength."""
+        """The names of the corruptions, first the one that hurts most at the middle strength."""
         return [condition.corruption for condition in self.at(MIDDLE)]
 
     @property
@@ -117,12 +117,12 @@ class StressTest(Settings):
         return any(condition.wrong_accepted.value is not None for condition in self.conditions)
 
     def share_kept(self, accuracy: Interval) -> float | None:
-        """Return an accuracy as a share of the one without a corruption; None where that is 0."""
+        """Return an accuracy as a share of the one without a corruption; None if that is 0."""
         whole = self.unchanged.accuracy.value
         return accuracy.value / whole if whole and accuracy.value is not None else None
 
     def table(self) -> pd.DataFrame:
-        """Return a line for the images as they are and for each condition: scores in percent, with their intervals."""
+        """Return a row for the unchanged images and for each condition: scores in percent, with their intervals."""
         lines = []
         for condition in (self.unchanged, *self.conditions):
             line: dict[str, Any] = {name: getattr(condition, name) for name in ("corruption", "strength", "said")}

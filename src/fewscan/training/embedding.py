@@ -40,7 +40,7 @@ SUFFIX = ".parquet"
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Features of N images, in the order of `names`; a line of NaN where an image could not be read.
+    """Features of N images, in the order of `names`; a row of NaN for an image that could not be read.
 
     seconds: what was spent on the `computed` images, usable ones whose features were not kept yet, reading files included.
     """
@@ -62,12 +62,12 @@ class Embeddings:
 
     @property
     def noted(self) -> dict[str, int]:
-        """Of how many images each note was made."""
+        """How many images each note is about."""
         return how_often(self.notes or ())
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A line an image: path, reason, of a file its note, and its features h0, h1, ..."""
+        """One row per image: path, reason, for a file its note, and the features h0, h1, ..."""
         columns = [f"h{number}" for number in range(self.features.shape[1])]
         told = pd.DataFrame({"path": self.names, "reason": pd.array(self.reasons, dtype="string")})
         if self.notes is not None:
@@ -75,7 +75,7 @@ class Embeddings:
         return pd.concat([told, pd.DataFrame(self.features, columns=columns)], axis=1)
 
     def save(self, out: Path) -> None:
-        """Write the table as Parquet; raises FewscanError where `out` exists, or cannot be written."""
+        """Write the table as Parquet; raises FewscanError if `out` exists or cannot be written."""
         require_table(out)
         with replaced_file(out, parents=True) as temporary:
             self.table.to_parquet(temporary, index=False)

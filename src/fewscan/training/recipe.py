@@ -13,7 +13,7 @@ class Preferred(NamedTuple):
 
 
 class Recipe:
-    """Settings by the method and the size of the data. A subclass states the facts below and writes `settings`."""
+    """Settings for a method and a size of data. A subclass sets the attributes below and defines `settings`."""
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for people
@@ -21,5 +21,5 @@ class Recipe:
     minimum_epochs: ClassVar[int] = 1  # of a training whose length the recipe gives in `training_images`
 
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
-        """Return settings of a run, by name, that differ from the usual ones; `epochs` or `training_images` is among them."""
+        """Return the settings that differ from the defaults, by name; `epochs` or `training_images` must be among them."""
         raise NotImplementedError

@@ -114,7 +114,7 @@ class Run:
 
     @property
     def called(self) -> tuple[str | Path, ...]:
-        """How a command calls the run; with the place of its dataset, where that was named."""
+        """How a command refers to the run, with the folder of its dataset if that was given."""
         recorded = Path(self.record.dataset)
         return called_with(self.folder, recorded, self.data or recorded)
 
@@ -125,7 +125,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end."""
+        """Whether training is complete."""
         return (self.folder / MODEL_FILE).is_file()
 
     def open_dataset(self, moved_to: str | Path | None = None) -> Snapshot:
@@ -170,7 +170,7 @@ class Run:
 
     @property
     def training_seconds(self) -> float:
-        """How long the logged epochs took together."""
+        """How many seconds the logged epochs took together."""
         return math.fsum(numbers["seconds"] for numbers in self.metrics())
 
     def forget_epochs_after(self, epoch: int) -> None:

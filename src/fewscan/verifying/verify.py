@@ -28,14 +28,14 @@ Opened = TypeVar("Opened")
 
 
 class Check(Settings):
-    """One thing that was looked at; `fault` says what does not hold, None where all does."""
+    """One thing that was checked; `fault` says what is wrong with it, None if nothing is."""
 
     what: str
     fault: str | None = None
 
 
 class Verification(Settings):
-    """What was found in a folder."""
+    """What `verify` found in a folder."""
 
     folder: str
     kind: Kind
@@ -43,7 +43,7 @@ class Verification(Settings):
 
     @property
     def faults(self) -> list[str]:
-        """What does not hold, in words."""
+        """What is wrong, in words."""
         return [check.fault for check in self.checks if check.fault is not None]
 
 
