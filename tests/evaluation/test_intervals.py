@@ -52,7 +52,7 @@ def test_groups_that_never_fail_could_have_failed_as_a_whole() -> None:
 def test_too_few_groups_are_named_so_and_have_no_interval(patients: int) -> None:
     found = interval((np.arange(40) < 30).astype(float), np.arange(40) % patients)
     assert (found.value, found.low, found.high) == (0.75, None, None)
-    assert found.percent == "75.0 % [too few groups to say how sure]"
+    assert found.percent == "75.0 % [too few groups for an interval]"
 
 
 @pytest.mark.slow

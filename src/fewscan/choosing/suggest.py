@@ -60,11 +60,11 @@ def choose(
     Raises FewscanError for a strategy that is unknown or needs probabilities, and for a share outside [0, 1].
     """
     if strategy not in STRATEGIES:
-        raise FewscanError(f"there is no strategy '{strategy}': take one of {', '.join(STRATEGIES)}")
+        raise FewscanError(f"unknown strategy '{strategy}': choose from {', '.join(STRATEGIES)}")
     if strategy == "uncertain" and probabilities is None:
-        raise FewscanError("the strategy 'uncertain' needs a model: label scans of two classes first, or name a run")
+        raise FewscanError("the strategy 'uncertain' needs a model: first label scans of two classes, or give a run")
     if not 0 <= random_share <= 1:
-        raise FewscanError(f"the random share is a part of 1, not {random_share:g}")
+        raise FewscanError(f"the random share must be between 0 and 1, not {random_share:g}")
     disputed = np.flatnonzero(scans.disputed)[:count]
     left = count - len(disputed)
     drawn = _next_of_random_sample(scans, left if strategy == "random" else round(random_share * left), disputed)

@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 # three in 5 %.
 LEAST_GROUPS = 3
 UNDEFINED_AT_MOST = 0.1
-TOO_FEW_GROUPS = "too few groups to say how sure"
+TOO_FEW_GROUPS = "too few groups for an interval"
 LESS_CHANCE = "less what chance adds"  # of scores in `raised_by_resampling`: 0.0 % is then not perfect
 
 _TAIL = (1 - CONFIDENCE) / 2
