@@ -409,7 +409,7 @@ def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Sn
         assert grounds.rule(Asked(0.1, candidates=1)).threshold == alone.threshold
         strict = grounds.rule(Asked(0.1, candidates=100_000))
         assert strict.threshold is None
-        assert "100000 runs takes at least" in strict.reasons[0]
+        assert "100000 runs needs at least" in strict.reasons[0]
 
 
 @pytest.mark.slow
@@ -690,7 +690,7 @@ def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot
     with growing(out, "label"):
         (parts / "plan.json").write_text("{}\n")
         (parts / "part-000000.parquet").touch()
-    with pytest.raises(FewscanError, match="begun with another"):
+    with pytest.raises(FewscanError, match="started with another"):
         label_unlabeled(run, dataset, out)
     assert parts.is_dir()
 
