@@ -318,7 +318,7 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
             prove(model, other, typicality, exported.dataset)
     another = copy.deepcopy(typicality)
     another.densities[0].mean += 0.01
-    with pytest.raises(FewscanError, match="is not the run: a typicality differs by"):
+    with pytest.raises(FewscanError, match="differs from the run: a typicality"):
         prove(model, exported.predictor, another, exported.dataset)
 
 
