@@ -114,7 +114,7 @@ def test_the_page_the_card_and_the_export_say_where_weights_come_from_without_fo
         assert export.model.began_with.sha256 in text
         assert "secret" not in text
     for text in (page, card):
-        assert "cannot be told" in text
+        assert "not known whether" in text
 
 
 @pytest.mark.slow
