@@ -113,7 +113,7 @@ def test_a_run_goes_on_where_its_dataset_went(
     done = fewscan("upgrade", run.folder, tmp_path / "again", "--data", tmp_path / "new")
     assert next_words(done)[1] == str(tmp_path / "again")
     api.split(dataset.folder, labeled=24, test=12, seed=5, overwrite=True)
-    with pytest.raises(FewscanError, match="not what"):
+    with pytest.raises(FewscanError, match="not the dataset"):
         api.upgrade(run.folder, tmp_path / "other", data=dataset.folder)
 
 
