@@ -100,8 +100,9 @@ def test_what_cannot_be_taken_is_refused(dataset: Path, tmp_path: Path) -> None:
         api.train(dataset, out=tmp_path / "run", **asked)
     shutil.rmtree(first)
     first.touch()
-    with pytest.raises(FewscanError, match="run-first, but something else"):
+    with pytest.raises(FewscanError, match="run-first, but something else") as refused:
         api.train(dataset, out=tmp_path / "run", **asked)
+    assert not any("kept" in note for note in refused.value.__notes__)
     first.unlink()
     taken.rename(first)
     api.split(dataset, labeled=12, test=8, validation=0, seed=5, overwrite=True)

@@ -195,7 +195,7 @@ def _threshold(
     """
     needed, there = images_needed(target_error, candidates=candidates), len(images.rows)
     if there < needed:
-        besides = f", and {odd} more that are out of distribution and do not count" if odd else ""
+        besides = f", not counting {odd} out of distribution" if odd else ""
         why = (
             f"nothing is accepted: an error of {target_error:g}{among(candidates)} needs at least {needed} held-out images, "
             f"each of another patient or set of copies, even if the network is right on all; there are {there}{besides}"

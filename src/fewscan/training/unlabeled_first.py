@@ -114,7 +114,8 @@ def taught_first(
     """
     if not len(dataset.rows("labeled")):
         raise FewscanError(f"{dataset.folder} has no labels for the training that follows: leave out --unlabeled-first")
-    with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
+    kept = f"what was learned without labels is kept in {folder}"
+    with kept_if_stopped(lambda: kept if kind_of(folder) == "run" else None):
         if folder.exists():
             return _there(folder, dataset, lesson, devices)
         return _taught(folder, dataset, lesson, notes, devices)
