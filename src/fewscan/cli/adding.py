@@ -13,17 +13,17 @@ from fewscan.cli.following import after_dataset, after_plan
 if TYPE_CHECKING:
     from fewscan.datasets.added import AddedToSplit, AddSummary
 
-_HELP = """Append scans to a dataset, and audit them.
+_HELP = """Add more scans to a dataset.
 
-New sources, or what is new in the folders that it was made from.
+It adds the scans of new sources or, without SOURCE, what is new in the folders that the dataset was made from.
 
-Images that are there keep their numbers, labels and parts, and runs stay what they are. New scans are read as the others were:
-size, color, window and slices are the dataset's own. A file that the dataset holds is passed over; a file that changed since is
-named and left out.
+Images already in the dataset keep their numbers, labels and parts, and runs stay as they are. New scans are read like the
+others, with the dataset's own size, color, window and slices. A file that the dataset already holds is skipped; a file that has
+changed since then is named and left out.
 
-Patients who come again are recognized. In an audited dataset new scans are compared with all others for copies. A new scan
-whose copy or patient tests never teaches; one that would tie a test group to what is learned from is left out. Stopped or
-killed, it adds nothing or all. --plan says what was understood, and writes nothing.
+Returning patients are recognized. In an audited dataset, new scans are compared with all others for copies. A new scan whose
+copy or patient is in a test set is never used for training; one that would connect a test group with training scans is left
+out. If it is stopped or killed, it has added nothing or all. --plan says what it understood, and writes nothing.
 
 Example: fewscan add mri march=scans/march
 
@@ -41,7 +41,7 @@ def add(
         bool,
         typer.Option(
             "--set-aside-suspect",
-            help="Set aside what is probably no scan among the new images; 'fewscan labels undo' takes it back.",
+            help="Set aside new images that are probably not scans; 'fewscan labels undo' takes it back.",
         ),
     ] = False,
     plan: option.Plan = False,
@@ -74,10 +74,12 @@ def _lines(result: "AddSummary") -> list[str]:
         lines.append(f"  set aside: {result.set_aside:,}, such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
     if result.with_copies is not None:
-        lines.append(f"  copies: {result.with_copies:,} of the new images, {result.of_old:,} of them of images that were there")
+        lines.append(
+            f"  copies: {result.with_copies:,} of the new images, {result.of_old:,} of them of images already in the dataset"
+        )
     if result.suspects:
         done = "set aside" if result.suspects_set_aside else "look at them in audit.html"
-        lines.append(f"  probably no scans: {result.suspects:,}; {done}")
+        lines.append(f"  probably not scans: {result.suspects:,}; {done}")
     return lines + [line for split in result.splits for line in _of_split(split)]
 
 
@@ -85,7 +87,7 @@ def _of_split(split: "AddedToSplit") -> list[str]:
     parts = f"{split.labeled:,} labeled, {split.unlabeled:,} unlabeled, {split.validation:,} validation, {split.test:,} test"
     lines = [f"  split '{split.split}': {parts}"]
     if split.tying:
-        lines.append(f"    left out, since they tie a test or validation group to what is learned from: {split.tying:,}")
+        lines.append(f"    left out, since they connect a test or validation group with training scans: {split.tying:,}")
     if split.left_out:
         lines.append(f"    left out as copies of test or validation images, or for contradicting labels: {split.left_out:,}")
     return lines

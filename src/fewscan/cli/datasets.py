@@ -32,28 +32,30 @@ def audit(
         bool,
         typer.Option(
             "--same-head",
-            help="Keep slices together that are probably of one head, too, where no patient is known (see docs/audit.md).",
+            help="Also keep together slices that are probably of one head, where no patient is known (see docs/audit.md).",
         ),
     ] = False,
     set_aside_suspect: Annotated[
         bool,
         typer.Option(
             "--set-aside-suspect",
-            help="Set aside what is probably no scan: noise, low contrast, pages of text, color among gray, odd sizes; "
+            help="Set aside what is probably not a scan: noise, low contrast, pages of text, color among gray, odd sizes; "
             "'fewscan labels undo DATASET' takes it back.",
         ),
     ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find copies, conflicting labels, leaks and non-scans.
+    """Find near-duplicates, conflicting labels, leaks and non-scans.
 
-    Copies are found through changes of contrast, size, crop and JPEG quality, also where they are mirrored, turned, inverted,
-    padded, blurred or captioned. Copies, and the images of one patient where it is known, become groups that no leak-free split
-    ever cuts. Images that are probably no scans are named, such as noise, pages of text and odd sizes; they stay unless you set
-    them aside.
+    It looks for near-duplicates ("copies") even if contrast, size, crop or JPEG quality differ, or one copy is mirrored,
+    turned, inverted, padded, blurred or captioned. Copies, and images of one patient if patients are known, become groups that
+    no leak-free split ever divides. Images that are probably not scans are named, such as noise, pages of text and odd sizes;
+    they stay unless you set them aside.
 
-    Writes audit.json, and audit.html, a page that shows what it found as pictures.
+    Writes audit.json, and audit.html, a page that shows the findings as pictures.
+
+    Example: fewscan audit mri
     """
     from fewscan.auditing.leaks import regrouped_sentence
     from fewscan.datasets.dataset import Dataset
@@ -69,15 +71,17 @@ def audit(
     finish(as_json, result.counts(), lines, *words)
 
 
-_SPLIT_HELP = """Draw the labeled, validation, unlabeled and test sets.
+_SPLIT_HELP = """Divide scans into training, validation and test sets.
 
-Training learns from the labeled images and chooses by the validation images; the test set is sealed for the final score.
-Without sizes all labels are used, a fifth of them to test on. With fewer than 200 labels there is no test set: each is worth
-more to learn from, and 'fewscan evaluate' gives a cross-validated score.
+Training learns from the labeled images; the validation images serve for choices and thresholds; the test set is sealed for the
+final score. Without sizes, all labels are used, a fifth of them for testing. With fewer than 200 labels there is no test set:
+each label is worth more for training, and 'fewscan evaluate' gives a cross-validated score.
 
-Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is random. Labels that come
-later join by themselves: on scans to learn from the labeled part, on scans that test the test set. Sizes that cannot be drawn
-are refused, and the line names sizes that can.
+Copies stay on one side, and so do images of one patient if patients are known, unless the protocol is random. Labels that you
+add later join by themselves: on training scans the labeled part, on test scans the test set. Sizes that cannot be drawn are
+refused, and the message names sizes that can.
+
+Example: fewscan split mri
 """
 
 

@@ -15,152 +15,162 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SOURCE...",
-        help="Folders of scans, each FOLDER or NAME=FOLDER; a URL of such a folder, as s3://bucket/scans; or the study's "
-        "sources, kaggle:nickparvar kaggle:sartaj kaggle:dubail, which are downloaded with kagglehub.",
+        help="Folders of scans, each FOLDER or NAME=FOLDER; a URL of such a folder, such as s3://bucket/scans; or the "
+        "published study's sources, kaggle:nickparvar kaggle:sartaj kaggle:dubail, which kagglehub downloads.",
         callback=sources_there,
     ),
 ]
 Out = Annotated[Path, typer.Option(help="The dataset folder to make.")]
-Plan = Annotated[bool, typer.Option("--plan", help="Say all that was understood of the sources, and write nothing.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Say what fewscan understood of the sources, and write nothing.")]
 
 # Labels.
 Labels = Annotated[
     list[Path] | None,
     typer.Option(
-        help="A CSV with columns of paths and of labels, patients or parts of a split. May be repeated.", callback=tables_there
+        help="A CSV: a column of paths, and columns of labels, patients or parts of a split. May be repeated.",
+        callback=tables_there,
     ),
 ]
 Unlabeled = Annotated[
     list[str] | None,
-    typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.", callback=sources_there),
+    typer.Option(help="A folder whose scans have no label: FOLDER or NAME=FOLDER. May be repeated.", callback=sources_there),
 ]
 Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW, or OLD=unsure. May be repeated.")]
 PathColumn = Annotated[
-    str | None, typer.Option(help="The table's column of paths. [default: the one that goes by a common name, as path or file]")
+    str | None, typer.Option(help="The table's column of paths. [default: one with a common name, such as path or file]")
 ]
 LabelColumn = Annotated[
     str | None,
     typer.Option(
-        help="The table's column of labels, or NAME,NAME of columns of 0 and 1. [default: the one called label, class, "
-        "diagnosis or the like]"
+        help="The table's column of labels, or NAME,NAME for columns of 0 and 1. [default: one named label, class, diagnosis "
+        "or the like]"
     ),
 ]
 PatientColumn = Annotated[
-    str | None, typer.Option(help="The table's column of patients. [default: the one called patient, subject or the like]")
+    str | None, typer.Option(help="The table's column of patients. [default: one named patient, subject or the like]")
 ]
 SplitColumn = Annotated[
-    str | None, typer.Option(help="The table's column of train, validation and test. [default: split, subset or partition]")
+    str | None,
+    typer.Option(
+        help="The table's column that says train, validation or test. [default: one named split, subset or partition]"
+    ),
 ]
 Several = Annotated[
     Literal["none", "first", "whole"],
-    typer.Option(help="Of a cell with several findings, a|b: no label, the first, or a class of the whole name."),
+    typer.Option(
+        help="What a cell with several findings, a|b, becomes: no label (none), the first one (first), or a class named a|b "
+        "(whole)."
+    ),
 ]
 NoLabel = Annotated[
     list[str] | None,
-    typer.Option(help="A word that stands for no label, besides NA, N/A, nan, None, null and ? in tables. May be repeated."),
+    typer.Option(help="A word that means no label, besides NA, N/A, nan, None, null and ? in tables. May be repeated."),
 ]
 Encoding = Annotated[
-    str | None, typer.Option(help="The table's encoding, such as cp1252. [default: UTF-8, or UTF-16 where it shows]")
+    str | None, typer.Option(help="The table's encoding, such as cp1252. [default: UTF-8, or UTF-16 where recognized]")
 ]
 Separator = Annotated[
-    Literal["comma", "semicolon", "tab"] | None, typer.Option(help="What separates cells. [default: what the first line shows]")
+    Literal["comma", "semicolon", "tab"] | None,
+    typer.Option(help="What separates cells. [default: recognized by the first line]"),
 ]
 LabelsOnly = Annotated[
     bool | None,
     typer.Option(
         "--labels-only/--labels-and-folders",
-        help="Labels come from tables alone, or from folders where tables say none. "
-        "[default: from both where they name the same classes]",
+        help="Take labels only from tables, or from folders where tables give none. "
+        "[default: both, if they name the same classes]",
     ),
 ]
 TrustPredictions = Annotated[
-    bool, typer.Option("--trust-predictions", help="Take the accepted labels of a table that 'fewscan label' wrote.")
+    bool, typer.Option("--trust-predictions", help="Use the accepted labels of a table that 'fewscan label' wrote.")
 ]
 ClassLevel = Annotated[
     int | None,
     typer.Option(
-        help="Which folder names the class: 1 is the one right below the source, so of COVID/P007/axial/3.png 1 is COVID. "
-        "[default: the lowest that names no part of a split, no patient and no series]"
+        help="Which folder names the class: 1 is the one right below the source, which is COVID in COVID/P007/axial/3.png. "
+        "[default: the lowest one that does not name a part of a split, a patient or a series]"
     ),
 ]
 ClassFrom = Annotated[
     str | None,
     typer.Option(
         metavar="PATTERN",
-        help="The class from a file's path below its source: a regular expression with one group (...) around the class, such "
-        "as '^(normal|tumor)_' or 'grade([0-4])/'.",
+        help="Take the class from a file's path below its source: a regular expression with one group (...) around the class, "
+        "such as '^(normal|tumor)_' or 'grade([0-4])/'.",
     ),
 ]
 KeepMasks = Annotated[
-    bool, typer.Option("--keep-masks", help="Take masks (masks/3.png, 3_mask.png beside 3.png, labelsTr/) as scans, too.")
+    bool, typer.Option("--keep-masks", help="Also take masks (masks/3.png, 3_mask.png beside 3.png, labelsTr/) as scans.")
 ]
 
 FollowLinks = Annotated[
     bool,
-    typer.Option("--follow-links", help="Read what symbolic links lead to outside of the folder; else they are set aside."),
+    typer.Option("--follow-links", help="Follow symbolic links that lead out of the folder; otherwise they are set aside."),
 ]
 
 # Patients.
 PatientLevel = Annotated[
     int | None,
     typer.Option(
-        help="Which folder names the patient: 1 is the one right below the source; 0: none does. "
-        "[default: one whose names look like patients' numbers]"
+        help="Which folder names the patient: 1 is the one right below the source; 0: none. "
+        "[default: one whose names look like patient numbers]"
     ),
 ]
 PatientFrom = Annotated[
     str | None,
     typer.Option(
         metavar="PATTERN",
-        help="The patient from a file's path below its source: a regular expression with one group (...) around the patient, "
-        "such as 'OAS1_(\\d+)_' for OAS1_0007_MR1_100.jpg.",
+        help="Take the patient from a file's path below its source: a regular expression with one group (...) around the "
+        "patient, such as 'OAS1_(\\d+)_' for OAS1_0007_MR1_100.jpg.",
     ),
 ]
 PatientTag = Annotated[
     Literal["patient", "study", "series", "none"],
     typer.Option(
-        help="What a file's header is asked for whose it is: the patient's number, or where anonymizing gave all one number, "
-        "the study or the series; none: headers are not asked."
+        help="What identifies the patient in a file's header: the patient's number; or, if anonymization gave everybody the "
+        "same number, the study or the series; none: headers are not used."
     ),
 ]
 
 # How images are stored.
-Size = Annotated[int, typer.Option(help="Side of the stored images, in pixels.")]
-Resize = Annotated[Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")]
+Size = Annotated[int, typer.Option(help="Side length of the stored images, in pixels.")]
+Resize = Annotated[
+    Literal["stretch", "pad"], typer.Option(help="Scans that are not square: stretched to a square, or padded with black.")
+]
 Crop = Annotated[
     Literal["none", "foreground", "auto"],
     typer.Option(
-        help="What is cut away before a scan is made small: nothing, or (foreground) the empty border around what it shows, so "
-        "that a head fills the image; where no border is told for certain, the scan stays whole. auto: by a look at 200 scans, "
-        "foreground where at least half have a border of over a tenth and borders differ; the import and --plan say what it "
-        "chose."
+        help="foreground: cut away the empty border around what a scan shows, so that a head fills the image; a scan without "
+        "a certain border stays whole. none: keep all scans whole. auto: look at 200 scans, and cut if at least half have a "
+        "border of over a tenth of their area and borders differ; import and --plan say what it chose."
     ),
 ]
 Negatives = Annotated[
     Literal["keep", "undo", "auto"],
     typer.Option(
-        help="What becomes of scans that are black for white, as some viewers export them: they stay so, or (undo) are "
-        "inverted, where a scan lies on white for certain; gray scans only. auto: by the same look, undo where at most one in "
-        "ten lies on white."
+        help="undo: invert gray scans that certainly show black on white, as some viewers export them. keep: leave them as "
+        "they are. auto: look at the same 200 scans, and undo if at most one in ten is on white."
     ),
 ]
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
 
 # Which images of a file are read, and how.
-Plane = Annotated[Literal["axial", "coronal", "sagittal"], typer.Option(help="Of volumes: the plane whose slices are images.")]
-Slices = Annotated[Literal["brain", "all"], typer.Option(help="Of volumes: the slices that hold brain, or all.")]
+Plane = Annotated[
+    Literal["axial", "coronal", "sagittal"], typer.Option(help="For volumes: the plane whose slices become images.")
+]
+Slices = Annotated[Literal["brain", "all"], typer.Option(help="For volumes: the slices that show brain, or all.")]
 Volume = Annotated[
-    int | None, typer.Option(help="Of files that hold several volumes: which one, from 0. Without it they are set aside.")
+    int | None, typer.Option(help="For files with several volumes: which one, counted from 0. Without it they are set aside.")
 ]
 Window = Annotated[
     str | None,
     typer.Option(
         help="The gray values to show: CENTER,WIDTH or brain, subdural, bone, lung, abdomen (CT, in Hounsfield units). "
-        "[default: the file's own window, or one from its values]"
+        "[default: the file's own window, or one computed from its values]"
     ),
 ]
 KeepLocalizers = Annotated[
-    bool, typer.Option("--keep-localizers", help="Of DICOM: take localizers, screen saves and the like as scans, too.")
+    bool, typer.Option("--keep-localizers", help="For DICOM: also take localizers, screen saves and the like as scans.")
 ]
 
 Options = Mapping[str, tuple[Any, Any]]  # parameter of a verb -> its annotation and its default

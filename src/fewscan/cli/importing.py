@@ -17,26 +17,25 @@ if TYPE_CHECKING:
     from fewscan.datasets.importing import ImportSummary
     from fewscan.datasets.snapshot import Snapshot
 
-_HELP = """Read folders of scans into a dataset folder.
+_HELP = """Make a dataset from folders of scans.
 
 First it says what it understood: classes, patients, what is set aside, what looks odd. --plan says all of that and writes
 nothing.
 
-The label of a scan is the name of a folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
-Folders that name a part of a split, a patient or a series name no class; --class-level and --class-from say which folder or
-name is the class. Patients come from a CSV, from headers, or from names of folders and files, and are kept as salted hashes
-only.
+A scan's label is the name of a folder above it, at any depth (Training/glioma/1.jpg), or comes from a CSV. Folders that name
+a part of a split, a patient or a series are not classes; --class-level and --class-from say where the class is. Patients come
+from a CSV, from file headers, or from names of folders and files. They are kept only as salted hashes.
 
-It reads JPEG, JPEG 2000, PNG, TIFF, BMP, GIF, WebP, PGM, .npy and .npz; with pip install 'fewscan[medical]' also DICOM, NIfTI,
-NRRD, MetaImage, Analyze, .mgz and the figshare brain-tumor set's .mat. Each frame, page or slice is an image. Files that cannot
-be read are set aside with the reason, and counted.
+It reads JPEG, JPEG 2000, PNG, TIFF, BMP, GIF, WebP, PGM, .npy and .npz. With pip install 'fewscan[medical]' it also reads
+DICOM, NIfTI, NRRD, MetaImage, Analyze, .mgz and the .mat files of the figshare brain-tumor set. Each frame, page or slice is
+an image. Files that cannot be read are counted and set aside with the reason.
 
 Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
 
 Example: fewscan import volumes --plane coronal --labels labels.csv --out mri
 
-The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --negatives keep --out study
-(needs network access and pip install 'fewscan[kaggle]')
+The published study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --negatives keep
+--out study (needs network access and pip install 'fewscan[kaggle]')
 """
 
 

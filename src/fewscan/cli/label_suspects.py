@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def suspects(
     run: RunFolder,
     out: Annotated[
-        Path, typer.Option(help="The CSV to write; a page of pictures, of the same name with .html, lies beside it.")
+        Path, typer.Option(help="The CSV to write; a page of pictures is written beside it, with the suffix .html.")
     ] = Path("labels_to_check.csv"),
     folds: Annotated[
         int | None,
-        typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where the run was not cross-fitted]"),
+        typer.Option(help="Hold out all labels in turn, in this many trainings. [default: 5 if the run was not cross-fitted]"),
     ] = None,
     names: Names = False,
     data: MovedData = None,
@@ -33,14 +33,14 @@ def suspects(
 ) -> None:
     """List labels that held-out predictions contradict.
 
-    Worst first. Each labeled and validation image is predicted by a training without it, its copies, and other scans of its
-    patient: those of 'fewscan calibrate --folds', or else five trainings, as long as the run's own each. Stop it at any time:
-    the same command goes on. Labels are those of today. Those of the test set are not checked, and those that somebody
-    confirmed on the review page are not listed again.
+    The worst come first. Each labeled and validation image is predicted by a training without it, its copies and other scans
+    of its patient: one of those of 'fewscan calibrate --folds', or else of five trainings, each as long as the run's own. You
+    can stop it at any time: the same command continues. It takes today's labels. Those of the test set are not checked, and
+    those that somebody confirmed on the review page are not listed again.
 
     The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Copies with one
-    label are asked about once: their lines are empty there and take what the first one says. Look at the scan,
-    not at the prediction: networks err, and labels that follow them make every later score look better than it is.
+    label are asked about once: their other lines are empty and follow the first one. Look at the scan, not at the prediction:
+    networks make mistakes, and labels that follow them make every later score look better than it is.
 
     Example: fewscan labels suspects runs/mri
     """
@@ -54,7 +54,7 @@ def suspects(
     places = [f"table: {out}; pictures: {page_beside(out)}"]
     if len(found.table):
         words = ["labels", "set", Run.open(run).dataset_now(data).folder, out, "--dry-run"]
-        by_table = "first correct the table's column 'label' where it is wrong, and leave the other lines as they are"
+        by_table = "first correct the table's column 'label' where it is wrong; leave the other lines as they are"
         places += [step for step in (advised(by_table, ""),) if step]
     finish(as_json, told, [*_lines(found, names=names), *places], *words)
 

@@ -24,21 +24,21 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
         lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
     lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
     others = {
-        f"as before, which {who} agrees with": told["agreeing_readings"],
+        f"unchanged, and {who} agrees": told["agreeing_readings"],
         _as_before(who, reading=reading): told["unchanged"],
-        "named without a statement": told["silent"],
+        "named with an empty cell": told["silent"],
         "cannot be used, whatever their label": told["unusable"],
-        "have a label that is no prediction, which stays": told["predictions_not_taken"],
-        "were disputed, and are settled by this": told["settled"],
-        "had a person's label, and this goes before it": told["overruled"],
+        "keep a label that is not a prediction": told["predictions_not_taken"],
+        "were disputed, and are now settled": told["settled"],
+        "had a person's label, which this one replaces": told["overruled"],
     }
     lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
     repeated = done.said.repeated
     lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
     notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
     lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
-    lines += _examples("without a scan in the dataset", told["missing"], told["missing_examples"])
-    lines += _examples("passed over, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
+    lines += _examples("name no scan of the dataset", told["missing"], told["missing_examples"])
+    lines += _examples("skipped, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
     if done.batch:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
@@ -76,15 +76,15 @@ def _undoing(done: "LabelsSet", dataset: Path) -> str:
 
 def _as_before(who: str | None, *, reading: bool) -> str:
     if who is None:
-        return "as before"
-    return f"said by {who} before" if reading else f"as before, so that without --reading nothing of {who} is entered"
+        return "unchanged"
+    return f"already said by {who}" if reading else f"unchanged, so that without --reading nothing is entered for {who}"
 
 
 def _repeated_line(repeated: "Repeated", rows: int) -> str:
     """Return how many rows name what another one names, too, and what comes of them."""
-    agree = f"of {counted(repeated.agreeing, 'scan')} they agree, and count once" if repeated.agreeing else ""
+    agree = f"on {counted(repeated.agreeing, 'scan')} they agree, and count once" if repeated.agreeing else ""
     differ = f"of {counted(repeated.differing, 'scan')} {repeated.note}" if repeated.differing else ""
-    return f"{repeated.rows:,} of {counted(rows, 'row')} name a scan that another row names, too: " + "; ".join(
+    return f"{repeated.rows:,} of {counted(rows, 'row')} name a scan that another row also names: " + "; ".join(
         words for words in (agree, differ) if words
     )
 

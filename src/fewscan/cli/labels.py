@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 verbs = typer.Typer(
     cls=Verbs,
     rich_markup_mode=None,
-    help="""Add, correct, export, undo labels, and see who said what.
+    help="""Add, correct, export and undo labels; see who gave them.
 
-Labels are a log that only grows: each entry says of one scan its class, 'unsure', 'not a scan', or none, and who said so, when
-and from where. The newest entry holds, and nothing is ever overwritten: to undo is an entry, too. Where two people differ, both
-entries stand, and the scan is left out of training until that is settled. Runs keep the labels that they learned from.""",
+Labels are a log that only grows. Each entry gives one scan a class, 'unsure', 'not a scan' or no label, and says who gave it,
+when and from where. The newest entry counts, and nothing is ever overwritten: an undo is an entry, too. If two people disagree,
+both entries stay, and the scan is left out of training until that is settled. Runs keep the labels that they learned from.""",
 )
 app.add_typer(verbs, name="labels")
 
 Scan = Annotated[
     str | None,
-    typer.Argument(metavar="[SCAN]", help="One scan: its path, or the number of its row. [default: all that was entered]"),
+    typer.Argument(metavar="[SCAN]", help="One scan: its path, or its row number. [default: all batches]"),
 ]
 Who = Annotated[
-    str | None, typer.Option(help="Who says so: a name or initials, kept in the log alone, never in a report or export.")
+    str | None, typer.Option(help="Who says so: a name or initials, kept only in the log, never in a report or export.")
 ]
 
 
@@ -48,20 +48,19 @@ def no_verb(context: typer.Context) -> None:
         raise typer.Exit(REFUSED)
 
 
-_SET_HELP = """Add and correct labels by a table.
+_SET_HELP = """Add and correct labels from a table.
 
-It adds and corrects, and wipes nothing: a scan that the table does not name keeps its label, and an empty cell says
-nothing. What holds already makes no entry. The table is read, and its rows find their scans, as in 'fewscan import
---labels'. Try --dry-run first.
+A scan that the table does not name keeps its label, and an empty cell changes nothing. A label that already holds makes no
+entry. The table is read, and its rows are matched to scans, as in 'fewscan import --labels'. Try --dry-run first.
 
-A cell 'unsure' or 'not a scan' says just that, unless a class is called so. A column label_state can say it, too: label,
-unsure, not a scan, or none, which takes a label away.
+A cell 'unsure' or 'not a scan' means just that, unless a class has that name. A column label_state can say it, too: label,
+unsure, not a scan, or none, which removes a label.
 
-With --who NAME the table is what this person says: where another person says otherwise, the scan is disputed until somebody
-settles it (--settle). Without, the table speaks for the dataset and replaces what was said before.
+With --who NAME, the table is what this person says: if another person says something else, the scan is disputed until somebody
+settles it (--settle). Without --who, the table speaks for the dataset and replaces what was said before.
 
-With --reading the table is what NAME saw in each scan. All of it is entered, where it says what holds already, too, so that it
-does not matter which of two readers is entered first.
+With --reading, the table is what NAME saw in each scan. All of it is entered, even what already holds, so it does not matter
+which of two readers is entered first.
 
 Example: fewscan labels set mri corrections.csv --who "A. Lovelace" --dry-run
 """
@@ -72,9 +71,9 @@ def set_(
     dataset: DatasetFolder,
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV with a column of paths and a column of labels.")],
     who: Who = None,
-    note: Annotated[str, typer.Option(help="A note that the entries keep.")] = "",
+    note: Annotated[str, typer.Option(help="A note to keep with the entries.")] = "",
     settle: Annotated[
-        bool, typer.Option("--settle", help="What the table says goes for the dataset, whoever said something else before.")
+        bool, typer.Option("--settle", help="What the table says holds for the dataset, whatever anybody said before.")
     ] = False,
     reading: Annotated[
         bool,
@@ -127,11 +126,13 @@ def export(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the labels as a table that 'labels set' takes back.
+    """Write the labels as a table that 'labels set' can read.
 
-    A line for every usable scan, with the columns path, label, label_state and origin: fill in and correct labels in a
-    spreadsheet, then give the table to 'fewscan labels set'. Of disputed scans it says nothing. Names of people stay in the
+    It has a line for every usable scan, with the columns path, label, label_state and origin. Fill in and correct labels in a
+    spreadsheet, then give the table to 'fewscan labels set'. Cells of disputed scans are empty. Names of people stay in the
     log.
+
+    Example: fewscan labels export mri --out labels.csv
     """
     table = api.export_labels(dataset, out, overwrite=overwrite)
     labeled = int((table["label"] != "").sum())
@@ -145,17 +146,17 @@ def export(
 
 @verbs.command()
 def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) -> None:
-    """Show what was entered, or all that was said of one scan."""
+    """List the batches of entered labels, or all entries of one scan."""
     from fewscan.datasets.dataset import Dataset
 
     table = api.label_history(dataset, scan)
     told = table.to_dict("records")
     if scan is None:
         earlier = [f"{len(told) - SHOWN:,} earlier batches; --json has all"] if len(told) > SHOWN else []
-        lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["nothing was entered yet"]
+        lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["no labels have been entered yet"]
         finish(as_json, {"batches": records(table)}, lines, *after_labels(Dataset.open(dataset)))
     else:
-        lines = [_entry_line(entry) for entry in told] or [f"nothing was said of {scan} yet"]
+        lines = [_entry_line(entry) for entry in told] or [f"no label has been entered for {scan} yet"]
         finish(as_json, {"entries": records(table)}, lines, "labels", "history", dataset)
 
 
@@ -181,15 +182,15 @@ def _when_and_who(line: dict[str, Any]) -> str:
 @verbs.command()
 def undo(
     dataset: DatasetFolder,
-    batch: Annotated[int | None, typer.Option(help="Take back this batch of entries. [default: the newest]")] = None,
-    scan: Annotated[str | None, typer.Option(help="Take back the newest entry of this scan: its path, or its row.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Undo this batch of entries. [default: the newest]")] = None,
+    scan: Annotated[str | None, typer.Option(help="Undo the newest entry of this scan: its path, or its row number.")] = None,
     who: Who = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take back what was entered; what held before holds again.
+    """Undo entries of labels, so that what held before holds again.
 
-    Without an option, the newest batch: what one 'labels set', one review or one import entered. To undo is an entry, too, so
-    that the same command again undoes the undoing.
+    Without an option it undoes the newest batch: what one 'labels set', one review or one import entered. An undo is an entry,
+    too, so the same command again undoes the undo.
     """
     from fewscan.datasets.dataset import Dataset
 
@@ -203,22 +204,22 @@ def undo(
 
 @verbs.command()
 def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
-    """List where people, or copies, contradict each other.
+    """List scans on which people, or the labels of copies, disagree.
 
-    A scan of which two people say different things is disputed, and left out of training, until one of them agrees or somebody
-    settles it: 'fewscan labels set DATASET TABLE --settle --who NAME'. Copies of one scan with different labels are left out
-    likewise; correct one of them.
+    A scan that two people label differently is disputed. It is left out of training until one of them agrees or somebody
+    settles it: 'fewscan labels set DATASET TABLE --settle --who NAME'. Copies of one scan with different labels are left out,
+    too; correct one of them.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.labels.changes import in_words
 
     found = api.label_conflicts(dataset)
     people, copies = found.people.assign(says=in_words(found.people)), found.copies
-    lines = [f"{counted(people['row'].nunique(), 'scan')} of which people say different things"]
+    lines = [f"{counted(people['row'].nunique(), 'scan')} on which people disagree"]
     said = [(f"row {row['row']}, {row['name']}", f"{row['who']}: {row['says']}") for row in people.to_dict("records")]
     lines += _grouped(said)
     if copies is None:
-        lines.append("copies are known once 'fewscan audit' was run")
+        lines.append("copies are known only after 'fewscan audit'")
     else:
         lines.append(f"{counted(copies['copy_set'].nunique(), 'set')} of copies with different labels")
         told = copies.to_dict("records")

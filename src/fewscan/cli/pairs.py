@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 verbs = typer.Typer(
     cls=Verbs,
     rich_markup_mode=None,
-    help="""List, dissolve, confirm the audit's pairs of copies.
+    help="""List, dissolve or confirm the audit's pairs of copies.
 
-A dissolved pair stays dissolved after every later audit. Splits that were drawn stay as they are: only new ones go by the new
-groups. In a set of many one pair may not be all that holds two images together; what still does is said. Images with the same
+A dissolved pair stays dissolved in every later audit. Existing splits stay as they are: only new ones use the new groups. In a
+large set of copies, other pairs may still hold the two images together; if so, 'dissolve' says which. Images with the same
 pixels are one image twice, and cannot be dissolved.""",
 )
 app.add_typer(verbs, name="pairs")
 
-Scan = Annotated[str, typer.Argument(metavar="SCAN", help="One scan: its path, or the number of its row.")]
+Scan = Annotated[str, typer.Argument(metavar="SCAN", help="One scan: its path, or its row number.")]
 Other = Annotated[
-    str | None, typer.Argument(metavar="[OTHER]", help="The other one of the pair. [default: every pair of the scan]")
+    str | None, typer.Argument(metavar="[OTHER]", help="The other image of the pair. [default: every pair of the scan]")
 ]
-Note = Annotated[str, typer.Option(help="A note that the record keeps.")]
+Note = Annotated[str, typer.Option(help="A note to keep with the record.")]
 
 
 @verbs.callback(invoke_without_command=True)
@@ -45,13 +45,13 @@ def no_verb(context: typer.Context) -> None:
 @verbs.command("list")
 def list_(
     dataset: DatasetFolder,
-    dissolved: Annotated[bool, typer.Option("--dissolved", help="Only those that people have dissolved.")] = False,
-    every: Annotated[bool, typer.Option("--all", help=f"All of them, not the first {SHOWN} alone.")] = False,
+    dissolved: Annotated[bool, typer.Option("--dissolved", help="Only pairs that people have dissolved.")] = False,
+    every: Annotated[bool, typer.Option("--all", help=f"All pairs, not only the first {SHOWN}.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the pairs, the least similar first.
 
-    Each with its files, how the second lies beside the first, and what people said of it.
+    Each is shown with its files, how the second image is mirrored, turned or inverted, and what people said about it.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.pairs import as_told
@@ -87,7 +87,7 @@ def _lines(pair: dict[str, Any]) -> list[str]:
 def dissolve(
     dataset: DatasetFolder, scan: Scan, other: Other = None, who: Who = None, note: Note = "", as_json: AsJson = False
 ) -> None:
-    """Say that two images are no copies.
+    """Say that two images are not copies.
 
     Example: fewscan pairs dissolve mri 12 408 --who "A. Lovelace"
     """
@@ -98,7 +98,7 @@ def dissolve(
 def confirm(
     dataset: DatasetFolder, scan: Scan, other: Other = None, who: Who = None, note: Note = "", as_json: AsJson = False
 ) -> None:
-    """Say that somebody looked, and that they are copies."""
+    """Say that somebody looked, and that two images are copies."""
     _judge(dataset, scan, other, "together", who, note, as_json=as_json)
 
 
@@ -106,9 +106,9 @@ def confirm(
 def undo(
     dataset: DatasetFolder, scan: Scan, other: Other = None, who: Who = None, note: Note = "", as_json: AsJson = False
 ) -> None:
-    """Take back what was said of a pair.
+    """Take back what was said about a pair.
 
-    It holds again, as the audit found it.
+    The pair then holds again, as the audit found it.
     """
     _judge(dataset, scan, other, "open", who, note, as_json=as_json)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 GIVEN_LEAKS = {
     "refuse": "; no copy or known patient is in two of its parts",
-    "drop": "; copies and patients of its test and validation images were left out of what is learned from",
+    "drop": "; copies and patients of its test and validation images were left out of training",
     "keep": ", copies and patients across its parts, too: no run on it supports a decision",
 }
 
@@ -31,19 +31,19 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
         *_why(result, labeled=labeled, test=test),
     ]
     if teaching := teaching_labels(done):
-        lines.append(f"  {teaching:,} of the labeled are only for learning, and nothing is measured by them: {TEACHING}")
+        lines.append(f"  {teaching:,} of the labeled are only for training, and nothing is measured on them: {TEACHING}")
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
     if not result.by_image:
         groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
         lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
     if result.conflicting_left_out:
-        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out:,}")
+        lines.append(f"  left out because their copies have another label: {result.conflicting_left_out:,}")
     beside = result.left_out - result.conflicting_left_out
     if beside and result.given_leaks is None:
         lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
     if unused := _labels_left_out(done):
-        lines.append(f"  labels of images that are left out, which are neither learned from nor measured by: {unused:,}")
+        lines.append(f"  labels of images that are left out, used for neither training nor scores: {unused:,}")
     return [*lines, *_trainings_to_come(done)]
 
 
@@ -59,15 +59,15 @@ def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
     lines = []
     if labeled:
         but = " that the test set leaves" if result.test else ""
-        lines.append(f"  all {result.labeled + result.validation:,} labels{but} are used; --labeled N makes a budget of them")
+        lines.append(f"  all {result.labeled + result.validation:,} labels{but} are used; --labeled N sets a budget")
     if test and result.test:
         lines.append(
-            f"  {result.test:,} labeled images are sealed to test on: about a fifth, by whole groups; --test N takes others"
+            f"  {result.test:,} labeled images are sealed for testing: about a fifth, in whole groups; --test N takes others"
         )
     if test and not result.test:
         lines.append(
-            f"  no test set and no validation set: of fewer than {ENOUGH_TO_TEST} labels (a set of copies counts once) each is "
-            "worth more to learn from; --test N draws one"
+            f"  no test set and no validation set: with fewer than {ENOUGH_TO_TEST} labels (a set of copies counts once), each "
+            "is worth more for training; --test N draws one"
         )
     return lines
 
@@ -80,8 +80,8 @@ def _trainings_to_come(done: "Snapshot") -> list[str]:
     needed = images_to_keep(candidates=runs_to_choose_from(done))
     few, labels = independent(done, "validation") < needed, independent(done, "labeled", "validation")
     if not done.require_split().test:
-        together = ", those that 'fewscan calibrate' takes, too" if few else ""
+        together = ", which also serve 'fewscan calibrate'" if few else ""
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
     if not few or labels <= needed:
         return []
-    return [f"  a --validation of {needed} independent images spares the trainings that 'fewscan calibrate' takes"]
+    return [f"  a --validation of {needed} independent images saves the trainings that 'fewscan calibrate' needs"]
