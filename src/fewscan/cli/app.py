@@ -32,10 +32,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="""From a folder of medical scans, few of them labeled, to an audited, honest classifier that labels the rest.
+    help="""From a folder of medical scans, few of them labeled, to an audited and calibrated classifier that labels the rest.
 
-The verbs in their order: import, audit, split, train, calibrate, evaluate, label, explain, report, export. 'labels' corrects
-labels at any time. Each ends by naming the command that comes next. Start with 'fewscan demo'. Research use only: not a medical
+The usual order is import, audit, split, train, calibrate, evaluate, label, explain, report, export. 'labels' corrects labels at
+any time. Each verb ends by naming the command that comes next. Start with 'fewscan demo'. Research use only: not a medical
 device.""",
 )
 
@@ -58,22 +58,24 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this 
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help="fewscan: from scratch. finetune: from weights that are there. study: a published study's encoder, views and "
-        "optimizer. [default: fewscan]",
+        help="fewscan: train from scratch. finetune: start from pretrained weights. study: a published study's encoder, views "
+        "and optimizer. [default: fewscan]",
         callback=known(RECIPES),
     ),
 ]
 Names = Annotated[
     bool,
-    typer.Option("--names", help="Call scans by their files instead of their rows; file names can hold names of patients."),
+    typer.Option(
+        "--names", help="Call scans by their file names instead of row numbers; file names can contain names of patients."
+    ),
 ]
 Devices = Annotated[
     int,
-    typer.Option(help="How many devices share the scans, a process each: GPUs, or where there are none parts of the CPU."),
+    typer.Option(help="How many devices share the scans, one process each: GPUs, or parts of the CPU if there is no GPU."),
 ]
 MovedData = Annotated[
     Path | None,
-    typer.Option("--data", help="Where the run's dataset lies now, if it was moved.", callback=there("dataset")),
+    typer.Option("--data", help="Where the run's dataset is now, if it was moved.", callback=there("dataset")),
 ]
 
 
@@ -122,7 +124,7 @@ def ended_at_once(*going_on: str | Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        code = _interrupted(going_on or sys.argv[1:], "every answer is saved; open it again with")
+        code = _interrupted(going_on or sys.argv[1:], "every answer is saved; open the page again with")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)
@@ -207,7 +209,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    next_step = advised(f"{how}: {printable(command_line(*words))}", "what was done is kept where it can be gone on with")
+    next_step = advised(f"{how}: {printable(command_line(*words))}", "what was done is kept where it can be continued")
     typer.echo(f"{'terminated' if terminated else 'interrupted'}; {next_step}", err=True)
     return TERMINATED if terminated else INTERRUPTED
 

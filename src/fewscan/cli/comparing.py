@@ -41,7 +41,7 @@ def compare(
     seeds: Seeds = "0",
     protocol: Protocols = "leakfree",
     recipe: Recipe = None,
-    labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
+    labeled: Annotated[int | None, typer.Option(help="The label budget. [default: as in the dataset's split]")] = None,
     labels_budget: LabelsBudget = None,
     test: Annotated[int | None, typer.Option(help="Images in the test set. [default: as in the dataset's split]")] = None,
     validation: Validation = None,
@@ -54,27 +54,29 @@ def compare(
 ) -> None:
     """Train several methods on the same images and compare them.
 
-    The first sentence says which method is best, and whether it beats the baseline with statistical significance, for other
-    test images and other seeds. Every method is trained with every seed, its score taken once on the sealed test set. Stop it
-    at any time: the same command goes on. comparison.html holds it all, leaderboard.csv every score, comparison.csv a row a
-    run, pairs.csv the paired tests. With --protocol random,leakfree it says besides what copies in the test set are worth.
-    batch_size counts labeled and unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as
-    many steps. training_images=300000 gives every method a third of the usual time.
-
-    simclr+propagation is 'propagation' after an encoder has learned by 'simclr' from all scans but the test set's, without
-    labels: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' by the recipe 'finetune'.
+    Every method is trained with every seed and scored once on the sealed test set. The first sentence of the result says which
+    method is best, and whether it beats the baseline with statistical significance, for other test images and other seeds. In
+    OUT, comparison.html has everything, leaderboard.csv every score, comparison.csv one row per run, pairs.csv the paired
+    tests. You can stop it at any time: the same command continues.
 
     Example: fewscan compare mri --methods supervised,mixmatch,simclr+propagation --seeds 0,1,2 --out comparison
 
-    How many labels does it take? With --labels-budget there is such a comparison for every budget, in OUT/labels-N, on the same
-    test images, a smaller budget's labels within a larger one's; label_efficiency.csv, .png and .html set them side by side.
-    The same command goes on where it stopped, and may add budgets.
+    simclr+propagation is 'propagation' after an encoder has learned by 'simclr', without labels, from all scans except the test
+    set's: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' with the recipe 'finetune'.
+
+    --protocol random,leakfree also shows how much copies in the test set raise the score. batch_size counts labeled and
+    unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as many steps.
+    training_images=300000 gives every method a third of the usual time.
+
+    How many labels does it take? --labels-budget makes such a comparison for every budget, in OUT/labels-N, on the same test
+    images, with a smaller budget's labels within a larger one's. label_efficiency.csv, .png and .html set them side by side.
+    The same command continues, and may add budgets.
 
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
     """
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
     if labels_budget is not None and labeled is not None:
-        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
+        raise FewscanError("give either --labeled or --labels-budget: the latter takes all budgets")
     asked: dict[str, Any] = {
         "out": out,
         "methods": listed_names(methods) or None,

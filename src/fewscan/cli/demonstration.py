@@ -19,22 +19,22 @@ def demo(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The folder for practice scans, dataset and runs; a demo that was stopped there goes on. "
-            "[default: runs/demo; of the others runs/demo-quick and runs/demo-review]"
+            help="The folder for practice scans, dataset and runs; a demo that was stopped there continues. "
+            "[default: runs/demo, runs/demo-quick or runs/demo-review]"
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute only: fewer scans, hardly any training, a poor score.")
+        bool, typer.Option("--quick", help="Take only a minute: fewer scans, hardly any training, a poor score.")
     ] = False,
     review: Annotated[
-        bool, typer.Option("--review", help="Open the review page on practice scans without labels instead.")
+        bool, typer.Option("--review", help="Instead, open the review page on practice scans without labels.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go the whole way on built-in practice scans, in minutes.
+    """Try all steps on built-in practice scans, in minutes.
 
-    It goes through import, audit, split, train, evaluate, label and report, and ends with a score and a page to open.
-    Stopped or killed, the same command goes on.
+    It runs import, audit, split, train, evaluate, label and report, and ends with a score and a page to open. If it is stopped
+    or killed, the same command continues.
     """
     from fewscan.demo import FULL, QUICK, pile
     from fewscan.demo import demo as whole_way
@@ -49,7 +49,7 @@ def demo(
         return
     with _going_on(out):
         result = whole_way(out, QUICK if quick else FULL)
-    short = [f"hardly anything was trained, so the scores say nothing of the methods: '{command_line('demo')}' trains them"]
+    short = [f"hardly anything was trained, so the scores say nothing about the methods: '{command_line('demo')}' trains them"]
     finish(
         as_json,
         result.model_dump(mode="json"),

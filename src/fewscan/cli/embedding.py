@@ -17,13 +17,13 @@ from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 from fewscan.wording import counted
 
-_HELP = """Compute the features of scans, once.
+_HELP = """Compute an encoder's features of scans, and keep them.
 
-Features are what an encoder makes of a scan. Of a DATASET they are kept in its folder, so that 'fewscan train DATASET
---method probe' takes seconds. When scans were added, only these are computed. Of a folder of scans, or a file, --out takes a
-table: path, reason where a scan could not be read, h0, h1, ...
+Features are the numbers that an encoder, a network, makes of a scan. Those of a DATASET are kept in its folder, so that
+'fewscan train DATASET --method probe' takes seconds; after scans are added, only theirs are computed. For a folder of scans or
+one file, --out names the table to write: path, reason if a scan could not be read, h0, h1, ...
 
-The encoder is one of 'fewscan encoders' with the weights that it knows, a run, or a file of weights.
+The encoder is one that 'fewscan encoders' lists, with weights that it knows; a run; or a file of weights.
 
 Example: fewscan embed mri --encoder efficientnet_lite0_middle
 
@@ -39,17 +39,17 @@ def embed(
         Path,
         typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.", callback=scans_there),
     ],
-    encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.", callback=encoder_known)],
+    encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="The encoder to use.", callback=encoder_known)],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[encoder.KEY=VALUE ...]", help="Other settings of the encoder.")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(metavar="NAME|RUN|FILE", help="Its weights. [default: the first that it knows]")
+        str | None, typer.Option(metavar="NAME|RUN|FILE", help="Its weights. [default: the first that the encoder knows]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The table to write, its name ending in .parquet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The table to write; its name ends in .parquet.")] = None,
     size: Annotated[
         int | None,
-        typer.Option(help="Side in pixels to fit files to. [default: the run's, or the one the weights were made for]"),
+        typer.Option(help="Side length in pixels to resize files to. [default: the run's, or what the weights were made for]"),
     ] = None,
     color: Annotated[bool, typer.Option("--color", help="Read files in color.")] = False,
     follow_links: FollowLinks = False,
@@ -59,12 +59,14 @@ def embed(
     """Compute features and say how many, how fast and where they are."""
     of_dataset = kind_of(place) in ("dataset", "run")
     if out is None and not of_dataset:
-        raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
+        raise FewscanError(
+            f"{place} is not a dataset, which would keep its features: name the table to write, --out FILE.parquet"
+        )
     require_weights(weights, encoder)
     changes = parse_overrides(settings or [])
     own = changes.pop("encoder", {})
     if changes or not isinstance(own, dict) or own.keys() & {"name", *inspect.signature(api.embed).parameters}:
-        raise FewscanError("embed takes settings of the encoder alone, encoder.KEY=VALUE; all else is an option")
+        raise FewscanError("embed takes only settings of the encoder, encoder.KEY=VALUE; everything else is an option")
     found = api.embed(
         place,
         encoder=encoder,
@@ -77,15 +79,13 @@ def embed(
         **own,
     )
     summary = found.summary()
-    lines = [f"{found.features.shape[1]:,} features each of {counted(found.usable, 'scan')}, in {out or found.place}"]
+    lines = [f"{found.features.shape[1]:,} features for each of {counted(found.usable, 'scan')}, in {out or found.place}"]
     if found.computed:
-        lines.append(f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second")
+        lines.append(f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} per second")
     elif found.usable:
-        lines.append("all of them were kept already")
+        lines.append("all of them were already there")
     if found.encoder.weights is None:
-        lines.append(
-            "warning: these weights are random, so the features say little: 'fewscan encoders' names some that have learned"
-        )
+        lines.append("warning: these weights are random, so the features say little: 'fewscan encoders' lists trained ones")
     if summary["unreadable"]:
         lines.append(f"set aside: {summary['unreadable']:,}")
     lines += [f"  note: {note} ({counted(number, 'scan')})" for note, number in found.noted.items()]

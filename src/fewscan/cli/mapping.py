@@ -15,14 +15,14 @@ from fewscan.wording import counted, each_counted
 if TYPE_CHECKING:
     from fewscan.mapping.scan_map import ScanMap
 
-_HELP = """Draw all scans on a page, alike ones side by side.
+_HELP = """Draw all scans on a page, similar ones side by side.
 
-The page shows clusters, scans that are unlike all others, and scans of one label among many of another, which may be labeled
-wrongly. Color them by label, source or part of the split, of a run its own; with a run also by what it predicts, whether that
-is the label, and what it would accept. Point at a scan to see it, zoom in, click on the legend to leave a color out, show
-pictures instead of dots.
+The page shows clusters, scans unlike all others, and scans of one label among many of another, which may be labeled wrongly.
+Color them by label, source or part of the split (for a run, its own); for a run also by its prediction, by whether that is the
+label, and by what it would accept. Point at a scan to see it, zoom in, click on the legend to hide a color, show pictures
+instead of dots.
 
-It works without any label. Labels of the test set are not shown. The page needs no other file; a table with row, x and y lies
+It needs no labels. Labels of the test set are not shown. The page needs no other file; a table with row, x and y is written
 beside it.
 
 Example: fewscan map mri
@@ -34,12 +34,12 @@ Example: fewscan map runs/mri --out run.html --names
 @app.command("map", help=_HELP)
 def map_(
     place: Place,
-    out: Annotated[Path, typer.Option(help="The page to write; a table of the same name with .csv lies beside it.")] = Path(
+    out: Annotated[Path, typer.Option(help="The page to write; a table is written beside it, with the suffix .csv.")] = Path(
         "map.html"
     ),
     encoder: EncoderName = None,
     split: SplitName = None,
-    seed: Annotated[int, typer.Option(help="Of the random numbers that t-SNE draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers of t-SNE.")] = 0,
     names: Names = False,
     data: MovedData = None,
     overwrite: Overwrite = False,

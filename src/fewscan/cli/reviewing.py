@@ -13,21 +13,21 @@ from fewscan.progress import printable
 if TYPE_CHECKING:
     from fewscan.reviewing.serving import Served
 
-_HELP = """Open a page in the browser on which people label scans.
+_HELP = """Label scans on a page in your browser.
 
-It asks for the scans whose labels teach the most, and learns while you label: after every answer a model is fitted again, and
-what it says stands beside each scan. One scan in five is drawn at random, and says how good the model is. Keys: 1 to 9 for the
-classes, ? unsure, n not a scan, u undo, s skip, arrows, h for help.
+The page asks for the scans whose labels teach the most, and learns while you label: after every answer it fits a model again,
+and shows beside each scan what the model says. One scan in five is drawn at random and tells how good the model is. Keys: 1 to
+9 for the classes, ? unsure, n not a scan, u undo, s skip, arrows, h for help.
 
-Every answer is on the disk when the page says 'saved'. Answers are entries of the dataset's label log, with who gave them and
-what the model said then; 'fewscan labels' shows, exports and undoes them, also while the page is open.
+Every answer is on disk when the page says 'saved'. Answers are entries of the dataset's label log, with who gave them and what
+the model said at the time; 'fewscan labels' shows, exports and undoes them, even while the page is open.
 
-Several people can label: each sees other scans. In the second reading a person gets scans that another one labeled, and sees
-neither that label nor the model's.
+Several people can label at once: each sees other scans. In the second reading, a person gets scans that somebody else labeled,
+and sees neither that label nor the model's.
 
-The page is for this machine alone. --host lets others in, who need the token that is printed then.
+Only this machine can open the page. --host lets others in; they need the token that is then printed.
 
-Needs an extra: pip install 'fewscan[review]'.
+Needs pip install 'fewscan[review]'.
 
 Example: fewscan review mri --classes glioma,meningioma,no_tumor,pituitary
 """
@@ -37,18 +37,19 @@ Example: fewscan review mri --classes glioma,meningioma,no_tumor,pituitary
 def review(
     dataset: DatasetFolder,
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,C", help="Classes to give, beside those that scans have already.")
+        str | None, typer.Option(metavar="A,B,C", help="Classes to offer, besides those that scans already have.")
     ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|RUN|FILE",
-            help="What the page's model sees scans with. [default: efficientnet_lite0_middle of ImageNet, or pixels alone]",
+            help="The encoder of the page's model. [default: efficientnet_lite0_middle with ImageNet weights; if these are not "
+            "installed, pixels alone]",
             callback=encoder_known,
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; any but this machine's own asks for a token.")
+        str, typer.Option(help="The address to listen on; any but this machine's own requires a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765,
 ) -> None:

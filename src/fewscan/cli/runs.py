@@ -26,14 +26,14 @@ def calibrate(
     run: RunFolder,
     folds: Annotated[
         int | None,
-        typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where validation images are few]"),
+        typer.Option(help="Hold out all labels in turn, in this many trainings. [default: 5 if validation images are few]"),
     ] = None,
     pile: Annotated[
         bool | None,
         typer.Option(
             "--pile/--no-pile",
-            help="Hold labels out once more for the dataset's own unlabeled scans, by as many trainings. [default: where the "
-            "run learned from them and training takes seconds]",
+            help="Hold labels out once more for the dataset's own unlabeled scans, in as many trainings. [default: if the run "
+            "learned from them and training takes seconds]",
             show_default=False,
         ),
     ] = None,
@@ -41,15 +41,16 @@ def calibrate(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make probabilities mean what they say.
+    """Calibrate a run's probabilities on held-out labels.
 
-    That, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. Where the validation
-    set holds enough of them for 'fewscan label', 'fewscan train' has done it already. With fewer, all labels are held out in
-    turn: five trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same
-    command goes on. The test set has no share in it.
+    The calibration, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. If the
+    validation set holds enough of them for 'fewscan label', 'fewscan train' has already done it. With fewer, all labels are
+    held out in turn: five trainings, each without a fifth of the labels and as long as the run's own. You can stop it at any
+    time: the same command continues. The test set is not used.
 
-    Of unlabeled scans that it has learned from a run may be surer than of new ones. With --pile labels are held out once more,
-    from images that the trainings learn from without them: so 'fewscan label RUN' can promise something of the dataset's own.
+    A run may be more confident about unlabeled scans that it has learned from than about new ones. With --pile, labels are held
+    out once more, while the trainings learn from those images without their labels. So 'fewscan label RUN' can promise
+    something about the dataset's own unlabeled scans.
 
     Example: fewscan calibrate runs/mri
     """
@@ -67,7 +68,7 @@ def calibrate(
     if result.pile is not None:
         lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
     if is_scored_otherwise(Run.open(run, data)):
-        lines.append("the score that stands is of other probabilities than these; a new one opens the test set once more")
+        lines.append("the run's score is of other probabilities than these; a new one opens the test set once more")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
 
 
@@ -75,12 +76,14 @@ def calibrate(
 def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = False, as_json: AsJson = False) -> None:
     """Score a run on the sealed test set, with 95 % intervals.
 
-    Every opening of the test set is noted in the run, and cannot be undone. Use it once per run, when all choices are made, and
-    after 'fewscan calibrate', which does not look at the test set: before it, the score is of probabilities that are not
-    calibrated, and calibrated ones take another look.
+    Every opening of the test set is recorded in the run and cannot be undone. Evaluate once per run, after all choices are made
+    and after 'fewscan calibrate', which does not look at the test set. A score before that is of uncalibrated probabilities,
+    and to score calibrated ones you open the test set again.
 
-    A run whose split has no test set gets a cross-validated score: all labels are held out in turn, by five more trainings
-    unless 'fewscan calibrate' has made them. Stop it at any time: the same command goes on.
+    A run whose split has no test set gets a cross-validated score: all labels are held out in turn, in five more trainings
+    unless 'fewscan calibrate' has made them. You can stop it at any time: the same command continues.
+
+    Example: fewscan evaluate runs/mri
     """
     from fewscan.evaluation.chance import chance_level
     from fewscan.evaluation.score_warnings import score_warnings
@@ -120,7 +123,7 @@ def _score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str
             *([] if solved else [f"  vote of the labeled         {result.similarity_accuracy.percent} {_BY_VOTE}"]),
         ]
         if result.leaking_pairs:
-            lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
+            lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score is optimistic")
     else:
         lines += [
             f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
@@ -146,24 +149,26 @@ def _of_run(result: "Evaluation") -> str:
     return f" {result.temperature:<5.2f}" if result.on_test_set else " " * 6
 
 
-_LABEL_HELP = """Label new scans, and say of each whether to accept its label.
+_LABEL_HELP = """Label new scans, and say for each whether to accept its label.
 
-accept: the label may be taken as it is. In the long run at most --target-error of the accepted labels are wrong, for scans
-drawn like the held-out images, each patient counted once. This holds in at least 90 of 100 draws of held-out images; draws
-in which nothing is accepted count as well. A single batch may hold more mistakes: it says up to how many.
+It writes a table with a label, calibrated probabilities and one of four decisions for every scan:
 
-review: a person should look.
+accept: you can take the label as it is. In the long run at most --target-error of the accepted labels are wrong, for scans
+drawn like the held-out images, each patient counted once. This holds in at least 90 of 100 draws of held-out images, and these
+90 include draws in which nothing is accepted. A single batch may hold more mistakes; the output says up to how many.
 
-out of distribution: the scan is like nothing that the run learned from (no scan of this kind, a photograph, noise), so its
+review: a person should look at the scan.
+
+out of distribution: the scan is like nothing that the run learned from (not a scan of this kind, a photograph, noise), so its
 label means nothing.
 
-unreadable: the file cannot be used, with the reason.
+unreadable: the file cannot be used.
 
-The table's column reason says why for every scan. Scans that the run has seen already, or near-duplicates of them, are named
-in the column seen, and the promise is not about them. The column note has what is to be known of a scan's pixels, such as that
-it was a negative. Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
+The column 'reason' says why, for every scan. The column 'seen' marks scans that the run has already seen, and near-duplicates
+of them; the promise is not about these. The column 'note' says what to know about a scan's pixels, such as that it was a
+negative. If your labels cannot support the error that you ask for, nothing is accepted, and the output says so.
 
-Stop it at any time: the same command goes on.
+You can stop it at any time: the same command continues.
 
 Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
 """
@@ -173,7 +178,7 @@ NewScans = Annotated[
     Path | None,
     typer.Argument(
         metavar="[SCANS]",
-        help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones.",
+        help="A folder of new scans, or one file. [default: the dataset's own unlabeled scans]",
         callback=scans_there,
     ),
 ]
@@ -183,28 +188,31 @@ NewScans = Annotated[
 def label(
     run: RunFolder,
     scans: NewScans = None,
-    out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option(help="The table to write, as CSV or Parquet by its suffix.")] = Path("labels.csv"),
     target_error: Annotated[
         float,
-        typer.Option(help="Accept labels only where held-out images support at most this long-run error among them."),
+        typer.Option(help="Accept labels only where held-out images support at most this long-run error rate among them."),
     ] = TARGET_ERROR,
-    coverage: Annotated[float, typer.Option(help="How often the right class is to be among a scan's possible classes.")] = 0.9,
+    coverage: Annotated[float, typer.Option(help="How often the right class should be among a scan's possible classes.")] = 0.9,
     coverage_per_class: Annotated[
-        bool, typer.Option("--coverage-per-class", help="Within each class, not over all scans: rare classes need it.")
+        bool,
+        typer.Option(
+            "--coverage-per-class", help="Apply --coverage within each class, not over all scans; rare classes need it."
+        ),
     ] = False,
     candidates: Annotated[
         int | None,
         typer.Option(
-            help="Among how many runs, this one counted, you chose it by held-out labels. [default: as many as were trained on "
-            "the dataset]"
+            help="Among how many runs, including this one, you chose it by held-out labels. [default: as many as were "
+            "trained on the dataset]"
         ),
     ] = None,
     exact_copies_only: Annotated[
         bool,
         typer.Option(
             "--exact-copies-only",
-            help="Recognize scans that the run has seen by file and pixels alone, which is faster: re-saved copies then count "
-            "as new.",
+            help="Recognize scans that the run has seen only by identical files or pixels. This is faster, but re-saved copies "
+            "count as new.",
         ),
     ] = False,
     follow_links: FollowLinks = False,
@@ -255,7 +263,7 @@ def _by_a_reader(result: "LabelSummary") -> list[str]:
     if result.threshold is not None or not any_worth_checking(result.table()):
         return []
     how = advised(f": '{command_line('check', result.out)}'", ", by Check these labels")
-    return [f"  a reader can show how many of these labels are wrong at most{how}"]
+    return [f"  a reader can show at most how many of these labels are wrong{how}"]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:

@@ -26,31 +26,32 @@ def explain(
             metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scans_there
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("explanation.png"),
     class_name: Annotated[
-        str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")
+        str | None, typer.Option("--class", help="The class to draw the heat map for. [default: the predicted one]")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Instead: check on the sealed test set whether such evidence means something.")
+        bool, typer.Option("--check", help="Instead, check on the sealed test set whether such heat maps mean anything.")
     ] = False,
     names: Names = False,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what a prediction rests on.
+    """Show what a prediction rests on.
 
-    The picture holds the scan, a heat map over it, and the five labeled scans most alike to the network.
+    The picture shows the scan, a heat map over it, and the five labeled scans that are most alike to the network.
 
-    The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
-    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right. A scan that is
-    out of distribution, as 'fewscan label' says too, gets no map: its prediction means nothing. --class NAME draws one.
+    The heat map shows how far the log-odds of the class fall if a place in the scan is blurred: places that speak for the class
+    are yellow, places that speak against it are blue. It shows what the network looks at, not what is medically right. A scan
+    that is out of distribution, as 'fewscan label' decides it, gets no map, since its prediction means nothing; --class NAME
+    draws one anyway.
 
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 
-    --check opens the sealed test set, notes that, and writes two checks into the run. Does hiding the top tenth of a map cost
-    the right class more than the same shape at the worst of as many other places as the map tried, and more so than with an
-    untrained network? And what is left of the score with border and corners in black? It takes some six seconds a test image of
+    --check opens the sealed test set, records that, and writes two checks into the run. Does hiding the top tenth of a map cost
+    the right class more than hiding the same shape at the worst of as many other places as the map tried, and more so than with
+    an untrained network? What is left of the score if border and corners are black? It takes some six seconds per test image of
     96 px on one core.
 
     Example: fewscan explain runs/mydata --check
@@ -95,16 +96,16 @@ def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None
         f"{shortcut.images} test images of {shortcut.groups} groups, "
         f"{opened_times(result.test_openings, result.test_set_openings)}",
         hiding.verdict,
-        f"how far the labeled class's probability falls, over {hiding.images} of them, where a tenth of a scan is hidden:",
+        f"how far the labeled class's probability falls, over {hiding.images} of them, if a tenth of a scan is hidden:",
         f"  where the heat map points   {hiding.network.map_drop.points}",
         f"  worst of as many elsewhere  {hiding.network.searched_drop.points}",
         f"  difference                  {hiding.network.difference.points}",
-        "the same of an untrained network on the same scans",
+        "the same for an untrained network on the same scans",
         f"  where the heat map points   {hiding.untrained.map_drop.points}",
         f"  worst of as many elsewhere  {hiding.untrained.searched_drop.points}",
         f"  difference                  {hiding.untrained.difference.points}",
         f"difference above the untrained network's  {hiding.above_untrained.points}",
-        "the score, and with border and corners in black:",
+        "the score, and the score with border and corners in black:",
         f"  accuracy                    {shortcut.accuracy.percent}",
         f"    in black                  {shortcut.masked_accuracy.percent}",
         f"    difference                {shortcut.accuracy_difference.points}",
@@ -125,10 +126,12 @@ def report(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page about a run.
+    """Write a report about a run, as one HTML page.
 
-    It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it. Of an evaluated
-    run it shows the most confident mistakes, for which it opens the test set once more; that is counted.
+    The page shows scans, audit, curves, scores, mistakes and settings. It needs no other file, so you can send or print it. For
+    an evaluated run it shows the most confident mistakes, for which it opens the test set once more; that is counted.
+
+    Example: fewscan report runs/mri
     """
     page = api.report(run, out=out, names=names, data=data, overwrite=overwrite)
     finish(
@@ -152,15 +155,13 @@ def export(
 ) -> None:
     """Write a run as ONNX or safetensors files, with a model card.
 
-    They are written once they say of scans what the run says.
-
     onnx makes model.onnx: resizing, normalization, network, temperature and class names in one file that ONNX Runtime opens
-    from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
-    model.safetensors and model.json. Either has model_card.md beside it: data, protocol, scores with intervals, limits, and
-    a few lines of Python that use it.
+    from any language (pip install 'fewscan[onnx]'). It takes scans as an 8-bit file holds them, in any size. safetensors makes
+    model.safetensors and model.json. Either comes with model_card.md: data, protocol, scores with intervals, limits, and a few
+    lines of Python that use it.
 
-    The files are asked about up to 256 scans outside the test set, and the largest differences to the run are printed. With
-    0.0001 or more in a probability, or 0.001 or more in a typicality, nothing is written.
+    Before anything is written, the files are compared with the run on up to 256 scans outside the test set, and the largest
+    differences are printed. If a probability differs by 0.0001 or more, or a typicality by 0.001 or more, nothing is written.
 
     Example: fewscan export runs/mri --format onnx --out mri-classifier
     """

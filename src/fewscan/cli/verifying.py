@@ -18,8 +18,11 @@ def verify(
 ) -> None:
     """Check that a folder holds what fewscan wrote.
 
-    Reads every image, label, weight and score, and changes nothing. For a folder that came over a network or from an old disk,
-    or that somebody may have edited. Exit code 2 where something does not hold, with a line for each fault.
+    Use it for a folder that came over a network or from an old disk, or that somebody may have edited. It reads every image,
+    label, weight and score, and changes nothing. If something is wrong, it prints a line for each fault, and the exit code
+    is 2.
+
+    Example: fewscan verify runs/mri
     """
     result = api.verify(folder)
     lines = [f"{'ok   ' if check.fault is None else 'FAULT'} {check.what}" for check in result.checks]
