@@ -84,7 +84,7 @@ def test_only_datasets_and_runs_of_former_versions_are_converted(
 ) -> None:
     (tmp_path / "comparison").mkdir()
     (tmp_path / "comparison" / "plan.json").write_text("{}")
-    for folder, said in ((tmp_path / "comparison", "comparison"), (tmp_path, "no dataset or run")):
+    for folder, said in ((tmp_path / "comparison", "comparison"), (tmp_path, "dataset or run")):
         with pytest.raises(FewscanError, match=said):
             fewscan.upgrade(folder, tmp_path / "new")
     run = untrained_run(split_dataset)

@@ -111,7 +111,7 @@ def test_the_same_command_goes_on_where_nothing_stands_in_its_way(
     done = fewscan(*VERBS[name], cwd=named)
     assert going_on(done) == VERBS[name]
     # Nothing of it is kept.
-    assert "begin anew" in done.stderr
+    assert "start over" in done.stderr
 
 
 def test_a_run_that_has_begun_goes_on_with_resume(fewscan: Command, interrupted: Callable[..., None], named: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_demo_goes_on_in_its_folder(
     for _ in range(2):
         done = fewscan(*words, cwd=tmp_path)
         assert going_on(done) == words
-        assert "go on" in done.stderr
+        assert "continue" in done.stderr
 
 
 def test_a_demo_of_the_page_goes_on_with_the_page_of_its_scans(

@@ -43,13 +43,13 @@ def test_a_labeling_that_is_stopped_says_what_it_keeps_and_goes_on(
     monkeypatch.setattr(label, "PART_ROWS", 10)
     monkeypatch.setattr(LabelTable, "add", stop)
     done = fewscan(*words, cwd=tmp_path)
-    assert last_line(done) == ("interrupted; begin anew with", words)
+    assert last_line(done) == ("interrupted; start over with", words)
 
     # So another one may begin there.
     words += ["--target-error", "0.1"]
     monkeypatch.setattr(LabelTable, "add", lambda *arguments: (add(*arguments), stop()))
     done = fewscan(*words, cwd=tmp_path)
-    assert last_line(done) == ("interrupted; go on with", words)
+    assert last_line(done) == ("interrupted; continue with", words)
     scans = len(split_dataset.rows("unlabeled"))
     assert f"10 of {scans} scans" in done.stderr
     assert "labels.csv.partial" in done.stderr
@@ -107,7 +107,7 @@ def test_what_is_kept_is_said(
     }
     monkeypatch.setattr(module, name, works[name])
     done = fewscan(*words, cwd=tmp_path)
-    assert last_line(done) == ("interrupted; go on with", words)
+    assert last_line(done) == ("interrupted; continue with", words)
     assert kept in done.stderr
 
 

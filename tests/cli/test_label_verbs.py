@@ -40,7 +40,7 @@ def words_of_next(done: CompletedProcess[str]) -> list[str]:
 def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, place: Path) -> None:
     dry = fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--dry-run", cwd=place)
     assert "glioma -> pituitary: 1" in dry.stdout
-    assert "nothing of Ada is entered: 1 scan" in dry.stdout
+    assert "for Ada: 1 scan" in dry.stdout
     assert "nowhere.png" in dry.stdout
     assert Dataset.open(place / "data").labels.last == 8
     wet = fewscan(*words_of_next(dry), cwd=place)

@@ -88,7 +88,7 @@ def test_what_is_set_aside_counts_neither_as_computed_nor_as_a_scan_with_feature
     PIL.Image.fromarray(np.full((16, 16), 9, np.uint8) * np.eye(16, dtype=np.uint8)).save(pile / "later.png")
     api.add_scans(dataset, pile)
     said = fewscan("embed", dataset.folder, "--encoder", weights).stdout
-    assert f"features each of {of_dataset.computed + 1} scans" in said
+    assert f"{of_dataset.computed + 1} scans" in said
     assert "computed now: 1 in" in said
     assert "set aside: 2" in said
     assert embed(dataset.folder, weights).computed == 0

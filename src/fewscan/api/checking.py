@@ -1,4 +1,4 @@
-"""The verb that says how many labels of a table are wrong at most: check."""
+"""The verb that says at most how many labels of a table are wrong: check."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def check(
     out: str | Path | None = None,
     overwrite: bool = False,
 ) -> Checked:
-    """Draw labels of a table that `label` wrote, for a reader to check; say how many of all are wrong at most.
+    """Draw labels of a table that `label` wrote, for a reader to check, and say at most how many of all are wrong.
 
-    The first call writes the file `answers` (by default TABLE.check.csv beside the table), scans in the order of a random draw
-    that follows from the labels, and an empty column `label`. Fill it in from the top and call again: what is returned says in
-    at least 95 of 100 draws no less than how many of the labels are wrong (`fewscan.labeling.wrong_share`), whenever you stop.
-    More rows are written where more checks could show that at most a share `at_most` is wrong.
+    The first call writes the file `answers` (by default TABLE.check.csv beside the table): scans in the order of a random draw
+    that follows from the labels, and an empty column `label`. Fill it in from the top and call again. In at least 95 of 100
+    draws, no more of the labels are wrong than the result says (`fewscan.labeling.wrong_share`), whenever you stop. More rows
+    are written if more checks could show that at most a share `at_most` is wrong.
 
-    least_score: labels from this score on are checked; by default those that were accepted, or where none was, those of which
-    the run expects two thirds of `at_most` to be wrong. out: a table with the reader's labels, and with all others that were
-    checked accepted. Raises FewscanError where there is nothing to check, where the answers are of another draw or name no
-    class, and where `out` is asked for before the answers show what is asked, or exists and may not be replaced.
+    least_score: check the labels with at least this score; by default those that were accepted or, if none was, those of which
+    the run expects two thirds of `at_most` to be wrong. out: a table with the reader's labels, and with all other labels under
+    check as accepted. overwrite: replace `out`. Raises FewscanError if there is nothing to check, if the answers are of another
+    draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be replaced.
     """
     from fewscan.labeling.answers import answers_beside
     from fewscan.labeling.check import LabelCheck

@@ -29,13 +29,14 @@ def suggest(
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> Suggested:
-    """Return which scans of a dataset, or of a run's dataset as it is today, to label next, and why: `.suggestions`, `.table`.
+    """Suggest which scans to label next, and why: `.suggestions`, `.table`.
 
-    A `random_share` of them nobody chooses, see `fewscan.choosing.random_sample`. encoder: whose features say which scans are
-    alike, by default the run's, or EfficientNet-Lite0 as ImageNet taught it; features that the dataset does not keep are
-    computed. Scans of the test set are never suggested. out: a CSV that `set_labels` takes once its column `label` is filled
-    in. data: where a run's dataset lies now.
-    Raises FewscanError where `count` is no number of scans, the encoder cannot be had, no scan is left, or `out` exists.
+    place: a dataset, or a run, whose dataset is taken as it is today. count: how many scans. random_share: the share that is
+    randomly drawn (`fewscan.choosing.random_sample`). encoder: its features say which scans are alike; by default the run's, or
+    EfficientNet-Lite0 with ImageNet weights. Features that the dataset does not keep are computed. split: scans of its test set
+    are never suggested, nor those of a run's own; by default the newest. out: a CSV that `set_labels` takes after its column
+    `label` is filled in; overwrite: replace it. data: where a run's dataset is now.
+    Raises FewscanError if `count` is less than 1, the encoder is not available, no scan is left, or `out` exists.
     """
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggested import suggest_from

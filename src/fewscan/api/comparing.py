@@ -38,13 +38,13 @@ def compare(
     train: bool = True,
     **settings: Any,
 ) -> Results:
-    """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
+    """Train `methods` x `seeds` x `protocols` on a dataset, and write tables, figures and a page that compares them into `out`.
 
-    Without `methods` it is all of them. The others are held against `baseline`, one of them: `supervised` where none is named
-    and it is there. Methods are ranked and tested by `rank_by`, by accuracy where none is named. Called again with the same
-    `out` it goes on where it stopped. Sizes and shares that are not given are those of the dataset's split. Without `train` the
-    tables hold what is finished, and `not run` for the rest.
-    Raises FewscanError where a run failed, after all others were trained and the tables written.
+    methods: all by default. baseline: the method that the others are compared with, by default `supervised` if it is among
+    them. rank_by: the score by which methods are ranked and tested, by default accuracy. labeled, test, validation, shares: by
+    default those of the dataset's split. train: if False, the tables have what is finished, and `not run` for the rest. A call
+    with the same `out` continues, and trains only what is not yet trained.
+    Raises FewscanError if a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.planning import make_plan
@@ -87,12 +87,12 @@ def compare_budgets(
     train: bool = True,
     **settings: Any,
 ) -> LabelEfficiency:
-    """Make a comparison like `compare`'s with each of several budgets of labels, and write how scores grow with labels.
+    """Make a comparison like `compare` for each of several label budgets, and write how scores grow with labels.
 
-    `out` then holds a comparison in `labels-N` for every budget of N labels, and above them one table, figure and page. All
-    budgets have the same test images, and a smaller one's labels lie within a larger one's. All splits are drawn before the
-    first training begins. Called again with the same `out` it goes on where it stopped, and may add budgets.
-    Raises FewscanError where the dataset cannot give a budget, and where a run failed, after all others were trained and all
+    `out` then has a comparison in `labels-N` for every budget of N labels, and one table, figure and page for all. All budgets
+    have the same test images, and a smaller budget's labels are within a larger one's. All splits are drawn before the first
+    training begins. A call with the same `out` continues where it stopped, and may add budgets.
+    Raises FewscanError if the dataset cannot give a budget, and if a run failed, after all others were trained and everything
     was written.
     """
     from fewscan.comparison.budgets import begin_budgets, collect_budgets, distinct_budgets
@@ -146,4 +146,4 @@ def refuse_failures(failures: Mapping[str, str], trials: int) -> None:
     """Raise FewscanError where runs failed, naming the first."""
     if failures:
         trial, reason = next(iter(failures.items()))
-        raise FewscanError(f"{len(failures)} of {counted(trials, 'run')} failed, {trial} for one: {reason}")
+        raise FewscanError(f"{len(failures)} of {counted(trials, 'run')} failed, such as {trial}: {reason}")

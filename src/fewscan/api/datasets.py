@@ -34,7 +34,7 @@ def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **
 
 
 def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> ImportPlan:
-    """Say what `import_scans` would understand of the sources, without writing anything; see `fewscan.images.plan`."""
+    """Return what `import_scans` would understand of the sources, without writing anything; see `fewscan.images.plan`."""
     from fewscan.datasets import importing
 
     return importing.plan_import(_texts(sources), **options)
@@ -47,10 +47,11 @@ def add_scans(
     set_aside_suspect: bool = False,
     **options: Any,
 ) -> AddSummary:
-    """Append the scans of `sources` that a dataset does not hold; see `fewscan.auditing.adding`.
+    """Add the scans of `sources` that a dataset does not hold yet; see `fewscan.auditing.adding`.
 
-    options: those of `fewscan.images.options.SourceOptions`, such as labels="labels.csv". Stopped or killed, it adds nothing or
-    all. In an audited dataset new images are compared with all others, and `audit.json` and `audit.html` are written anew.
+    set_aside_suspect: set aside new images that are probably not scans. options: those of
+    `fewscan.images.options.SourceOptions`, such as labels="labels.csv". If it is stopped or killed, it has added nothing or
+    all. In an audited dataset, new images are compared with all others, and `audit.json` and `audit.html` are written again.
     """
     from fewscan.auditing import adding
     from fewscan.reporting.audit_page import write_audit_page
@@ -65,7 +66,7 @@ def add_scans(
 def plan_add(
     dataset: str | Path | Dataset, sources: str | Path | Sequence[str | Path], **options: Any
 ) -> tuple[ImportPlan, list[str]]:
-    """Say what `add_scans` would understand of what is new, and in lines what it would pass over; nothing is written."""
+    """Return what `add_scans` would understand of new scans, and lines on what it would skip; nothing is written."""
     from fewscan.datasets.adding import list_new
 
     listed = list_new(opened_dataset(dataset), _texts(sources), options)
@@ -86,9 +87,10 @@ def audit(
 ) -> AuditResult:
     """Find copies, conflicting labels, leaks and suspects; write what belongs together, `audit.json` and `audit.html`.
 
-    With `same_head` groups join slices that are probably of one head, too; see `fewscan.auditing.heads`. With
-    `set_aside_suspect` what is probably no scan is entered as such in the label log (`fewscan.auditing.suspects`). With
-    `overwrite` an audit that stands there is replaced. Splits that were drawn by it stay, and may leak by the new one.
+    similarity: pairs at or above it, in [0.8, 1], count as copies. same_head: groups also join slices that are probably of one
+    head (`fewscan.auditing.heads`). set_aside_suspect: images that are probably not scans are entered as such in the label log
+    (`fewscan.auditing.suspects`). overwrite: replace an existing audit; splits that were drawn by it stay, and may leak by the
+    new one.
     """
     from fewscan.auditing import audit as auditing
     from fewscan.auditing.copies import DEFAULT_SIMILARITY
@@ -99,8 +101,8 @@ def audit(
         finished = (opened.folder / AUDIT_PAGE).exists() or opened.splits
         if opened.description.audit is not None and finished and not overwrite:
             raise FewscanError(
-                f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a "
-                "split drawn before may leak"
+                f"{opened.folder} is already audited: give --overwrite to do it again. Groups may then change, and a split "
+                "drawn before may leak"
             )
         least = DEFAULT_SIMILARITY if similarity is None else similarity
         result = auditing.audit(opened, similarity=least, same_head=same_head, set_aside_suspect=set_aside_suspect)
@@ -122,29 +124,29 @@ def split(
     leaks: GivenLeaks | None = None,
     overwrite: bool = False,
 ) -> Snapshot:
-    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.splits.split`.
+    """Divide a dataset into labeled, validation, unlabeled and test images; see `fewscan.splits.split`.
 
-    name: a dataset can have many splits. Without sizes all labels are used, a fifth of them to test on; where there are fewer
-    than 200, none tests, and `evaluate` gives a cross-validated score (`fewscan.splits.sizes.suitable_sizes`). labeled: the
-    budget of an experiment; test: 0 for no test set; the share `validation` of a given budget is 0.2. With `keep_given` the
-    split that the data came with is kept, and `leaks` says what becomes of copies and patients across its parts
-    (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a split of this name is
-    replaced; runs that were trained on it keep what they saw.
+    Without sizes, all labels are used, a fifth of them for testing; with fewer than 200 there is no test set, and `evaluate`
+    gives a cross-validated score (`fewscan.splits.sizes.suitable_sizes`). name: a dataset can have many splits. labeled: the
+    label budget of an experiment. test: 0 for no test set. validation: a share of the labels, 0.2 of a given budget.
+    keep_given: keep the split that the data came with; `leaks` then says what happens to copies and patients in several of its
+    parts (`fewscan.splits.given.keep_given`), and `test` and `protocol` do not apply. overwrite: replace a split of this name;
+    runs that were trained on it keep what they saw.
     """
     from fewscan.splits import given, sizes
     from fewscan.splits import split as splits
 
     if leaks is not None and not keep_given:
-        raise FewscanError("--leaks says what becomes of leaks in the split that the data came with: give it with --keep-given")
+        raise FewscanError("--leaks is about the split that the data came with: give it with --keep-given")
     if keep_given and (test is not None or protocol != "leakfree"):
         raise FewscanError("--keep-given takes the test set that the data came with: leave out --test and --protocol")
     if not NAME.fullmatch(name):
-        raise FewscanError(f"'{name}' is no name for a split: use letters, digits, - and _, up to 40 of them")
+        raise FewscanError(f"'{name}' cannot name a split: use letters, digits, - and _, up to 40 of them")
     with dataset_to_change(dataset, "split") as opened:
         if name in opened.splits and not overwrite:
             raise FewscanError(
-                f"{opened.folder} has a split '{name}' already: give the new one another --name, or --overwrite to draw it in "
-                "its place; runs keep the split that they were trained on"
+                f"{opened.folder} already has a split '{name}': give the new one another --name, or --overwrite to replace it; "
+                "runs keep the split that they were trained on"
             )
         now = opened.unsplit()
         if keep_given:

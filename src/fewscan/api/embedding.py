@@ -26,14 +26,14 @@ def embed(
     devices: int = 1,
     **settings: Any,
 ) -> Embeddings:
-    """Return features of images by an encoder that learns no more: `.features` (N, D), or `.table` with their names.
+    """Return an encoder's features of scans: `.features` (N, D), or `.table` with the names of the scans.
 
-    place: a dataset, which keeps them, so that only what was added since is computed; or a folder or file of scans, read as the
-    encoder's run reads them, or as squares of `size_px`, gray unless `color`. encoder: a name, a run, or a file of weights.
-    weights: for an encoder by name; by default the first that it knows, random ones where it knows none. settings: other
+    place: a dataset, which keeps them, so that only features of added scans are computed; or a folder or file of scans, read as
+    the encoder's run reads them, or as squares of `size_px`, gray unless `color`. encoder: a name, a run, or a file of weights.
+    weights: for an encoder by name; by default the first that it knows, or random ones if it knows none. settings: other
     settings of the encoder, such as `input_px=128`. out: a Parquet file for the table. devices: how many processes share the
-    images, each with a GPU or a part of the CPU's cores. Raises FewscanError where the encoder or
-    its weights cannot be had, and where `out` exists.
+    images, each with a GPU or a part of the CPU's cores. Raises FewscanError if the encoder or its weights are not available,
+    and if `out` exists.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.training.continuing import asked_encoder
@@ -45,7 +45,7 @@ def embed(
     # A run is refused as no dataset, which says of which dataset it is.
     if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
         if size_px is not None or color:
-            raise FewscanError("the images of a dataset have their size and colors: leave out --size and --color")
+            raise FewscanError("the images of a dataset already have a size and colors: leave out --size and --color")
         found = embed_dataset(opened_dataset(place), asked, devices=devices)
     else:
         spec = spec_for(asked, size_px, color=color)

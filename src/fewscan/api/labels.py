@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def set_labels(
     dataset: str | Path | Dataset, what: str | Path | int | Sequence[int], *labels: Any, **options: Any
 ) -> LabelsSet:
-    """Add and correct labels, by a table or by numbers of rows; see `fewscan.datasets.labels.DatasetLabels.set`."""
+    """Add and correct labels, by a table or by row numbers; see `fewscan.datasets.labels.DatasetLabels.set`."""
     return opened_dataset(dataset).labels.set(what, *labels, **options)
 
 
 def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
-    """Write what holds of all usable scans as a CSV that `set_labels` takes, and return it."""
+    """Write the labels of all usable scans as a CSV that `set_labels` takes, and return the table."""
     from fewscan.atomic import replaced_file
     from fewscan.spreadsheet import write_csv
 
@@ -41,7 +41,7 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
 
 
 def label_history(dataset: str | Path | Dataset, scan: str | int | None = None) -> pd.DataFrame:
-    """Return what was entered, a line a batch; of a scan, by its row or its path, all that was said, a line an entry.
+    """Return the batches of labels that were entered; for one scan, named by its row or its path, all its entries.
 
     See `DatasetLabels.batches` and `DatasetLabels.history`.
     """
@@ -52,9 +52,9 @@ def label_history(dataset: str | Path | Dataset, scan: str | int | None = None) 
 def undo_labels(
     dataset: str | Path | Dataset, batch: int | None = None, scan: str | int | None = None, *, who: str | None = None
 ) -> pd.DataFrame:
-    """Take back the newest batch of entries, or the one given, or the newest entry of a scan; return the entries that do so.
+    """Undo the newest batch of entries, or the one given, or the newest entry of a scan; return the entries that do so.
 
-    Of both a batch and a scan, that batch's entries of this scan. These entries can be undone in their turn.
+    With both a batch and a scan, it undoes that batch's entries of this scan. An undo can be undone, too.
     """
     log = opened_dataset(dataset).labels
     made = log.undo(batch, None if scan is None else log.find(scan), who=who)
@@ -63,7 +63,7 @@ def undo_labels(
 
 
 def label_conflicts(dataset: str | Path | Dataset) -> Conflicts:
-    """Return where people, or copies of one scan, contradict each other."""
+    """Return the scans on which people, or the labels of copies, disagree."""
     return opened_dataset(dataset).labels.conflicts()
 
 
@@ -78,9 +78,10 @@ def label_suspects(
 ) -> LabelSuspects:
     """Return the labels that held-out predictions of a run contradict, worst first; see `evaluation.label_suspects`.
 
-    out: a CSV to write them to, and beside it, with the suffix `.html`, a page with their pictures. `set_labels` takes the CSV
-    back, so it names files. On the page scans are called by their rows, with `names` by their files, which may hold names of
-    patients. With `overwrite` CSV and page that stand there are replaced.
+    out: a CSV to write them to; a page with pictures is written beside it, with the suffix `.html`. The CSV names files, since
+    `set_labels` takes it back. The page calls scans by their rows, or with `names` by their files, which may contain names of
+    patients. folds: hold out all labels in turn, in this many trainings. data: where the run's dataset is now, if it was moved.
+    overwrite: replace an existing CSV and page.
     """
     from fewscan.evaluation.label_suspects import find_label_suspects
     from fewscan.reporting.label_suspects_page import page_beside, write_label_suspects

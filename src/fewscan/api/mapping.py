@@ -25,13 +25,13 @@ def map_scans(
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> ScanMap:
-    """Return where the scans of a dataset, or of a run's dataset as it is today, lie in two dimensions: `.table`, `.colorings`.
+    """Place all scans in two dimensions, similar ones side by side, and return the map: `.table`, `.colorings`.
 
-    encoder: whose features say which scans are alike, by default the run's, or EfficientNet-Lite0 as ImageNet taught it;
-    features that the dataset does not keep are computed. out: a page to write; beside it, with the suffix `.csv`, goes the
-    table. On the page scans are called by their rows, with `names` by their files, which may hold names of patients. split: of
-    which test set no labels are shown, by default the newest. data: where a run's dataset lies now.
-    Raises FewscanError where the encoder cannot be had, or `out` exists.
+    place: a dataset, or a run, whose dataset is taken as it is today. encoder: its features say which scans are alike; by
+    default the run's, or EfficientNet-Lite0 with ImageNet weights. Features that the dataset does not keep are computed. out: a
+    page to write; the table is written beside it, with the suffix `.csv`. The page calls scans by their rows, or with `names`
+    by their files, which may contain names of patients. split: no labels of its test set are shown; by default the newest.
+    data: where a run's dataset is now. Raises FewscanError if the encoder is not available, or `out` exists.
     """
     from fewscan.mapping.scan_map import map_of
     from fewscan.reporting.map_page import table_beside, write_map

@@ -1,4 +1,4 @@
-"""The verb that says where the pixels of a dataset lie, and moves them: pixels."""
+"""The verb that says where the pixels of a dataset are, and moves them: pixels."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def move_pixels(
     dataset: str | Path | Dataset, *, to: str | None = None, remove: bool = False, back: bool = False
 ) -> PixelsPlace:
-    """Return where the pixels of a dataset lie, after having moved them where that is asked for.
+    """Move the pixels of a dataset if you ask for it, and return where they are.
 
-    to: a URL that fsspec opens, such as s3://bucket/mydata, to which they are copied, and read back. remove: the files of this
-    machine are removed, after their copy was read; verbs then read there what they need. back: what lies only there is copied
-    here again. Raises FewscanError as `fewscan.datasets.moving_pixels` says.
+    to: a URL that fsspec opens, such as s3://bucket/mydata; the pixels are copied there and read back. remove: remove the files
+    on this machine after their copy was read; verbs then read what they need from the URL. back: copy back what is only there.
+    Raises FewscanError as `fewscan.datasets.moving_pixels` says.
     """
     from fewscan.datasets import moving_pixels
 
     if back and (to is not None or remove):
-        raise FewscanError("--back brings pixels here: give it without --to and --remove")
+        raise FewscanError("--back copies pixels back: give it without --to and --remove")
     if to is None and not remove and not back:
         return moving_pixels.PixelsPlace.of(opened_dataset(dataset).images)
     with dataset_to_change(dataset, "pixels") as opened:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def open_dataset(folder: str | Path) -> Dataset:
-    """Open a dataset folder: its images, its `labels`, its splits and, as a DataFrame, its `table()`."""
+    """Open a dataset folder: its images, its `labels`, its splits, and its `table()`, a DataFrame."""
     from fewscan.datasets.dataset import Dataset
 
     return Dataset.open(folder)
 
 
 def open_run(folder: str | Path) -> TrainedRun:
-    """Open a run folder, finished or not: its `history()` as a DataFrame, and `predict(images)`."""
+    """Open a run folder, finished or not: its `history()`, a DataFrame, and `predict(images)`."""
     from fewscan.evaluation.trained import TrainedRun
 
     return TrainedRun.open(folder)

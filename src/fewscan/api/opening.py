@@ -31,9 +31,9 @@ def opened_dataset(dataset: str | Path | Dataset | Snapshot) -> Dataset:
 
 
 # What is said where the newest of several splits is meant because none was named.
-TAKEN = "the split {newest} is taken, which was drawn last of {names}; --split takes another"
-CLOSED = "the test set of the split {newest} stays closed, which was drawn last of {names}; --split takes another"
-SIZED = "sizes and shares that are not given are those of the split {newest}, which was drawn last of {names}"
+TAKEN = "using the split {newest}, the newest of {names}; --split takes another"
+CLOSED = "the test set of the split {newest}, the newest of {names}, stays closed; --split takes another"
+SIZED = "sizes and shares that you do not give are those of the split {newest}, the newest of {names}"
 
 
 def say_newest(dataset: Dataset, split: str | None, told: str) -> None:
@@ -88,14 +88,14 @@ def opened_dataset_of(run: Run) -> Snapshot:
     """Return the dataset as a run saw it; says so where it was found elsewhere than it was, and nobody named the place."""
     dataset = run.open_dataset()
     if run.data is None and dataset.folder.resolve() != Path(run.record.dataset).resolve():
-        say(f"the dataset of {run.folder} was moved: it was {run.record.dataset}, and is taken from {dataset.folder}")
+        say(f"the dataset of {run.folder} was moved: it was {run.record.dataset}, and is read from {dataset.folder}")
     return dataset
 
 
 def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
     """Raise FewscanError where the file `name` of a verb stands in the run already and is to stay, or cannot be written."""
     if (run.folder / name).exists() and not overwrite:
-        raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to replace that")
+        raise FewscanError(f"{run.folder} {done} ({name}): give --overwrite to replace that")
     require_place(run.folder / name, overwrite=True)
 
 
@@ -109,7 +109,7 @@ def opened_classifier(run: str | Path | Run, data: str | Path | None = None) -> 
         opened.require_finished()
         return opened
     raise FewscanError(
-        f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "
+        f"{opened.folder} learned without labels and knows no classes: label some scans, then start a run from it with "
         f"'{command_line('train', opened.dataset_word, f'encoder.weights={opened.folder}')}'"
     )
 
@@ -125,7 +125,7 @@ def opened_place(place: str | Path | Dataset | Run, data: str | Path | None = No
     if isinstance(place, Run) or (not isinstance(place, Dataset) and kind_of(Path(place)) == "run"):
         return opened_run(place, data)
     if data is not None:
-        raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
+        raise FewscanError("--data says where the dataset of a run is now: name a run, or leave it out")
     return opened_dataset(place)
 
 

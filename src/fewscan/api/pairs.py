@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def audited_pairs(dataset: str | Path | Dataset) -> pd.DataFrame:
-    """Return the pairs that the audit found, a line each, and what people said last of them.
+    """Return the pairs that the audit found, one per row, and the last thing that people said about each.
 
-    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, how the second image lies beside the first (mirrored,
-    then turned clockwise by 0, 90, 180 or 270 degrees, then inverted; null where an earlier version did not note it), name_a,
-    name_b, verdict (together, apart, null), who, time.
+    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, how the second image differs from the first
+    (mirrored, then turned clockwise by 0, 90, 180 or 270 degrees, then inverted; null if an earlier version did not record
+    it), name_a, name_b, verdict (together, apart, null), who, time.
     """
     from fewscan.datasets.judging import judged_pairs
 
@@ -37,12 +37,12 @@ def judge_pair(
     who: str | None = None,
     note: str = "",
 ) -> tuple[AuditResult, list[str]]:
-    """Say of a pair that its images are copies (`together`), that they are none (`apart`), or take back what was said (`open`).
+    """Say that the images of a pair are copies (`together`), or are not (`apart`), or take back what was said (`open`).
 
-    scan, other: rows or paths; without the other one it is said of every pair of the scan. What is apart stays so after every
-    later audit; splits that were drawn stay. Writes `audit.json` and `audit.html` anew, by what the audit found. Returns it,
-    and in words what became of the pairs. Raises FewscanError where the audit names no such pair, and for images with the same
-    pixels.
+    scan, other: rows or paths; with `other=None`, it holds for every pair of the scan. Pairs that are apart stay so in every
+    later audit; existing splits stay. Writes `audit.json` and `audit.html` again, from what the audit found. Returns the audit,
+    and sentences on what happened to the pairs. Raises FewscanError if the audit found no such pair, and if the images have the
+    same pixels.
     """
     from fewscan.auditing.audit import written_again
     from fewscan.datasets import judging
@@ -53,7 +53,7 @@ def judge_pair(
         if other is None:
             judged = judging.judge_scan(opened, row, verdict, who=who, note=note)
             words = [f"rows {a} and {b}: {judging.SAID[verdict]}" for a, b in judged]
-            words = words or [f"row {row} is in no pair of which that could be said anew: nothing was entered"]
+            words = words or [f"row {row} is in no pair for which that would be new: nothing was entered"]
         else:
             second = _row(opened, other)
             words = [judging.judge(opened, row, second, verdict, who=who, note=note).words(*sorted((row, second)))]
@@ -67,5 +67,5 @@ def _row(dataset: Dataset, scan: str | int) -> int:
 
     found = dataset.labels.find(scan)
     if len(found) > 1:
-        raise FewscanError(f"'{scan}' holds {len(found)} images: name one of them by the number of its row")
+        raise FewscanError(f"'{scan}' holds {len(found)} images: name one of them by its row number")
     return int(found[0])

@@ -16,7 +16,7 @@ Own = TypeVar("Own", bound=type)
 def methods() -> dict[str, str]:
     """Return the methods by name, each with one line on what it does and whether it needs labels.
 
-    What cannot be used is said on standard error.
+    If one cannot be used, standard error says why.
     """
     from fewscan.learning.registry import REGISTRY, methods_without_labels
 
@@ -27,9 +27,9 @@ def methods() -> dict[str, str]:
 
 
 def encoders() -> dict[str, type[Encoder]]:
-    """Return the encoders by name; what cannot be used is said on standard error.
+    """Return the encoders by name; if one cannot be used, standard error says why.
 
-    Each has a `summary` of one line, and `known_weights`, those that it can get by name and begin with.
+    Each has a `summary` of one line, and `known_weights`: weights that it can get by name and start from.
     """
     from fewscan.models.encoders import REGISTRY
 

@@ -22,16 +22,16 @@ def review(
 ) -> Served:
     """Return a page for labeling a dataset's scans, which listens at `.address`; `.serve()` answers until it is interrupted.
 
-    classes: names to give beside those that scans have already. encoder: what the page's model sees scans with: a name, a run,
-    or a file of weights; by default EfficientNet-Lite0 as ImageNet taught it, or pixels alone where that is not installed.
-    port: 0 takes a free one. Another host than this machine's own asks for a token, `.review.door.token`. Raises FewscanError
-    where the extra `review` is not installed, and where the address cannot be had.
+    classes: classes to offer, besides those that scans already have. encoder: that of the page's model: a name, a run, or a
+    file of weights; by default EfficientNet-Lite0 with ImageNet weights, or pixels alone if these are not installed. port: 0
+    takes a free one. host: any but this machine's own requires a token, `.review.door.token`. Raises FewscanError if the extra
+    `review` is not installed, and if the address is not available.
     """
     try:
         from fewscan.reviewing.serving import served
     except ModuleNotFoundError as missing:
         if missing.name not in ("fastapi", "starlette", "uvicorn"):
             raise
-        raise FewscanError("the review page needs packages that are not here: pip install 'fewscan[review]'") from None
+        raise FewscanError("the review page needs packages that are not installed: pip install 'fewscan[review]'") from None
 
     return served(Path(dataset), host=host, port=port, classes=classes, encoder=None if encoder is None else str(encoder))

@@ -29,8 +29,9 @@ def calibrate(
 ) -> Calibration:
     """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`.
 
-    With `pile` labels are held out once more for the dataset's own unlabeled scans, by default where that takes seconds; a
-    calibration without it stays, and gets it. With `overwrite` a calibration that stands there is replaced.
+    folds: hold out all labels in turn, in this many trainings. pile: hold labels out once more for the dataset's own unlabeled
+    scans, by default if that takes seconds; a calibration without it stays, and this is added. data: where the run's dataset is
+    now, if it was moved. overwrite: replace an existing calibration.
     """
     from fewscan.evaluation import calibrate as calibrating
     from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
@@ -39,17 +40,17 @@ def calibrate(
     with alone(opened.folder, "calibrate"):
         known = Calibration.load(opened) if pile and not overwrite else None
         added = known is not None and calibrating.adds_pile(known, folds=folds, pile=pile, anew=overwrite)
-        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or added)
+        refuse_stored(opened, CALIBRATION_FILE, "is already calibrated", overwrite=overwrite or added)
         return calibrating.calibrate(opened, opened_dataset_of(opened), folds=folds, pile=pile, anew=overwrite)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
-    """Open the sealed test set and score the run on it; `data` is where the run's dataset lies now, if it was moved.
+    """Open the sealed test set and score the run on it.
 
     A run whose split has no test set gets a cross-validated score, by five more trainings unless `calibrate` has made them
-    (`fewscan.evaluation.cross_validate`); `Evaluation.kind` says which it is. The labels are those of today: corrected ones
-    count, and images of the split's test groups that were labeled or added since. With `overwrite` an evaluation that stands
-    there is replaced, and the test set opened once more.
+    (`fewscan.evaluation.cross_validate`); `Evaluation.kind` says which it is. The labels are today's: corrected ones count, and
+    so do images of the split's test groups that were labeled or added since. data: where the run's dataset is now, if it was
+    moved. overwrite: replace an existing evaluation, and open the test set once more.
     """
     from fewscan.evaluation import evaluate as evaluation
     from fewscan.evaluation.cross_validate import cross_validate
@@ -57,7 +58,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
 
     opened = opened_classifier(run, data)
     with alone(opened.folder, "evaluate"):
-        refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
+        refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
         seen = opened_dataset_of(opened)
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
@@ -79,13 +80,15 @@ def label(
     devices: int = 1,
     data: str | Path | None = None,
 ) -> LabelSummary:
-    """Label `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
+    """Label `scans`, a folder or one file, by default the dataset's own unlabeled scans, and decide which labels to accept.
 
-    CSV or Parquet by the name of `out`. candidates: among how many runs, this one counted, the run was chosen by labels that
-    it had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has seen
-    already are marked, and the promise is not about them; with `exact_copies_only` by file and pixels alone. Links out of the
-    folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU or a part of the
-    CPU's cores. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
+    out: the table to write, as CSV or Parquet by its suffix. target_error: accept labels only where held-out images support
+    at most this long-run error rate among them. coverage: how often the right class should be among a scan's possible classes;
+    coverage_per_class: within each class. candidates: among how many runs, including this one, you chose it by labels that it
+    had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has already
+    seen are marked, and the promise is not about them; with `exact_copies_only` they are recognized by file and pixels alone.
+    Links out of the folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU
+    or a part of the CPU's cores. A call after a stop or a kill continues; see `fewscan.labeling.label`.
     """
     from fewscan.partial import refuse_finished
 
@@ -116,9 +119,9 @@ def explain(
 ) -> Evidence:
     """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
 
-    The map is about the predicted class, or about `class_name`. A scan that is out of distribution has none unless a class
-    is asked about. With `names` the nearest scans carry the names of their files, which may hold names of patients; else their
-    rows. With `overwrite` a picture that stands there is replaced.
+    The map is for the predicted class, or for `class_name`. A scan that is out of distribution gets no map unless you name a
+    class. The nearest scans are called by their rows, or with `names` by their files, which may contain names of patients.
+    data: where the run's dataset is now, if it was moved. overwrite: replace an existing picture.
     """
     from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
@@ -138,17 +141,17 @@ def explain(
 
 
 def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> EvidenceCheck:
-    """Open the sealed test set, and check on it whether heat maps mean something and whether the score lives on the border.
+    """Open the sealed test set, and check on it whether heat maps mean anything and whether the score rests on the border.
 
-    The labels are those of today, as for `evaluate`. Writes `evidence.json` into the run; see
-    `fewscan.explaining.evidence_check`. With `overwrite` one that stands there is replaced.
+    The labels are today's, as for `evaluate`. Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`.
+    data: where the run's dataset is now, if it was moved. overwrite: replace an existing check.
     """
     from fewscan.evaluation.today import today
     from fewscan.explaining import evidence_check
 
     opened = opened_classifier(run, data)
     with alone(opened.folder, "explain --check"):
-        refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
+        refuse_stored(opened, evidence_check.EVIDENCE_FILE, "already has its evidence checked", overwrite=overwrite)
         seen = opened_dataset_of(opened)
         return evidence_check.check_evidence(opened, today(seen, opened.dataset_now(seen.folder)))
 
@@ -161,10 +164,11 @@ def report(
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder).
+    """Write a self-contained HTML page about the run and return its path, by default `report.html` in the run's folder.
 
-    With `names` labeled and test scans carry the names of their files, which may hold names of patients; else their rows.
-    With `overwrite` a page that stands there is replaced.
+    Labeled and test scans are called by their rows, or with `names` by their files, which may contain names of patients. For an
+    evaluated run it opens the test set once more. data: where the run's dataset is now, if it was moved. overwrite: replace an
+    existing page.
     """
     from fewscan.atomic import refuse_replacing, require_place, require_suffix
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
@@ -194,9 +198,10 @@ def export(
     out: str | Path | None = None,
     data: str | Path | None = None,
 ) -> Export:
-    """Write a finished run as files that others can use, with a model card, into a new folder (`export-FORMAT` in the run's).
+    """Write a finished run as files that others can use, with a model card, into a new folder.
 
-    The folder appears only where the files say of scans what the run says; see `fewscan.exporting.proof.prove`.
+    out: by default `export-FORMAT` in the run's folder. It is written only if the files give the same answers about scans as
+    the run; see `fewscan.exporting.proof.prove`. data: where the run's dataset is now, if it was moved.
     """
     from fewscan.atomic import new_folder, require_place, writing
 

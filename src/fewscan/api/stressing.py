@@ -1,4 +1,4 @@
-"""The verb that shows a run scans that look processed otherwise."""
+"""The verb that shows a run scans that look processed differently."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def stress(
 ) -> StressTest:
     """Score the run on its test set under corruptions at five strengths each; see `fewscan.stressing.stress`.
 
-    only: names of corruptions; none is all. images: at most so many of the test images, drawn. validation: take the validation
-    set, so that the test set stays closed. stored: change the dataset's own pixels, where files are gone. Writes
-    `stress.json`, `stress.csv` and `stress.png` into the run; with `overwrite` those that stand there are replaced.
+    only: names of corruptions; by default all. images: at most this many of the test images, randomly drawn. validation: take
+    the validation set, so that the test set stays closed. stored: change the dataset's own pixels, if the original files are
+    gone. target_error: the error at which labels are accepted, as for `label`. data: where the run's dataset is now, if it was
+    moved. Writes `stress.json`, `stress.csv` and `stress.png` into the run; overwrite: replace existing ones.
     """
     from fewscan.evaluation.today import today
     from fewscan.reporting.stress_figure import write_stress_figure
@@ -42,7 +43,7 @@ def stress(
     part: stressing.Part = "validation" if validation else "test"
     asking = stressing.Asking(tuple(only), images, part, stored, target_error)
     with alone(opened.folder, "stress"):
-        refuse_stored(opened, stressing.STRESS_FILE, "is stressed", overwrite=overwrite)
+        refuse_stored(opened, stressing.STRESS_FILE, "already has a stress test", overwrite=overwrite)
         seen = opened_dataset_of(opened)
         result = stressing.stress(opened, seen, today(seen, opened.dataset_now(seen.folder)), asking)
         write_stress_figure(result, opened.folder / FIGURE_FILE)

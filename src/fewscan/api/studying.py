@@ -29,13 +29,13 @@ def study(
     train: bool = True,
     **settings: Any,
 ) -> Results:
-    """Train the published study's methods with its recipe, under its own kind of split and `leakfree`, and write what it shows.
+    """Train the published study's methods with its recipe, under its own kind of split and `leakfree`, and write the results.
 
-    `out` is a comparison like `compare`'s; beside its tables, figures and page stand the study's Tables 1 and 2, its figures 2,
-    7, 8 and 9, and `study.html`. Sizes that are not given are the study's: 1,235 labels, 308 test images, no validation set.
-    Called again with the same `out` it goes on where it stopped. Without `train` it writes what is finished.
-    Raises FewscanError where the dataset cannot give the sizes, and where a run failed, after all others were trained and the
-    tables written.
+    `out` is a comparison like that of `compare`. Its tables, figures and page are joined by the study's Tables 1 and 2, its
+    figures 2, 7, 8 and 9, and `study.html`. By default, sizes are the study's: 1,235 labels, 308 test images, no validation
+    set. A call with the same `out` continues where it stopped. train: if False, write what is finished.
+    Raises FewscanError if the dataset cannot give the sizes, and if a run failed, after all others were trained and the tables
+    written.
     """
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.planning import make_plan

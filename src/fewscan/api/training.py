@@ -37,23 +37,24 @@ def train(
     nodes: int | None = None,
     **settings: Any,
 ) -> TrainedRun:
-    """Train `method` on a dataset and return the finished run in the folder `out`.
+    """Train a classifier, or an encoder without labels, on a dataset, and return the finished run in the folder `out`.
 
-    `method` is a name, or a mapping with the `name` and settings of the method; without it recipe, method and size are chosen
-    from the data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid
-    over those of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
-    `recipe` is `fewscan` where only a method is named, `split` the name of one of the dataset's, by default of the newest. With
-    `resume` an interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin`
-    is a finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
-    A validation set that is large enough calibrates the run at the end; see `calibrate`.
-    Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
-    not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
-    With `unlabeled_first` the encoder learns from all other scans before that, without labels, in a run of its own, OUT-first;
-    by default with a GPU, where ImageNet's weights are begun with and 1,000 scans or more are unlabeled. Where the second run
-    only solves, settings of steps are the first one's.
-    `devices` on each of `nodes` machines train it together, a process each; but for rounding the run is that of one.
-    Raises FewscanError where the split leaks (unless protocol `random` or `study`, or `allow_leakage=True`), where a setting
-    is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
+    method: a name, or a mapping with the `name` and settings of the method. By default recipe, method and size are chosen from
+    the data, the length of training and the machine; standard error says which, and why. recipe: `fewscan` if only a method is
+    named. settings: these replace the recipe's: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    split: the name of one of the dataset's, by default the newest. resume: continue an interrupted run with the settings that
+    it began with; other arguments must agree with these. begin: a finished run on the same dataset, such as one with fewer
+    labels; the new run starts with its weights, method and network. leave_out_test: learn from nothing that belongs to the test
+    set. unlabeled_first: the encoder first learns, without labels, from all scans except the test set's, in a run of its own,
+    OUT-first; by default with a GPU, if ImageNet weights are chosen and there are 1,000 unlabeled scans or more, and more than
+    labeled ones. If the second run only fits a classifier, settings of training steps are for the first. devices, nodes: so
+    many devices on each of so many machines train together, one process each; except for rounding, the run is that of one.
+
+    If nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; it looks at no
+    label, and the run knows no classes. A large enough validation set calibrates the run at the end; see `calibrate`.
+
+    Raises FewscanError if the split leaks (unless its protocol is `random` or `study`, or `allow_leakage=True`), if a setting
+    is unknown, if a method lacks labels, if a loss stops being finite, and if several devices cannot do what one would.
     """
     from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.devices import Devices, cpu_line
@@ -134,11 +135,11 @@ def _begun_without_labels(
     from fewscan.training.unlabeled_first import beginning_with, divided, first_folder, lesson_for, taught_first
 
     if begin is not None:
-        raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
+        raise FewscanError(f"--from {begin} starts with that run's network: leave out --unlabeled-first")
     if devices.started is not None:
         raise FewscanError(
-            "--unlabeled-first trains two runs, torchrun or Slurm has started the processes of one: give --devices instead, "
-            "or begin with a run without labels that is there, encoder.weights=RUN"
+            "--unlabeled-first trains two runs, but torchrun or Slurm has started the processes of one: give --devices "
+            "instead, or start from a finished run without labels, encoder.weights=RUN"
         )
     refuse_existing_run(out)
     method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
@@ -189,18 +190,18 @@ def _resumed(
     first = first_folder(folder)
     if first.exists() and not folder.exists():
         raise FewscanError(
-            f"{first}, the first of two runs, is there, and {folder} is not: the same command without --resume goes on"
+            f"{first}, the first of two runs, exists, but {folder} does not: the same command without --resume continues"
         )
     run = Run.open(folder)
     begun_first = run.settings.encoder.weights is not None and Path(run.settings.encoder.weights).resolve() == first.resolve()
     if unlabeled_first not in (None, begun_first):
-        raise FewscanError(f"{folder} goes on as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
+        raise FewscanError(f"{folder} continues as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
     if begun_first:  # what was for the first run alone
         given = given | {"changes": divided(run.settings.method.name, given["changes"])[1]}
     refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
     if leave_out_test and seen.require_split().test_groups_left_out is None:
-        raise FewscanError(f"{run.folder} goes on as it was begun: leave out --leave-out-test, or start a new run")
+        raise FewscanError(f"{run.folder} continues as it was begun: leave out --leave-out-test, or start a new run")
     return _calibrated(train_on(run, seen, devices=devices), seen)
 
 

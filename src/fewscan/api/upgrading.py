@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def upgrade(folder: str | Path, out: str | Path, *, data: str | Path | Dataset | None = None) -> Dataset | Run:
-    """Write a dataset or a run of an earlier version as one of today, in the new folder `out`; `folder` stays as it is.
+    """Convert a dataset or run of an earlier version, into the new folder `out`; `folder` stays as it is.
 
-    data: of a run, the dataset that its own was converted to. Raises FewscanError where nothing is to be converted.
+    data: for a run, the dataset that its own was converted to. Raises FewscanError if there is nothing to convert.
     """
     from fewscan.datasets.upgrading import upgrade_dataset
     from fewscan.folders import kind_of
@@ -30,5 +30,7 @@ def upgrade(folder: str | Path, out: str | Path, *, data: str | Path | Dataset |
     if kind == "run":
         raise FewscanError(f"{folder} is a run: convert its dataset first, and name that folder with --data DATASET")
     if kind == "comparison":
-        raise FewscanError(f"{folder} is a comparison, which is not converted: compare again, or convert its runs one by one")
-    raise FewscanError(f"{folder} is no dataset or run of fewscan's: check the path")
+        raise FewscanError(
+            f"{folder} is a comparison, which cannot be converted: compare again, or convert its runs one by one"
+        )
+    raise FewscanError(f"{folder} is not a dataset or run of fewscan: check the path")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def verify(folder: str | Path) -> Verification:
-    """Check every byte of a dataset, a run with its dataset, or a comparison; see `fewscan.verifying.verify`."""
+    """Check every byte of a dataset, of a run with its dataset, or of a comparison; see `fewscan.verifying.verify`."""
     from fewscan.verifying import verify as verifying
 
     return verifying.verify(Path(folder))

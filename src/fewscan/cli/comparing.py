@@ -32,7 +32,31 @@ if TYPE_CHECKING:
     from fewscan.comparison.results import Results, Row
 
 
-@app.command()
+_HELP = """Train several methods on the same images and compare them.
+
+Every method is trained with every seed and scored once on the sealed test set. The first sentence of the result says which
+method is best, and whether it beats the baseline with statistical significance, for other test images and other seeds. In
+OUT, comparison.html has everything, leaderboard.csv every score, comparison.csv one row per run, pairs.csv the paired
+tests. You can stop it at any time: the same command continues.
+
+Example: fewscan compare mri --methods supervised,mixmatch,simclr+propagation --seeds 0,1,2 --out comparison
+
+simclr+propagation is 'propagation' after an encoder has learned by 'simclr', without labels, from all scans except the test
+set's: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' with the recipe 'finetune'.
+
+--protocol random,leakfree also shows how much copies in the test set raise the score. batch_size counts labeled and
+unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as many steps.
+training_images=300000 gives every method a third of the usual time.
+
+How many labels does it take? --labels-budget makes such a comparison for every budget, in OUT/labels-N, on the same test
+images, with a smaller budget's labels within a larger one's. label_efficiency.csv, .png and .html set them side by side.
+The same command continues, and may add budgets.
+
+Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
+"""
+
+
+@app.command(help=_HELP)
 def compare(
     dataset: DatasetFolder,
     out: Out,
@@ -52,28 +76,7 @@ def compare(
     train: Training = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train several methods on the same images and compare them.
-
-    Every method is trained with every seed and scored once on the sealed test set. The first sentence of the result says which
-    method is best, and whether it beats the baseline with statistical significance, for other test images and other seeds. In
-    OUT, comparison.html has everything, leaderboard.csv every score, comparison.csv one row per run, pairs.csv the paired
-    tests. You can stop it at any time: the same command continues.
-
-    Example: fewscan compare mri --methods supervised,mixmatch,simclr+propagation --seeds 0,1,2 --out comparison
-
-    simclr+propagation is 'propagation' after an encoder has learned by 'simclr', without labels, from all scans except the test
-    set's: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' with the recipe 'finetune'.
-
-    --protocol random,leakfree also shows how much copies in the test set raise the score. batch_size counts labeled and
-    unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as many steps.
-    training_images=300000 gives every method a third of the usual time.
-
-    How many labels does it take? --labels-budget makes such a comparison for every budget, in OUT/labels-N, on the same test
-    images, with a smaller budget's labels within a larger one's. label_efficiency.csv, .png and .html set them side by side.
-    The same command continues, and may add budgets.
-
-    Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
-    """
+    """Train and compare, and say which method is best."""
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
     if labels_budget is not None and labeled is not None:
         raise FewscanError("give either --labeled or --labels-budget: the latter takes all budgets")

@@ -1,4 +1,4 @@
-"""How a verb ends that Ctrl-C stops: by the command that goes on, or that begins anew."""
+"""How a verb ends that Ctrl-C stops: by the command that continues, or that starts over."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the k
 
     def __init__(self, *words: str | Path, anew: bool = False) -> None:
         super().__init__(*words)
-        self.how = "begin anew with" if anew else "go on with"
+        self.how = "start over with" if anew else "continue with"

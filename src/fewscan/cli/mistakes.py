@@ -20,7 +20,7 @@ def in_words(error: typer.TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     if context is None or type(error) is typer.BadParameter:
         return said
-    said = _LEFT_OVER.sub(r"'\1' stands where nothing more is taken", said)
+    said = _LEFT_OVER.sub(r"nothing more is expected at '\1'", said)
     if said.endswith("?"):  # it knows which verb was meant
         return said
     option = None if getattr(error, "possibilities", None) else getattr(error, "option_name", None)
@@ -35,7 +35,7 @@ def how_written(context: Any) -> str:
         return f"'{name} VERB ...', the verb first: {listed(command.list_commands(context), VERBS_SHOWN)} ('{name} --help')"
     options = [one for one in command.params if isinstance(one, TyperOption)]
     others = [one.opts[0] for one in options if not (one.required or one.hidden)]
-    return f"'{usage(context)}', all else as options: {listed(others, OPTIONS_SHOWN)} ('{name} --help' explains them)"
+    return f"'{usage(context)}', everything else as options: {listed(others, OPTIONS_SHOWN)} ('{name} --help' explains them)"
 
 
 def usage(context: Any) -> str:

@@ -67,8 +67,8 @@ def _require_values(options: Sequence[TyperOption], words: Iterable[str]) -> Non
         if values:
             if word.partition("=")[0] in names:
                 raise FewscanError(
-                    f"the option {waiting} has no value: behind it stands another option, {word} "
-                    f"(a value that is meant to be called so is written {waiting}={word})"
+                    f"the option {waiting} has no value: it is followed by another option, {word} "
+                    f"(if that is meant as the value, write {waiting}={word})"
                 )
             values -= 1
         elif word == "--":

@@ -36,7 +36,7 @@ def _refuse_other_order(context: typer.Context, folder: Path, kinds: tuple[Kind,
         return
     for word in context.meta[WORDS]:
         if (kind := kind_of(Path(word))) in kinds:
-            raise FewscanError(f"{folder} stands where a {kind} belongs, and {word} is one: write '{usage(context)}'")
+            raise FewscanError(f"{folder} is in the place of a {kind}, and {word} is one: write '{usage(context)}'")
 
 
 def scans_there(place: Path | None) -> Path | None:
