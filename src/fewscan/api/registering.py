@@ -39,7 +39,7 @@ def encoders() -> dict[str, type[Encoder]]:
 def register_method(own: Own) -> Own:
     """Make a subclass of `fewscan.learning.method.Method` known by its name in this process: a decorator.
 
-    Raises FewscanError where it lacks something, and where its name is another's.
+    Raises FewscanError if it lacks something, or if its name is taken.
     """
     from fewscan.learning.registry import REGISTRY
 
@@ -49,7 +49,7 @@ def register_method(own: Own) -> Own:
 def register_encoder(own: Own) -> Own:
     """Make a subclass of `fewscan.models.encoder.Encoder` known by its name in this process: a decorator.
 
-    Raises FewscanError where it lacks something, and where its name is another's.
+    Raises FewscanError if it lacks something, or if its name is taken.
     """
     from fewscan.models.encoders import REGISTRY
 
@@ -59,7 +59,7 @@ def register_encoder(own: Own) -> Own:
 def register_views(own: Own) -> Own:
     """Make a subclass of `fewscan.learning.views.Views` known by its name in this process: a decorator.
 
-    Raises FewscanError where it lacks something, and where its name is another's.
+    Raises FewscanError if it lacks something, or if its name is taken.
     """
     from fewscan.learning.policies import REGISTRY
 
@@ -69,7 +69,7 @@ def register_views(own: Own) -> Own:
 def register_recipe(own: Own) -> Own:
     """Make a subclass of `fewscan.training.recipe.Recipe` known by its name in this process: a decorator.
 
-    Raises FewscanError where it lacks something, and where its name is another's.
+    Raises FewscanError if it lacks something, or if its name is taken.
     """
     from fewscan.training.recipes import REGISTRY
 

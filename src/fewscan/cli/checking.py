@@ -63,7 +63,7 @@ def _lines(result: "Checked") -> list[str]:
     if not result.checked:
         lines += [f"  could be checked instead: {_labels(one)}" for one in result.others]
     if result.checked:
-        lines.append(f"checked: {result.checked:,}, of which {result.wrong:,} are wrong")
+        lines.append(f"checked: {result.checked:,}, wrong: {result.wrong:,}")
         lines += [
             f"  {name}: {one.wrong:,} of {one.checked:,} wrong, {one.labels:,} in all" for name, one in result.classes.items()
         ]
