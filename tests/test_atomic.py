@@ -114,7 +114,7 @@ def test_the_systems_refusals_become_one_line(code: int, message: str, tmp_path:
 HALF = """
 import os, signal, sys
 from pathlib import Path
-from fewscan.atomic import json_entry, new_folder, replaced_file
+from fewscan.atomic import new_folder, replaced_file
 
 with new_folder(Path("run")) as folder, replaced_file(Path("a.json")) as file:
     (folder / "weights").write_text("x")

@@ -211,8 +211,8 @@ def _threshold(
     promise = (
         f"labels with a score of at least {threshold:.4f} are accepted, by {len(images.rows)} independent held-out images. A "
         f"score chosen this way keeps the long-run error of accepted labels within {target_error:g}, each patient or set of "
-        f"copies counted once, in {100 * CONFIDENCE:g} of 100 draws of such images, including draws where nothing is accepted. "
-        f"This assumes {assumed}"
+        f"copies counted once, in at least {100 * CONFIDENCE:g} of 100 draws of such images, including draws where nothing is "
+        f"accepted. This assumes {assumed}"
     )
     return threshold, promise, None
 
