@@ -18,7 +18,7 @@ from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.mapping.scan_map import AS_LEARNED, HIDDEN, NO_LABEL, TEST_SET, Coloring
+from fewscan.mapping.scan_map import AS_LEARNED, HIDDEN, NO_LABEL, TEST_SET, Coloring, labels_shown
 from fewscan.reporting import map_page
 from fewscan.reporting.map_page import _colored, _palette
 from fewscan.training.run import Run
@@ -134,6 +134,24 @@ def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(spl
     assert labels[taught].tolist() == split_dataset.manifest["label"].iloc[taught].tolist()
     (parts,) = (np.array(one.values) for one in found.colorings if one.name == "part of the split")
     assert (parts[split_dataset.rows("test")] == "test").all()
+
+
+def test_labels_of_copies_of_test_scans_are_not_shown_either(
+    make_dataset: Callable[..., Snapshot], untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    # Each scan has a copy, five rows on, with the same label.
+    copies = [row if row % 10 < 5 else row - 5 for row in range(60)]
+    labels = pd.Series([f"class {copy % 2}" for copy in copies], dtype="str")
+    made = make_dataset(60, groups=copies)
+    folder = remade(made, made.manifest.assign(label=labels)).folder
+    dataset = api.split(folder, labeled=10, test=8, validation=0)
+    tested = np.isin(dataset.groups, dataset.groups[dataset.rows("test")])
+    assert tested.sum() == 16
+    run = untrained_run(dataset)
+    api.split(folder, labeled=10, test=8, validation=0, seed=5, name="second")
+    whole = Dataset.open(folder)
+    for seen, name in ((None, whole.splits[0]), (run.seen_in(whole), "second")):
+        assert (labels_shown(whole, seen, name)[tested] == TEST_SET).all()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fewscan.atomic import replaced_file
@@ -29,6 +30,9 @@ NO_LABEL, TEST_SET, HIDDEN = "no label", "test set and what belongs to it: not s
 NO_PART = "in no part"
 AS_LEARNED = "as labeled, and learned from"
 DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
+
+
+Flags = npt.NDArray[np.bool_]  # (N,)
 
 
 class Coloring(NamedTuple):
@@ -110,7 +114,7 @@ def _parts(name: str, split: Snapshot, rows: Int64s) -> Coloring:
 
 
 def labels_shown(dataset: Dataset, seen: Snapshot | None = None, split: str | None = None) -> np.ndarray:
-    """Return (N,) the label of every row today as a map shows it; of a test set that it is one.
+    """Return (N,) the label of every row today as a map shows it; of a test set, and of scans that would tell it, that it is one.
 
     seen: what a run saw of it, whose test set is one, too.
     """
@@ -119,10 +123,18 @@ def labels_shown(dataset: Dataset, seen: Snapshot | None = None, split: str | No
     if dataset.splits:
         roles = dataset.split(split or dataset.splits[-1]).roles_now(moment_of(whole))
         shown[(roles == "hidden") & (whole.labels >= 0)] = HIDDEN
-        shown[roles == "test"] = TEST_SET
+        shown[_telling(whole.groups, roles == "test", roles == "left out")] = TEST_SET
     if seen is not None:
-        shown[seen.rows("test")] = TEST_SET
+        parts = seen.manifest["split"]
+        told = _telling(whole.groups[: len(parts)], (parts == "test").fillna(False).to_numpy(bool), parts.isna().to_numpy())
+        shown[: len(parts)][told] = TEST_SET
     return np.asarray(shown)
+
+
+def _telling(groups: Int64s, tested: Flags, left_out: Flags) -> Flags:
+    """Return (N,) which rows tell a test set's labels: its own, and those that are left out since they are of its groups."""
+    telling: Flags = tested | (left_out & np.isin(groups, groups[tested]))
+    return telling
 
 
 def _said_by(
