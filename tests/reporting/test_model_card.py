@@ -98,7 +98,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
     )
     card = write_card(temperature=1.2345)
     assert f"| accuracy | {evaluation.accuracy.percent} |" in card
-    assert f"| macro AUROC | {evaluation.auroc.percent} |" in card
+    assert f"| macro AUROC | {evaluation.auroc.decimal} |" in card
     for score in evaluation.classes:
         assert f"| {score.name} | 6 | {score.sensitivity.percent} | {score.specificity.percent} |" in card
     text = " ".join(card.split())

@@ -112,7 +112,7 @@ def _score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  chance                      {chance}",
-        f"  macro AUROC                 {result.auroc.percent}",
+        f"  macro AUROC                 {result.auroc.decimal}",
         f"  calibration error (ECE)     {_calibration_error(result.calibration_error)}",
         *([] if before is None else [f"    before temperature{_of_run(result)}  {_calibration_error(before)}"]),
         *([f"    the temperature made it larger {result.place}, not smaller"] if result.temperature_hurt else []),

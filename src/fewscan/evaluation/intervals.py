@@ -52,6 +52,11 @@ class Interval(Settings):
         """A difference of shares as people read it: `3.1 points [1.2, 5.0]`."""
         return self.said(100, 1, " points")
 
+    @property
+    def decimal(self) -> str:
+        """A score that is no share, such as an AUROC, as people read it: `0.951 [0.930, 0.968]`."""
+        return self.said(1, 3, "")
+
     def said(self, factor: float, decimals: int, unit: str) -> str:
         """Return the score and its interval, times `factor`, in words."""
         if self.value is None:

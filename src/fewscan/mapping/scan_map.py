@@ -114,7 +114,7 @@ def _parts(name: str, split: Snapshot, rows: Int64s) -> Coloring:
 
 
 def labels_shown(dataset: Dataset, seen: Snapshot | None = None, split: str | None = None) -> np.ndarray:
-    """Return (N,) the label of every row today as a map shows it; of a test set, and of scans that would tell it, that it is one.
+    """Return (N,) the label of every row today as a map shows it; of a test set, and of what would tell it, that it is one.
 
     seen: what a run saw of it, whose test set is one, too.
     """

@@ -210,7 +210,7 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
     if evaluation is None:
         score, flow, classes = "", "not evaluated yet", ""
     else:
-        score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
+        score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.decimal}"
         flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts are above"
         classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes"
         if evaluation.on_test_set:

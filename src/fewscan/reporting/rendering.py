@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jinja2
 
 from fewscan.atomic import write_text, writing
-from fewscan.evaluation.intervals import Interval
 
 OWN_PACKAGE = "fewscan.reporting"
 # What no line is to end in: a number with its percent sign; in text, not within a tag, an option of a command. Scripts, styles
@@ -71,7 +70,7 @@ def _environment(package: str, escaped: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "decimal": decimal, "count": "{:,}".format, "markdown": markdown}
+    environment.filters |= {"percent": percent, "count": "{:,}".format, "markdown": markdown}
     return environment
 
 
@@ -84,8 +83,3 @@ def markdown(name: str) -> str:
 def percent(share: float | None) -> str:
     """Return a share in [0, 1] as people read it: `84.1 %`."""
     return "not defined" if share is None else f"{100 * share:.1f} %"
-
-
-def decimal(interval: Interval) -> str:
-    """Return a score with its interval as decimals: `0.951 [0.930, 0.968]`."""
-    return interval.said(1, 3, "")
