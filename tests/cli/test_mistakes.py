@@ -33,6 +33,12 @@ MISTAKES = [
     ("compare run", ["/where/data"]),
     ("train run", ["/where/data"]),
     ("compare data", ["--out"]),
+    ("compare data --methods supervised mixmatch --out new", ["--methods supervised,mixmatch"]),
+    (
+        "compare data --methods supervised, simclr+probe, mixmatch@finetune --out new epochs=2",
+        ["--methods supervised,simclr+probe,mixmatch@finetune"],
+    ),
+    ("compare data supervised mixmatch --out new", ["--methods supervised,mixmatch"]),
     ("train data supervised", ["--method supervised"]),
     ("train data --epochs 40", ["epochs=VALUE"]),
     ("train", ["train DATASET"]),

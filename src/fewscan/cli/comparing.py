@@ -24,7 +24,7 @@ from fewscan.cli.comparison_options import (
     Validation,
 )
 from fewscan.cli.following import Words, report_words
-from fewscan.cli.names import listed_names
+from fewscan.cli.names import listed_names, require_together
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Train and compare, and say which method is best."""
+    require_together(methods, settings or [])
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
     if labels_budget is not None and labeled is not None:
         raise FewscanError("give either --labeled or --labels-budget: the latter takes all budgets")

@@ -1,6 +1,7 @@
 """Names of methods, recipes and the like in a command, looked up as it is read: before what takes seconds to load."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ ENCODERS = Names("encoder", "fewscan.encoders", tuple(WEIGHTS))
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))
 RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
 PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))
+
+# What a way to learn has around its method: FIRST+, @RECIPE.
+_WAY_ENDS = re.compile(r"^[^+]*\+|@.*$")
 
 
 def listed_names(text: str) -> list[str]:
@@ -72,6 +76,17 @@ def ways_known(text: str | None) -> str | None:
         if way.recipe is not None:
             RECIPES.require(way.recipe)
     return text
+
+
+def require_together(option: str, words: Sequence[str]) -> None:
+    """Raise FewscanError where names that belong into `--methods`, whose value is `option`, stand behind it as words.
+
+    A shell parts what is written with a space between the names.
+    """
+    apart = [word for word in words if "=" not in word and _WAY_ENDS.sub("", word.strip(",")) in METHODS.own_names()]
+    if apart:
+        names = listed_names(",".join([option, *apart]))
+        raise FewscanError(f"write the names with commas and no spaces between them: --methods {','.join(names)}")
 
 
 def encoder_known(text: str | None) -> str | None:

@@ -9,7 +9,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.comparing import next_words, percent, whole_numbers
 from fewscan.cli.comparison_options import Jobs, Out, Protocols, Seeds, Training
-from fewscan.cli.names import METHODS, all_known, listed_names
+from fewscan.cli.names import METHODS, all_known, listed_names, require_together
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -49,6 +49,7 @@ def study(
 
     Example: fewscan study mri --out study epochs=25
     """
+    require_together(methods, settings or [])
     results = api.study(
         dataset,
         out=out,
