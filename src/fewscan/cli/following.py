@@ -12,6 +12,7 @@ from fewscan.errors import FewscanError
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
+    from fewscan.evaluation.calibration import Calibration
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -131,7 +132,7 @@ def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
     dataset: the run's, which may have been moved. done: steps whose files lie elsewhere than in the run's folder, where nobody
     would look for them.
     """
-    from fewscan.evaluation.calibrate import cannot_cross_fit, lacks_calibration
+    from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit, lacks_calibration, lacks_cross_fitting
     from fewscan.evaluation.evaluate import EVALUATION_FILE
     from fewscan.training.moved import called_with
 
@@ -142,8 +143,11 @@ def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
         return _after_features(run, dataset, moved, *done)
     if lacks_calibration(run, dataset):
         return ["calibrate", run.folder, *moved]
+    untested = not (run.folder / EVALUATION_FILE).exists()
+    if untested and lacks_cross_fitting(run, dataset, _calibration(run)):  # later it would open the test set once more
+        return ["calibrate", run.folder, "--folds", str(FOLDS), "--overwrite", *moved]
     scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
-    if not (run.folder / EVALUATION_FILE).exists() and scorable:
+    if untested and scorable:
         return ["evaluate", run.folder, *moved]
     if is_scored_otherwise(run):
         return ["evaluate", run.folder, "--overwrite", *moved]
@@ -166,6 +170,15 @@ def _in_run(path: Path) -> Path:
     except FewscanError:
         return free_path(Path(path.name))
     return path
+
+
+def _calibration(run: "Run") -> "Calibration | None":
+    from fewscan.evaluation.calibration import Calibration
+
+    try:
+        return Calibration.load(run)
+    except FewscanError:
+        return None  # it is damaged: the verb that comes next says so, and what to do
 
 
 def is_scored_otherwise(run: "Run") -> bool:

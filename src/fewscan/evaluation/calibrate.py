@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 
 from fewscan.atomic import remove_folder
 from fewscan.datasets.asked_labels import teaching_labels
-from fewscan.datasets.candidates import note_candidate, require_candidate
+from fewscan.datasets.candidates import candidates, note_candidate, require_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
@@ -19,7 +19,7 @@ from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.registry import method_type
 from fewscan.progress import say
-from fewscan.splits.acceptance import independent
+from fewscan.splits.acceptance import in_turn_helps, independent
 from fewscan.splits.support import ENOUGH_VALIDATION
 from fewscan.training.run import Run
 
@@ -126,6 +126,13 @@ def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
 def lacks_calibration(run: Run, dataset: Snapshot) -> bool:
     """Return whether a run is not calibrated, and can be."""
     return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None
+
+
+def lacks_cross_fitting(run: Run, dataset: Snapshot, known: Calibration | None) -> bool:
+    """Return whether `label` accepts nothing by a run's validation set, and all labels held out in turn would suffice."""
+    if known is None or known.source == "cross-fitting" or cannot_cross_fit(run, dataset) is not None:
+        return False
+    return in_turn_helps(dataset, len(candidates(dataset.folder) | {run.identity}))
 
 
 def has_enough_validation(dataset: Snapshot) -> bool:

@@ -34,6 +34,14 @@ def runs_to_choose_from(dataset: Snapshot) -> int:
     return len(candidates(dataset.folder)) + 1
 
 
+def in_turn_helps(dataset: Snapshot, runs: int) -> bool:
+    """Return whether validation images are too few for `label`, among so many runs, and all labels held out in turn are not."""
+    if may_leak(dataset.require_split().protocol) or classes_of_one_group(dataset):
+        return False
+    kept = images_to_keep(candidates=runs)
+    return independent(dataset, "validation") < kept <= independent(dataset, "labeled", "validation")
+
+
 def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = None) -> list[str]:
     """Return in plain words why `label` will accept nothing by the split of `dataset` as it stands, and what helps; or nothing.
 
@@ -62,7 +70,7 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with five more trainings"
     lone = classes_of_one_group(dataset)
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
-    if labels >= kept and not lone:
+    if in_turn_helps(dataset, runs):
         return [f"{needs} {there} After training, {in_turn}: that makes {labels:,}."]
     if labels >= kept:
         return [
