@@ -121,6 +121,14 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     unused = parts_of_split(dataclasses.replace(drawn, manifest=manifest))
     assert [line[-3:] for line in unused if "labels" in line and "left out" in line] == [": 3"]
     assert not any("labels" in line and "left out" in line for line in asked)
+    # Of images that are left out since they belong to others, only what can be known of them is named.
+    patients = drawn.manifest.assign(patient=pd.Series(["kept hash"] * 40, dtype="str"))
+    left_out = drawn.description.model_copy(update={"split": drawn.require_split().model_copy(update={"left_out": 5})})
+    for known, named in ((drawn.manifest, False), (patients, True)):
+        (line,) = (
+            line for line in parts_of_split(dataclasses.replace(drawn, manifest=known, description=left_out)) if ": 5" in line
+        )
+        assert ("patient" in line, "head" in line) == (named, False)
 
 
 @pytest.mark.slow

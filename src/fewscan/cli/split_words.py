@@ -41,10 +41,22 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
         lines.append(f"  left out because their copies have another label: {result.conflicting_left_out:,}")
     beside = result.left_out - result.conflicting_left_out
     if beside and result.given_leaks is None:
-        lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
+        lines.append(f"  left out as {_belonging(done)}: {beside:,}")
     if unused := _labels_left_out(done):
         lines.append(f"  labels of images that are left out, used for neither training nor scores: {unused:,}")
     return [*lines, *_trainings_to_come(done)]
+
+
+def _belonging(done: "Snapshot") -> str:
+    """Return what images are that belong to test and validation images: no more than is known of these."""
+    from fewscan.images.patients import known_patients
+
+    ways = ["copies of test or validation images"]
+    if known_patients(done.manifest).with_patient:
+        ways.append("of the same patient")
+    if done.description.audit is not None and done.description.audit.same_head:
+        ways.append("of the same head")
+    return ", or ".join(ways)
 
 
 def _labels_left_out(done: "Snapshot") -> int:
