@@ -1,6 +1,7 @@
 """A table of labels that is checked by a reader's answers to some of them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -266,3 +267,52 @@ def test_more_answers_are_called_in_vain_only_where_chance_does_not_explain_thos
     assert LabelCheck.of(table, answers, at_most=0.2, least_score=0.5).result(asked=0).too_many == too_many
     said = fewscan(*command, cwd=table.parent).stdout
     assert ("--least-score" in said.rpartition("checked:")[2].partition("next:")[0]) == too_many
+
+
+def test_where_too_many_are_wrong_each_command_that_is_named_works(table: Path, truth: list[str], fewscan: Command) -> None:
+    """One keeps the draw and its answers, one checks labels that the run is surer of, in a file of their own."""
+    assert fewscan("check", "labels.csv", cwd=table.parent).returncode == 0
+    answers = table.with_suffix(".check.csv")
+    asked = asked_in(answers)
+    right = [truth[int(path.rpartition("/")[2][:3])] for path in asked["path"][:20]]
+    asked.loc[:19, "label"] = [name if number % 4 else "unsure" for number, name in enumerate(right)]
+    asked.to_csv(answers, index=False)
+    said = fewscan("check", "labels.csv", cwd=table.parent).stdout
+    assert "fill in" not in said
+    commands = re.findall(r"'fewscan (check [^']*)'", said)
+    assert len(commands) == 2
+    assert said.splitlines()[-1] == f"next: fewscan {commands[0]}"
+
+    kept, surer = (json.loads(fewscan(*command.split(), "--json", cwd=table.parent).stdout) for command in commands)
+    assert (kept["checked"], kept["wrong"], kept["shown"]) == (20, 5, True)
+    assert (surer["checked"], surer["at_most"]) == (0, 0.05)
+    assert 0 < surer["labels"] < kept["labels"]
+    assert (table.parent / "labels.check-2.csv").exists()
+
+
+def test_the_score_that_is_printed_gives_the_same_draw(table: Path, fewscan: Command) -> None:
+    first = fewscan("check", "labels.csv", cwd=table.parent).stdout
+    printed = re.findall(r"score of at least (\S+),", first)
+    for number, score in enumerate(printed):
+        command = ("check", "labels.csv", "--least-score", score, "--at-most", "0.3", "--answers", f"{number}.csv")
+        again = fewscan(*command, cwd=table.parent).stdout
+        assert again.splitlines()[0].split(",")[0] in first
+    drawn, again = asked_in(table.with_suffix(".check.csv")), asked_in(table.parent / "0.csv")
+    assert drawn["path"][: len(again)].tolist() == again["path"].tolist()
+
+
+def test_labels_of_scans_that_the_run_has_seen_are_counted(table: Path, fewscan: Command) -> None:
+    assert "has seen" not in fewscan("check", "labels.csv", cwd=table.parent).stdout
+    seen = read_table(table)
+    seen["seen"] = ["learned from" if number < 7 or number >= 300 else None for number in range(SCANS)]
+    write_table(seen.astype({"seen": "str"}), table)
+    done = fewscan("check", "labels.csv", "--json", cwd=table.parent)
+    assert json.loads(done.stdout)["seen"] == 7
+    assert "7 of them" in fewscan("check", "labels.csv", cwd=table.parent).stdout
+
+
+def test_what_is_to_be_filled_in_is_said_before_the_command_that_comes_next(table: Path, fewscan: Command) -> None:
+    *_, before, following = fewscan("check", "labels.csv", cwd=table.parent).stdout.splitlines()
+    assert following == "next: fewscan check labels.csv"
+    assert "'label'" in before
+    assert "labels.check.csv" in before

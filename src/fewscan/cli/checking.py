@@ -1,7 +1,9 @@
 """The verb that says at most how many labels of a table are wrong: check."""
 
+from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -9,7 +11,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Overwrite, app, finish
 from fewscan.cli.following import Words, free_path
 from fewscan.splits.support import TARGET_ERROR
-from fewscan.wording import counted
+from fewscan.wording import command_line, counted
 
 if TYPE_CHECKING:
     from fewscan.labeling.check import Checked
@@ -27,7 +29,8 @@ the scans, and also holds if the labels that the run learned from were chosen. I
 you stop. Your answers are taken as the truth; 'unsure' counts as wrong.
 
 Under check are the labels that were accepted. If none was, they are those of which the run expects two thirds of --at-most to
-be wrong; to check others, give --least-score before you begin. The same labels always give the same draw.
+be wrong; to check others, give --least-score before you begin. The same labels always give the same draw. To change --at-most
+later and keep your answers, also give the least score that was printed.
 
 With --out it writes the table as it then stands: your answers, and all other labels under check as accepted.
 
@@ -50,16 +53,33 @@ def check(
     """Write what is to be answered, and say what the answers show."""
     result = api.check(table, at_most=at_most, least_score=least_score, answers=answers, out=out, overwrite=overwrite)
     told = result.model_dump(mode="json") | {"out": None if out is None else str(out)}
-    options: Words = ["--at-most", str(at_most)] if at_most != TARGET_ERROR else []
-    options += [] if least_score is None else ["--least-score", str(least_score)]
-    options += [] if answers is None else ["--answers", answers]
-    following = [] if out is not None else _after(result, table, options)
-    finish(as_json, told, [*_lines(result), *([] if out is None else [f"table: {out}"])], *following)
+    asked = _Asked(table, at_most, least_score, answers)
+    following = [] if out is not None else _after(result, asked)
+    finish(as_json, told, [*_lines(result, asked), *([] if out is None else [f"table: {out}"])], *following)
 
 
-def _lines(result: "Checked") -> list[str]:
+class _Asked(NamedTuple):
+    """What a check was called with."""
+
+    table: Path
+    at_most: float
+    least_score: float | None
+    answers: Path | None
+
+    @property
+    def words(self) -> Words:
+        """The call, as a command."""
+        words: Words = ["check", self.table]
+        words += [] if self.at_most == TARGET_ERROR else ["--at-most", f"{self.at_most:g}"]
+        words += [] if self.least_score is None else ["--least-score", str(self.least_score)]
+        return words if self.answers is None else [*words, "--answers", self.answers]
+
+
+def _lines(result: "Checked", asked: _Asked) -> list[str]:
     """Return what is checked, what came out, and what is still to be done."""
     lines = [f"{_labels(result)}, in {result.table} with {counted(result.scans, 'scan')}"]
+    if result.seen:
+        lines.append(f"  {result.seen:,} of them are of scans that the run has seen, which are easier: see the column 'seen'")
     if not result.checked:
         lines += [f"  could be checked instead: {_labels(one)}" for one in result.others]
     if result.checked:
@@ -70,32 +90,57 @@ def _lines(result: "Checked") -> list[str]:
         lines.append(
             f"at most {result.most_wrong:,} of these labels are wrong, {100 * result.most_wrong_share:.1f} % (95 % confidence)"
         )
-    return [*lines, *_left(result)]
+    return [*lines, *_left(result, asked)]
 
 
 def _labels(some: "Checked | Choice") -> str:
     """Return which labels are checked, or could be."""
-    labels = f"{counted(some.labels, 'label')} with a score of at least {some.least_score:.3f}"
+    labels = f"{counted(some.labels, 'label')} with a score of at least {some.least_score}"
     return f"{labels}, of which the run expects {100 * some.expected_wrong:.1f} % to be wrong"
 
 
-def _left(result: "Checked") -> list[str]:
+def _left(result: "Checked", asked: _Asked) -> list[str]:
     """Return what is to be done where the answers do not show yet what is asked for."""
     if result.shown:
         return []
     goal = f"that at most {100 * result.at_most:g} % are wrong"
-    surer = "check labels that the run is more confident about, with a higher --least-score"
     if result.more is None:
-        return [f"too many are wrong to show {goal}: {surer}"]
+        return [f"too many are wrong to show {goal}", *_instead(result, asked)]
+    doubt = "so far more than that are wrong, so more answers are unlikely to show it"
     return [
         f"{counted(result.more, 'more answer')} would show {goal}, if all those labels are right",
-        *([f"so far more than that are wrong, so more answers are unlikely to show it: {surer}"] if result.too_many else []),
-        f"to fill in: {counted(result.asked, 'row')} of {result.answers}, from the top",
+        *([doubt, *_instead(result, asked)] if result.too_many else []),
+        f"fill in the column 'label' of {counted(result.asked, 'row')} of {result.answers}, from the top, then go on:",
     ]
 
 
-def _after(result: "Checked", table: Path, options: Words) -> Words:
-    """Return the next command: the same once the answers are there, or what writes the checked table; nothing to give up."""
+def _instead(result: "Checked", asked: _Asked) -> Iterator[str]:
+    """Yield the commands by which something else could be shown."""
+    if more := _allowing_more(result, asked):
+        yield f"  allow more for the same labels, and keep these answers: '{command_line(*more)}'"
+    if surer := _surer(result, asked):
+        yield (
+            f"  or check labels that the run is more confident about: '{command_line(*surer)}'. The best of several checks of "
+            "a table is right in fewer than 95 of 100 draws"
+        )
+
+
+def _allowing_more(result: "Checked", asked: _Asked) -> Words:
+    """Return the command that asks for what the answers show already; nothing where all labels may be wrong."""
+    percent = ceil(100 * result.most_wrong_share)
+    return asked._replace(at_most=percent / 100, least_score=result.least_score).words if percent < 100 else []
+
+
+def _surer(result: "Checked", asked: _Asked) -> Words:
+    """Return the command that checks the most labels of those that the run is surer of, in a file of their own, if any."""
+    scores = [one.least_score for one in result.others if one.labels < result.labels]
+    if not scores:
+        return []
+    return asked._replace(least_score=min(scores), answers=free_path(Path(result.answers))).words
+
+
+def _after(result: "Checked", asked: _Asked) -> Words:
+    """Return the next command: the same once it is filled in, what writes the checked table, or what shows something else."""
     if result.shown:
-        return ["check", table, *options, "--out", free_path(table.with_suffix(f".checked{table.suffix}"))]
-    return [] if result.more is None else ["check", table, *options]
+        return [*asked.words, "--out", free_path(asked.table.with_suffix(f".checked{asked.table.suffix}"))]
+    return asked.words if result.more is not None else _allowing_more(result, asked)

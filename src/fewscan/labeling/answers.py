@@ -52,7 +52,8 @@ class Answers(NamedTuple):
         if [row[path] for _, row in cells.rows] != list(paths[: len(cells.rows)]):
             raise AnotherDrawError(
                 f"{file} has other scans than those drawn from these labels, or has them in another order: leave its rows as "
-                "they are and give the same options again, or name another file with --answers"
+                "they are and give the same options again, or name another file with --answers. Which labels are drawn depends "
+                "on --least-score and, where neither this is given nor any label was accepted, on --at-most"
             )
         words = {spelling_key(word): word for word in (*NO_LABELS, *classes)}
         given = [words.get(spelling_key(row[label])) if row[label].strip() else "" for _, row in cells.rows]

@@ -45,6 +45,7 @@ class Checked(Settings):
     labels: int  # those that are checked: of a scan that the run is at least so sure of, and that is in distribution
     least_score: float
     expected_wrong: float  # the share of them that the run expects to be wrong
+    seen: int  # those of scans that the run has seen, which are easier than new ones
     others: tuple[Choice, ...]  # labels that could be checked instead
     at_most: float  # the share that may be wrong
     checked: int
@@ -188,6 +189,7 @@ class LabelCheck:
             labels=len(self.drawn),
             least_score=self.least_score,
             expected_wrong=choice_of(self.table, self.least_score).expected_wrong,
+            seen=int(self.table["seen"].iloc[self.drawn].notna().sum()) if "seen" in self.table.columns else 0,
             others=tuple(one for one in choices if one.labels != len(self.drawn)),
             at_most=self.at_most,
             checked=len(wrong),

@@ -1,5 +1,7 @@
 """Which labels of a table are worth a reader's check: those of which the run expects few enough to be wrong."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -39,21 +41,21 @@ def worth_checking(probabilities: npt.NDArray[np.floating], share: float) -> flo
 def worth_scores(table: pd.DataFrame, at_most: float) -> list[float]:
     """Return the scores from which on labels are worth a check, by EXPECTED_SHARES of the share that is to be shown."""
     found = (_probably_right(table, at_most * share) for share in EXPECTED_SHARES)
-    return [least for least in found if least is not None]
+    return [_short(table, least) for least in found if least is not None]
 
 
 def chosen_score(table: pd.DataFrame, at_most: float) -> float:
     """Return the score from which on labels are checked: of those accepted, or else of those that are probably right."""
     accepted = table.loc[table["decision"] == "accept", "score"]
     if len(accepted):
-        return float(accepted.min())
+        return _short(table, float(accepted.min()))
     least = _probably_right(table, at_most * EXPECTED_SHARE)
     if least is None:
         raise NothingToCheckError(
             f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, even of those that "
             "it is most confident in: choose which labels to check with --least-score, or label more scans and train again"
         )
-    return least
+    return _short(table, least)
 
 
 def any_worth_checking(table: pd.DataFrame) -> bool:
@@ -69,6 +71,16 @@ def rows_from(table: pd.DataFrame, least_score: float) -> npt.NDArray[np.int64]:
     """Return the rows of scans in distribution from a score on."""
     usable = table["decision"].isin(("accept", "review"))
     return np.flatnonzero((usable & (table["score"] >= least_score)).to_numpy())
+
+
+def _short(table: pd.DataFrame, least_score: float) -> float:
+    """Return the decimal of the fewest digits, three at least, from which on there are the same labels as from a score on.
+
+    Who types it as it is printed gets the same draw.
+    """
+    labels = len(rows_from(table, least_score))
+    decimals = (math.floor(least_score * 10**digits) / 10**digits for digits in range(3, 16))
+    return next((short for short in decimals if len(rows_from(table, short)) == labels), least_score)
 
 
 def _probabilities(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
