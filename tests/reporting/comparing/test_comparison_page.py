@@ -55,7 +55,8 @@ def test_the_first_sentence_names_the_best_method_and_whether_it_beats_the_basel
 ) -> None:
     results = made_up({("leakfree", method): counts for method, counts in right.items()})
     (said,) = headline(results)
-    assert said.startswith(f"Under leakfree {leader} ")
+    assert f" {leader} {'share' if ' and ' in leader else 'has'} the highest mean accuracy" in said
+    assert "leakfree" not in said  # the only protocol, and it keeps copies together
     # "beats" of the leader alone, never of "no method".
     assert (" and beats the baseline" in said) is beats
     assert numbers in said
@@ -113,6 +114,12 @@ def test_the_page_speaks_of_the_score_that_ranks_and_copies_stay_worth_accuracy(
 
 
 @pytest.mark.slow
+def test_a_single_protocol_is_named_where_copies_may_lie_on_both_sides(made_up: Callable[..., Results]) -> None:
+    (said,) = headline(made_up({("study", "joint"): (30,), ("study", "supervised"): (20,)}, protocols=("study",)))
+    assert said.startswith("Under study joint ")
+
+
+@pytest.mark.slow
 def test_each_protocol_has_a_sentence_and_copies_a_worth(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "joint"): (20, 22), ("study", "joint"): (30, 32), ("leakfree", "supervised"): (20,)}
     results = made_up(right, protocols=("leakfree", "study"), leaking_pairs=1234)
@@ -138,8 +145,12 @@ def test_the_leaderboard_holds_every_score_best_first(made_up: Callable[..., Res
         ["3", "simclr", "1 of 2", "25.00 [18.75, 31.25]"],
     ]
     assert methods[1][4] == "−5.00"
-    assert methods[2][6] == "statistically significant for these two networks"
+    assert methods[2][6] == "significantly lower for these two networks"
     assert {cells[3] for cells in methods[3:]} == {"not run"}
+    # What is bold everywhere else is above.
+    assert re.findall(r'"said yes">([^<]*)<', page.html) == [
+        verdict for cells in page.cells for verdict in cells if verdict.startswith("significantly higher")
+    ]
     pairs = {cells[0]: cells[1:] for cells in page.cells if len(cells) == 4 and " − " in cells[0]}
     assert len(pairs) == math.comb(len(METHODS), 2)
     assert pairs["joint − simclr"][0] == "+25.00"

@@ -269,7 +269,8 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_with_significa
     ]
     for budgets, said in cases:
         (sentence,) = headline(made_up(efficiency, budgets))
-        assert re.fullmatch("Under leakfree .*" + ".*".join(said) + ".*", sentence)
+        assert re.search(".*".join(said), sentence)
+        assert "leakfree" not in sentence
 
 
 @pytest.mark.slow

@@ -61,6 +61,19 @@ def verdict(pair: Pair) -> str:
     return said if pair.of_methods else f"{said} for these two networks"
 
 
+def direction(pair: Pair) -> str:
+    """Return the verdict as beside its numbers: where it is significant, which way; `significantly lower`."""
+    if not pair.significant:
+        return verdict(pair)
+    said = f"significantly {'higher' if pair.difference > 0 else 'lower'}"
+    return said if pair.of_methods else f"{said} for these two networks"
+
+
+def place(protocols: Sequence[Protocol], protocol: Protocol) -> str:
+    """Return where a sentence about one of `protocols` holds; one that keeps copies together is named beside others only."""
+    return "On the test set," if len(protocols) == 1 and keeps_groups(protocol) else f"Under {protocol}"
+
+
 def headline(results: Results) -> list[str]:
     """Return one sentence a protocol: which method is best, and whether it beats the baseline."""
     return [_best(results, protocol) for protocol in results.comparison.plan.protocols]
@@ -75,7 +88,8 @@ def _best(results: Results, protocol: Protocol) -> str:
     found = leaderboard(results, protocol)
     baseline = results.comparison.plan.baseline
     came_out = outcome(found, baseline)
-    said = f"Under {protocol} {_said(came_out, results.ranked_by)}"
+    where = place(results.comparison.plan.protocols, protocol)
+    said = f"{where} {_said(came_out, results.ranked_by)}"
     pair = _told_pair(results, protocol, found, came_out)
     if pair is None:
         return f"{said}{_why_unpaired(results, protocol, came_out)}."
@@ -139,7 +153,7 @@ def _best_by_budget(efficiency: LabelEfficiency, protocol: Protocol) -> str:
         alike.setdefault(outcome(found, efficiency.baseline), []).append(f"{labels:,}")
     score = efficiency.ranked_by
     clauses = [_said(came_out, score, f" with {listed(budgets)} labels") for came_out, budgets in alike.items()]
-    return f"Under {protocol} {'; '.join(clauses)}."
+    return f"{place(efficiency.protocols, protocol)} {'; '.join(clauses)}."
 
 
 def _said(came_out: Outcome, score: str, where: str = "") -> str:
