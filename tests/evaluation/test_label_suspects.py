@@ -100,6 +100,12 @@ def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes
     current = Dataset.open(split_dataset.folder).unsplit().manifest["label"]
     assert current.iloc[[first, second]].tolist() == [corrected] * 2
     assert current.iloc[alone] == split_dataset.classes[labels[alone]]
+    # Read as numbers, `copy_of` comes back with a point; and somebody corrects in a column of their own.
+    again = split_dataset.classes[(labels[first] + 2) % 4]
+    answers = pd.read_csv(table).assign(corrected=[again, None, None, None])
+    answers.to_csv(table, index=False)
+    assert now.labels.set(table, label_column="corrected").summary()["changed"] == 2
+    assert Dataset.open(split_dataset.folder).unsplit().manifest["label"].iloc[[first, second]].tolist() == [again] * 2
 
 
 @pytest.mark.slow

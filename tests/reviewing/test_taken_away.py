@@ -297,8 +297,9 @@ def test_what_cannot_be_opened_or_is_not_finished_is_no_run_to_take_from(client:
 
 def test_a_damaged_table_of_labels_in_doubt_is_to_be_made_again(client: TestClient, run: Path) -> None:
     (run / PAGE_FOLDER).mkdir()
-    (run / PAGE_FOLDER / "labels_to_check.csv").write_bytes(b"\xff\xfe\x00")
-    assert client.get("/api/runs/first/suspects").status_code == 404
+    for damaged in (b"\xff\xfe\x00", b"path,row\nx,1\n", b"label,predicted,row,copy_of\na,b,1,\na,b,2,first\n"):
+        (run / PAGE_FOLDER / "labels_to_check.csv").write_bytes(damaged)
+        assert client.get("/api/runs/first/suspects").status_code == 404
 
 
 def test_a_fault_in_a_command_is_said_and_not_hidden(client: TestClient, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

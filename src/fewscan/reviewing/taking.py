@@ -289,12 +289,12 @@ def read_suspects(run: FinishedRun) -> list[dict[str, Any]] | None:
     path = path_of(run.folder, "suspects")
     try:
         table = pd.read_csv(path, dtype={"label": "str", "predicted": "str", "path": "str"}, keep_default_na=False)
+        texts = {name: table[name].map(from_text) for name in ("label", "predicted")}
+        first = table["row"] if COPY_COLUMN not in table else pd.to_numeric(table[COPY_COLUMN]).fillna(table["row"]).astype(int)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise NoSuchThingError("the table of labels in doubt is damaged: check them again") from None
-    texts = {name: table[name].map(from_text) for name in ("label", "predicted")}
-    first = table["row"] if COPY_COLUMN not in table else pd.to_numeric(table[COPY_COLUMN]).fillna(table["row"]).astype(int)
     texts["label"] = first.map(dict(zip(table["row"], texts["label"], strict=True)))
     lines: list[dict[str, Any]] = table.assign(**texts, first=first).to_dict("records")
     return lines

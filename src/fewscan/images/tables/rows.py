@@ -107,7 +107,7 @@ def rows_of(
     classes: those that are there, which may go by the word for a state.
     Raises FewscanError as `read_rows` does.
     """
-    cells = with_copies(cells, "label", STATE_COLUMN)
+    cells = with_copies(cells, options.label_column or "label", STATE_COLUMN)
     predicted = require_trust(table, cells, options.trust_predictions)
     columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:
