@@ -103,12 +103,13 @@ def _json_parts(content: Any, indent: str = "\n") -> Iterator[str]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, argument: str = "--out") -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it is renamed to `path`, on an error it is removed.
 
-    Raises FewscanError where `path` exists already, since nothing is ever overwritten, and where it cannot be made.
+    argument: by which a user names `path`. Raises FewscanError where `path` exists already, since nothing is ever overwritten,
+    and where it cannot be made.
     """
-    refuse_existing(path)
+    refuse_existing(path, argument=argument)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
@@ -117,7 +118,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield temporary
         with writing(path):
             temporary.chmod(0o755)
-            refuse_existing(path)
+            refuse_existing(path, argument=argument)
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -185,10 +186,10 @@ def writing(path: Path) -> Iterator[None]:
         raise FewscanError(f"cannot write {place}: {reason}; choose another place or make this one writable") from None
 
 
-def refuse_existing(path: Path, instead: str = "remove it first") -> None:
-    """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another place."""
+def refuse_existing(path: Path, instead: str = "remove it first", argument: str = "--out") -> None:
+    """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another `argument`."""
     if path.exists() or path.is_symlink():
-        raise FewscanError(f"{path} already exists: choose another --out, or {instead}")
+        raise FewscanError(f"{path} already exists: choose another {argument}, or {instead}")
 
 
 def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --overwrite to replace it") -> None:

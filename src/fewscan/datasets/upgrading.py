@@ -47,7 +47,7 @@ def upgrade_dataset(old: Path, new: Path) -> Dataset:
     if said.get("format") != 1:
         raise FewscanError(f"{old} already has the current format: there is nothing to convert")
     manifest, pixels = _manifest(old, said), _pixels(old)
-    with new_folder(new) as folder:
+    with new_folder(new, "OUT") as folder:
         spec = ImageSpec(
             size_px=said["image_size_px"],
             channels=said["channels"],

@@ -186,7 +186,8 @@ def cross_calibrated(held_out: HeldOut) -> Logits:
     groups = len(np.unique(held_out.groups))
     if groups < 2:
         raise FewscanError(
-            "all held-out images are of one patient or set of copies: use a larger --validation, or give --folds"
+            "all held-out images are of one patient or set of copies: draw a split with a larger "
+            "--validation and train on it, or calibrate with --folds"
         )
     probabilities = np.empty_like(held_out.logits)
     for rest, fold in GroupKFold(min(FOLDS, groups)).split(held_out.logits, groups=held_out.groups):

@@ -112,8 +112,8 @@ def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
     """Raise FewscanError where a run solves on an encoder that was taught what folds hold out, and cannot do without it."""
     if run.settings.solved and are_taught_before(dataset):
         raise FewscanError(
-            f"the encoder of {run.folder} was trained with labels that would be held out, and is not trained again: use a "
-            "larger --validation that it was not trained with, or another encoder"
+            f"the encoder of {run.folder} was trained with labels that would be held out, and is not trained again: draw "
+            "a split with a larger --validation that it was not trained with, or take another encoder"
         )
 
 

@@ -38,7 +38,7 @@ def upgrade_run(old: Path, new: Path, dataset: Dataset) -> Run:
             "spec": snapshot.spec.model_dump(),
         }
     )
-    with new_folder(new) as folder:
+    with new_folder(new, "OUT") as folder:
         shutil.copytree(old, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock", "*.tmp"))
         (folder / SNAPSHOT_FILE).write_bytes(content)
         write_text(folder / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
