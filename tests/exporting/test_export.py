@@ -431,6 +431,7 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path:
         "a list",
         "classes turned",
         "another gate",
+        "a gate of an earlier version",
     ],
 )
 def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_path: Path) -> None:
@@ -458,6 +459,12 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_
             Gate.of(gray.open_dataset()).typicality.save(tmp_path / "typicality.safetensors")
             tensors = load_file(tmp_path / "typicality.safetensors")
             save_file({name: value + 1 for name, value in tensors.items()}, tmp_path / "typicality.safetensors")
+        case "a gate of an earlier version":
+            tensors = load_file(tmp_path / "typicality.safetensors")
+            last = len(tensors["medians"]) - 1
+            fewer = {name: value for name, value in tensors.items() if not name.startswith(f"densities.{last}.")}
+            fewer |= {name: fewer[name][:last].clone() for name in ("medians", "reaches")}
+            save_file(fewer, tmp_path / "typicality.safetensors")
     with pytest.raises(FewscanError, match=r"fewscan export RUN --format safetensors|export again"):
         SavedModel.open(tmp_path)
 

@@ -34,11 +34,14 @@ class SavedModel:
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open the three files in `folder`, on the CPU; raises FewscanError where they are missing or damaged."""
+        """Open the three files in `folder`, on the CPU.
+
+        Raises FewscanError where they are missing or damaged, or an earlier version's, whose gate looks at fewer statistics.
+        """
         folder = Path(folder)
         damaged = FewscanError(
-            f"{folder} does not have a complete {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE}: run "
-            "'fewscan export RUN --format safetensors'"
+            f"{folder} does not have a complete {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE} of "
+            "this version: run 'fewscan export RUN --format safetensors'"
         )
         if not (folder / DESCRIPTION_FILE).is_file():
             raise damaged
@@ -49,7 +52,7 @@ class SavedModel:
                 belongs_to = (file.metadata() or {}).get(_BELONGS_TO)
                 network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
             typicality = Typicality.load(folder / TYPICALITY_FILE, description.spec.channels, description.spec.size_px)
-        except (SafetensorError, OSError, RuntimeError, KeyError):
+        except (SafetensorError, OSError, RuntimeError, KeyError, ValueError):  # the last: a gate of fewer densities
             raise damaged from None
         if belongs_to not in (None, _digest(folder)):
             raise FewscanError(
