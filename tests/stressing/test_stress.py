@@ -104,6 +104,18 @@ def test_nothing_is_accepted_of_a_run_that_is_not_calibrated(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_who_asks_is_told_commands_with_the_folder_of_the_run_and_what_is_kept_names_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewscan.labeling.grounds.doubt", lambda *_: None)
+    test = fewscan.stress(run, only=["jpeg"], validation=True, data=tmp_path / "dataset", overwrite=True)
+    assert f"fewscan calibrate {run.folder}" in test.threshold_reason
+    assert f"fewscan calibrate {run.folder}" in findings(test, VIEWS, SPEC)[-1]
+    assert "'fewscan calibrate RUN'" in stress_test_of(run).threshold_reason
+    assert str(tmp_path) not in (run.folder / STRESS_FILE).read_text()
+
+
+@pytest.mark.slow
 def test_the_same_comes_out_again_whatever_else_is_asked_and_the_table_says_it_all(run: Run, tmp_path: Path) -> None:
     both = stress_test_of(run)
     alone = fewscan.stress(run, only=["rotation"], data=tmp_path / "dataset", overwrite=True)
@@ -331,6 +343,18 @@ def test_corruptions_that_do_no_harm_or_are_noticed_are_said_to() -> None:
     *_, out, would = findings(noticed, VIEWS, SPEC)
     assert "blur" in out
     assert "would notice" in would
+
+
+def test_one_corruption_is_named_where_several_are_averaged_over(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    one, two = (findings(test, VIEWS, SPEC)[0] for test in (made_up(blur=0.7), made_up(blur=0.7, crop=0.4)))
+    assert "under blur" in one
+    assert "average" not in one
+    assert "2 corruptions" in two
+    stored = stress_test_of(run)
+    few = tuple(each for each in stored.conditions if each.corruption == "rotation")
+    run.store(STRESS_FILE, stored.model_copy(update={"conditions": few}), [STRESS_TABLE_FILE])
+    page = " ".join(write_report(run, dataset, tmp_path / "page.html").read_text().split())
+    assert "by rotation at five strengths" in page
 
 
 def test_the_figure_shows_accepted_labels_that_are_wrong_only_where_some_are_accepted() -> None:

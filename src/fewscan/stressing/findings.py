@@ -36,9 +36,10 @@ def round_share(value: float) -> str:
 
 def _of_accuracy(test: StressTest) -> Iterator[str]:
     middle, mean = test.at(MIDDLE), test.mean_accuracy[MIDDLE - 1]
+    where = f"under {middle[0].corruption}" if len(middle) == 1 else f"on average over {len(middle)} corruptions"
     yield (
         f"unchanged, {test.unchanged.accuracy.percent} of {counted(test.images, f'{test.part} image')} are classified "
-        f"correctly; at the middle strength, {mean.percent} on average over {counted(len(middle), 'corruption')}, "
+        f"correctly; at the middle strength, {mean.percent} {where}, "
         f"which is {share(test.share_kept(mean))} of that accuracy"
     )
     kept = {condition.corruption: test.share_kept(condition.accuracy) or 0.0 for condition in middle}

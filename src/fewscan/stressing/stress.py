@@ -1,6 +1,7 @@
 """What becomes of a run where scans look processed otherwise than those that it learned from."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal, NamedTuple, Self
 
@@ -144,7 +145,8 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     seen: the dataset as the run saw it; now: with the test set and labels of today. Scans are changed as their files show them,
     then negatives are undone, and they are cropped and made small as import does, and decided on as `label` decides. The
     opening of the test set is noted before anything is computed. Instead of it the validation set can be taken: it stays a
-    secret what the test set holds, but the run's temperature and threshold know these images already.
+    secret what the test set holds, but the run's temperature and threshold know these images already. What is returned calls
+    the run by its folder, what is written by RUN.
     Raises FewscanError where there are no such images, or their files are gone.
     """
     corruptions, asked = chosen(asking.only), Asked(asking.target_error)
@@ -153,7 +155,8 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     if asking.part == "test":
         run.require_openings(dataset)
     scans = scans_of(dataset, rows, stored=asking.stored)
-    rule = Grounds.of(run, seen, called=RUN).rule(asked)
+    grounds = Grounds.of(run, seen)
+    rule = grounds.rule(asked)
     openings = open_test_set(run, dataset, "stress") if asking.part == "test" else None
     said = _said(rule, dataset, rows, scans, corruptions)
     labels, groups = dataset.labels[rows], dataset.groups[rows]
@@ -179,7 +182,9 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     )
     with replaced_file(run.folder / STRESS_TABLE_FILE) as temporary:
         write_csv(result.table(), temporary)
-    run.store(STRESS_FILE, result, [STRESS_TABLE_FILE])
+    # What is kept is passed on, in a report or a card: it names no folder of this machine.
+    passed_on = replace(grounds, called=RUN).rule(asked).reasons[0]
+    run.store(STRESS_FILE, result.model_copy(update={"threshold_reason": passed_on}), [STRESS_TABLE_FILE])
     return result
 
 
