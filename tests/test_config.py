@@ -104,6 +104,30 @@ def test_nearest_lists_all_where_none_is_close() -> None:
     assert nearest("xyz", [f"a{number:03}" for number in range(100)]).endswith("a018, a019 and 80 more")
 
 
+def test_nearest_finds_what_is_deeper_by_its_last_part_where_only_one_ends_so() -> None:
+    deeper = ["optimizer.learning_rate", "optimizer.name", "encoder.name", "encoder.width"]
+    for said in ("learning_rate", "learning_rte", "lr"):
+        assert nearest(said, ["epochs"], deeper) == "did you mean 'optimizer.learning_rate'?"
+    assert nearest("name", ["epochs"], deeper) == "choose from epochs"
+    assert nearest("width", ["width"], deeper) == "did you mean 'width'?"
+    # Another's name for it helps only where there is such a setting.
+    assert nearest("lr", ["a", "b"]) == "choose from a, b"
+
+
+@pytest.mark.parametrize("said", ["20k", "20,000", "2000000%", "0.02M"])
+def test_a_number_with_a_unit_is_answered_with_the_number(said: str) -> None:
+    with pytest.raises(FewscanError, match=r"epochs.* 20000$"):
+        Outer.parse({"epochs": said})
+    with pytest.raises(FewscanError) as error:
+        Outer.parse({"epochs": f"{said}?"})
+    assert "20000" not in str(error.value).replace(said, "")
+
+
+def test_a_setting_of_a_group_is_found_by_its_own_name() -> None:
+    with pytest.raises(FewscanError, match=r"'learning_rate'.*inner\.learning_rate"):
+        Outer.parse({"learning_rate": 0.1})
+
+
 def test_an_unknown_key_within_a_list_is_named_by_its_place() -> None:
     class Part(Settings):
         weight: float = 1.0

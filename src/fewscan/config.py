@@ -6,8 +6,10 @@ The settings of a part stand beside that part, as a subclass of `Settings`; here
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +23,17 @@ from fewscan.errors import FewscanError
 NAMES_LISTED = 20
 # How many brackets a setting on the command line may open: YAML takes seconds over hundreds within each other.
 MOST_BRACKETS = 20
+# What other programs call some settings, none of which begins as ours does.
+SHORT_NAMES = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "wd": "weight_decay",
+    "iterations": "training_images",
+    "size": "input_px",
+}
+# A number as people write it: with commas between thousands, and a unit behind it.
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?|\d{1,3}(?:,\d{3})+)\s*([%kKmM]|)", re.ASCII)
+_UNITS = {"": Decimal(1), "%": Decimal("0.01"), "k": Decimal(1000), "m": Decimal(1000000)}
 
 
 class Settings(pydantic.BaseModel):
@@ -166,15 +179,43 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them, or the first of many."""
-    names = sorted(valid)
-    longer = [each for each in names if each.startswith(f"{name}_")]
-    close = longer if len(longer) == 1 else difflib.get_close_matches(name, names, n=1)
+def nearest(name: str, valid: Iterable[str], deeper: Iterable[str] = ()) -> str:
+    """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them, or the first of many.
+
+    deeper: dotted paths that may be meant besides, each by its last part, `optimizer.learning_rate`, if no two end in it.
+    """
+    names, ends = sorted(valid), [(path.rpartition(".")[2], path) for path in deeper]
+    known = [end for end, _ in ends]
+    meant = {end: path for end, path in ends if known.count(end) == 1} | {each: each for each in names}
+    said = SHORT_NAMES.get(name, name)
+    longer = [said] if said in meant else [each for each in meant if each.startswith(f"{name}_")]
+    close = longer if len(longer) == 1 else difflib.get_close_matches(name, meant, n=1)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{meant[close[0]]}'?"
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
     return f"choose from {', '.join(names[:NAMES_LISTED])}{more}"
+
+
+def plain_number(error: pydantic.ValidationError) -> str:
+    """Return how an error about a text that means a number ends, such as `18%`, `20k` or `20,000`: with what is to be written.
+
+    Nothing for any other error.
+    """
+    first = error.errors()[0]
+    found = _NUMBER.fullmatch(str(first["input"]).strip())
+    if found is None or first["type"] not in ("int_parsing", "float_parsing"):
+        return ""
+    value = Decimal(found[1].replace(",", "")) * _UNITS[found[2].lower()]
+    return f": write {value.normalize():f}"
+
+
+def _paths(settings: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted paths of the settings in those groups that are there by default."""
+    for name, field in settings.model_fields.items():
+        if isinstance(field.default, pydantic.BaseModel):
+            yield from _paths(type(field.default), f"{prefix}{name}.")
+        elif prefix:
+            yield f"{prefix}{name}"
 
 
 def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str) -> str:
@@ -188,8 +229,8 @@ def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, wh
             if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
                 break
             owner = annotation
-        return f"unknown setting '{dotted}': {nearest(keys[-1], owner.model_fields)}"
+        return f"unknown setting '{dotted}': {nearest(keys[-1], owner.model_fields, _paths(owner))}"
     if first["type"] == "missing":
         return f"setting '{dotted}' is missing"
     message = first["msg"].removeprefix("Value error, ")  # what pydantic puts before an error of ours
-    return f"setting '{dotted}': {message[0].lower()}{message[1:]} (got {first['input']!r})"
+    return f"setting '{dotted}': {message[0].lower()}{message[1:]} (got {first['input']!r}){plain_number(error)}"

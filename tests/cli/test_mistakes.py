@@ -16,7 +16,10 @@ Command = Callable[..., CompletedProcess[str]]
 
 # What was given, and what the line names: the way out.
 MISTAKES = [
-    ("labels undo data 2", ["'2'", "--batch"]),
+    ("labels undo data 2", ["'2'", "--batch 2"]),
+    ("suggest data 20", ["--count 20"]),
+    ("label run --target-error 18%", ["'--target-error'", "0.18"]),
+    ("label run --candidates 2k", ["'--candidates'", "2000"]),
     ("labels data", ["labels VERB", "undo"]),
     ("labels set data", ["labels set DATASET TABLE"]),
     ("labels export data out.csv", ["'out.csv'", "--out"]),

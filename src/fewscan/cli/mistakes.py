@@ -1,11 +1,13 @@
 """A command that cannot be read -> one line that says why, and how its verb is written."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from fewscan.config import plain_number
 from fewscan.wording import listed
 
 OPTIONS_SHOWN = 8
@@ -19,13 +21,21 @@ def in_words(error: typer.TyperException) -> str:
     said = error.format_message().replace("Value error, ", "")  # how Typer says which values an option takes
     context: Any = getattr(error, "ctx", None)
     if context is None or type(error) is typer.BadParameter:
-        return said
-    said = _LEFT_OVER.sub(r"nothing more is expected at '\1'", said)
+        return said + (plain_number(error.__cause__) if isinstance(error.__cause__, ValidationError) else "")
+    if (left := _LEFT_OVER.match(said)) is not None:
+        said = f"nothing more is expected at '{left[1]}'{_by_option(context, left[1])}"
     if said.endswith("?"):  # it knows which verb was meant
         return said
     option = None if getattr(error, "possibilities", None) else getattr(error, "option_name", None)
     setting = f"; a setting is written {option.lstrip('-')}=VALUE" if option and _takes_settings(context) else ""
     return f"{said.rstrip('.')}{setting}: write {how_written(context)}"
+
+
+def _by_option(context: Any, word: str) -> str:
+    """Return which option takes a number that is left over: the first of the verb's that takes a whole one."""
+    options = [one for one in context.command.params if isinstance(one, TyperOption)]
+    taking = [one for one in options if int in (kind := one.type_descriptor.annotation, *get_args(kind))]
+    return f", did you mean {taking[0].opts[0]} {word}" if taking and word.isdecimal() else ""
 
 
 def how_written(context: Any) -> str:
