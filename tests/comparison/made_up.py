@@ -40,6 +40,7 @@ def made_up(
     baseline: str | None = None,
     rank_by: RankedBy | None = None,
     unequal: bool = False,
+    recipe: str = "study",
 ) -> Results:
     """Write a comparison of runs that got so many test images right, and collect it.
 
@@ -50,7 +51,7 @@ def made_up(
         dataset=str(dataset.folder),
         dataset_fingerprint=dataset.description.fingerprint,
         split=SplitSizes(labeled=16, validation=0.25, test=TEST_IMAGES, seed=0),
-        recipe="study",
+        recipe=recipe,
         changes={"epochs": 25, "optimizer": {"learning_rate": 0.5}},
         asked=(Asked(methods=methods, seeds=tuple(range(max([1, *map(len, right.values())]))), protocols=protocols),),
         named_baseline=baseline,

@@ -104,6 +104,7 @@ def compare(
 def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
     from fewscan.comparison.ranking import leaderboard
+    from fewscan.reporting.comparing.doubts import doubts
     from fewscan.reporting.comparing.page import PAGE_FILE
     from fewscan.reporting.comparing.sentences import headline, title
 
@@ -111,20 +112,21 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
     training = commands(results.comparison.plan, dataset=dataset, out=out)[-1]
     rows = [standing.numbers() for protocol in results.comparison.plan.protocols for standing in leaderboard(results, protocol)]
     page = out / PAGE_FILE
-    said = headline(results)
+    said, doubted = headline(results), doubts([results])
     score = results.ranked_by
     width = width_of_names(rows)
     lines = [f"{row['protocol']:9} {row['method']:{width}} {percent(row[f'{score}_percent_mean'])}" for row in rows]
     finish(
         as_json,
-        {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
-        [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
+        {"page": str(page), "headline": " ".join(said), "warnings": doubted, "ranked_by": score, "rows": rows},
+        [*said, *(f"warning: {each}" for each in doubted), f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
         *next_words(results.rows, score, training),
     )
 
 
 def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
+    from fewscan.reporting.comparing.doubts import doubts
     from fewscan.reporting.comparing.efficiency import PAGE_FILE
     from fewscan.reporting.comparing.sentences import efficiency_headline, title
 
@@ -136,12 +138,12 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
         for row in rows
     ]
     page = efficiency.folder / PAGE_FILE
-    said = efficiency_headline(efficiency)
+    said, doubted = efficiency_headline(efficiency), doubts(list(efficiency.results.values()))
     training = commands(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)[-1]
     finish(
         as_json,
-        {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
-        [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
+        {"page": str(page), "headline": " ".join(said), "warnings": doubted, "ranked_by": score, "rows": rows},
+        [*said, *(f"warning: {each}" for each in doubted), f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
         *next_words([point.row for point in efficiency.points], score, training),
     )
 

@@ -116,6 +116,17 @@ def choose(
     return Choice(recipe, method, size, (*why_recipe, f"method {method}: {why}", why_size), bool(unlabeled_first))
 
 
+def favors_supervised(settings: RunSettings, recipe: str, labeled: int, unlabeled: int) -> bool:
+    """Return whether a training from `recipe` is so short that `supervised` is chosen in place of its method.
+
+    Of recipes that name the method they are for it is not known.
+    """
+    kind = method_type(settings.method.name)
+    if settings.solved or not kind.uses_unlabeled or recipe_named(recipe).preferred is not None:
+        return False
+    return settings.images_trained(labeled, unlabeled) < LEAST_IMAGES
+
+
 def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if not labeled or size_px < PRETRAINED_PX or _asks_for_encoder(asked):
         return DEFAULT_RECIPE, ()
@@ -185,7 +196,7 @@ def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any
     if not unlabeled:
         return Supervised.name, f"{labels}, and no unlabeled scans to learn from"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
-    if settings.images_trained(labeled, unlabeled) < LEAST_IMAGES:
+    if favors_supervised(settings, recipe, labeled, unlabeled):
         return Supervised.name, (
             f"{labels}. {DEFAULT_METHOD}, which also learns from {rest}, needs a longer training: "
             f"it is chosen from training_images={LEAST_IMAGES} on"

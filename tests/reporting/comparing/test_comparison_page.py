@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.comparison.commands import commands
-from fewscan.comparison.plan import Asked, Plan, SplitSizes
+from fewscan.comparison.plan import Asked, Plan, SplitSizes, Trial
 from fewscan.comparison.results import METRICS, Results
 from fewscan.config import parse_overrides
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.reporting.comparing.doubts import doubts
 from fewscan.reporting.comparing.page import comparison_page, write_comparison
 from fewscan.reporting.comparing.sentences import headline
+from fewscan.training.choice import LEAST_IMAGES
 from tests.comparison.made_up import METHODS, Right
 from tests.comparison.made_up import made_up as write_made_up
 from tests.comparison.pages import Page
@@ -195,6 +197,27 @@ def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up
         "--recipe": "study",
     }
     assert parse_overrides(words[-2:]) == results.comparison.plan.changes
+
+
+@pytest.mark.slow
+def test_a_short_schedule_is_warned_of_beside_what_came_out(made_up: Callable[..., Results]) -> None:
+    right: Right = {("leakfree", "supervised"): (30,), ("leakfree", "joint"): (10,)}
+    results = made_up(right, methods=("supervised", "joint"), recipe="fewscan")
+    (said,) = doubts([results])
+    images = results.settings[Trial("leakfree", "joint", 0)].images_trained(
+        results.splits["leakfree"].labeled, results.splits["leakfree"].unlabeled
+    )
+    assert images < LEAST_IMAGES
+    assert f"joint trained on {images:,} images" in said
+    page = page_of(results).text
+    assert page.index(said) < page.index("Leaderboard")
+
+
+@pytest.mark.slow
+def test_a_short_schedule_is_not_warned_of_where_it_favors_none(made_up: Callable[..., Results]) -> None:
+    for methods in (("joint", "nnclr"), ("supervised", "propagation")):
+        results = made_up({("leakfree", methods[0]): (30,), ("leakfree", methods[1]): (10,)}, methods=methods, recipe="fewscan")
+        assert not doubts([results])
 
 
 VALUES = st.one_of(

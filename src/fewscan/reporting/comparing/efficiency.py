@@ -9,6 +9,7 @@ from fewscan.comparison.results import SIGNIFICANT
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
+from fewscan.reporting.comparing.doubts import doubts
 from fewscan.reporting.comparing.efficiency_figure import write_efficiency_figure
 from fewscan.reporting.comparing.page import PAGE_FILE as BUDGET_PAGE_FILE
 from fewscan.reporting.comparing.tables import of_standing, write_table
@@ -55,6 +56,7 @@ def efficiency_page(efficiency: LabelEfficiency, figure: Path) -> str:
         table_file=TABLE_FILE,
         keeps_groups=keeps_groups,
         said=sentences,
+        doubts=doubts(list(efficiency.results.values())),
         significant_percent=100 * SIGNIFICANT,
     )
 

@@ -14,6 +14,7 @@ from fewscan.config import spelled_out
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
+from fewscan.reporting.comparing.doubts import doubts
 from fewscan.reporting.comparing.figures import write_figures
 from fewscan.reporting.comparing.tables import write_tables
 from fewscan.reporting.rendering import render, script
@@ -98,5 +99,6 @@ def page_content(results: Results) -> dict[str, Any]:
         "folders": {trial: comparison.run_folder(trial).relative_to(comparison.folder).as_posix() for trial in results.trials},
         "keeps_groups": keeps_groups,
         "said": sentences,
+        "doubts": doubts([results]),
         "sorting": script("sorting.js"),
     }

@@ -219,7 +219,7 @@ def caption(results: Results) -> str:
 def epochs_said(settings: Sequence[RunSettings]) -> str:
     """Return how many epochs the methods had that were not solved at once, `1 to 25 epochs`; nothing where all were."""
     epochs = [one.epochs for one in settings if not one.solved]
-    return f"{_range(epochs)} {'epoch' if max(epochs) == 1 else 'epochs'}" if epochs else ""
+    return f"{ranging(epochs)} {'epoch' if max(epochs) == 1 else 'epochs'}" if epochs else ""
 
 
 def on_ways(methods: Sequence[str], recipe: str) -> list[str]:
@@ -278,6 +278,7 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}"
 
 
-def _range(numbers: Sequence[int]) -> str:
+def ranging(numbers: Sequence[int]) -> str:
+    """Return numbers by their lowest and highest, `1 to 25`."""
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
