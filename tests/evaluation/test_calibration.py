@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from fewscan.cli.runs import calibrate as calibrate_verb
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
@@ -17,12 +18,13 @@ from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, TEMPERATURES, Calibration, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
 from fewscan.training.fit import fit
 from fewscan.training.run import OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
-from tests.made import copied_run, remade
+from tests.made import calibrated, copied_run, remade
 
 
 def overconfident(images: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -262,3 +264,23 @@ def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_d
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(calibrating, "ENOUGH_VALIDATION", 4)
         assert calibrate(run, only).images == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after", "no_better"), [(0.028, 0.034, True), (0.03, 0.03, True), (0.034, 0.028, False)])
+def test_a_temperature_that_makes_the_calibration_error_no_smaller_is_said_to(
+    before: float,
+    after: float,
+    *,
+    no_better: bool,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = {"calibration_error_before": before, "calibration_error_after": after}
+    calibrated(run, 1.4, **{name: Interval(value=value, low=None, high=None) for name, value in errors.items()})
+    known = Calibration.load(run)
+    assert known is not None
+    monkeypatch.setattr("fewscan.api.calibrate", lambda *_, **__: known)
+    calibrate_verb(run.folder)
+    assert ("no smaller" in capsys.readouterr().out) == no_better

@@ -302,3 +302,13 @@ def test_where_images_are_too_few_as_many_more_are_asked_for_as_a_split_asks_for
         assert Remedies.of(held_out(60 - odd, 2), 0.05, 1, 0, odd).labels == images_to_keep(0.05) - 60
     assert Remedies.of(held_out(66, 2), 0.05, 1, 0, 5).labels is None
     assert Remedies.of(held_out(58, 2), 0.05, 1, 60, 2).folds is None
+
+
+@pytest.mark.parametrize(("labels", "about"), [(3, "3"), (66, "66"), (128, "130"), (995, "1,000"), (5848, "5,900")])
+def test_an_estimate_of_labels_has_two_digits_and_is_never_less(labels: int, about: str) -> None:
+    assert f"about {about} more images" in Remedies(labels=labels).words(("run",))
+
+
+@pytest.mark.parametrize("scans", [100, 5000])
+def test_of_more_labels_than_the_dataset_has_scans_it_is_said_how_many_these_are(scans: int) -> None:
+    assert (f"{scans} scans" in Remedies(labels=240).words(("run",), scans)) == (scans == 100)

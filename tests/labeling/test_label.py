@@ -2,6 +2,7 @@ import csv
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 
 from fewscan.api import check
 from fewscan.cli.following import after_label
-from fewscan.cli.runs import _promised_lines
+from fewscan.cli.runs import _promised_lines, _seen_lines
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
@@ -34,12 +35,12 @@ from fewscan.explaining.evidence import explain_scan
 from fewscan.images.listing import list_place, list_scans
 from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.options import ImportOptions
-from fewscan.images.readers import Image, read_images
+from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
 from fewscan.labeling.grounds import Asked, Grounds
-from fewscan.labeling.label import LabelSummary, label_scans, label_unlabeled
+from fewscan.labeling.label import LabelSummary, _of_none, label_scans, label_unlabeled
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table
 from fewscan.partial import growing
@@ -343,6 +344,32 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     expected = Predictor.of(run).predict(dataset.pixels, np.arange(20)).probabilities
     found = whole[[f"probability_{name}" for name in dataset.classes]].to_numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_of_accepted_scans_that_the_run_has_all_seen_nothing_is_promised(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    hashes, place = dataset.manifest["pixels_sha256"].copy(), tmp_path / "scans"
+    for row in dataset.rows("labeled")[:30]:
+        PIL.Image.fromarray(dataset.pixels[row, 0]).save(place / f"{row:03}.png")
+        hashes[row] = read_image(place / f"{row:03}.png").pixels_sha256
+    known = replace(dataset, manifest=dataset.manifest.assign(pixels_sha256=hashes))
+    summary = label_scans(run, known, place, tmp_path / "labels.csv", Asked(0.1), near=False)
+    assert summary.threshold is not None
+    assert summary.accepted > 0
+    assert (summary.promised, summary.wrong_at_most) == (0, 0)
+    said = " ".join(summary.reasons)
+    assert "nothing is promised" in said
+    assert "long-run" not in said
+    assert f"{summary.threshold:.4f}" not in said
+    assert "promise" not in _seen_lines(summary)[0]
+    # Of new ones among those that are not accepted, the possible classes are promised all the same.
+    accepting, including, *_ = Grounds.of(run, known).rule(Asked(0.1)).reasons
+    assert including not in summary.reasons
+    some_new = Counter({("accept", "learned from"): 3, ("review", None): 2})
+    found = list(_of_none(Grounds.of(run, known).rule(Asked(0.1)), some_new))
+    assert including in found
+    assert accepting not in found
 
 
 @pytest.mark.slow

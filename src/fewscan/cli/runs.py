@@ -58,10 +58,11 @@ def calibrate(
     from fewscan.training.run import Run
 
     result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
+    worse = "; the temperature made it no smaller" if result.no_better else ""
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
         f"  calibration error (ECE) before  {_calibration_error(result.calibration_error_before)}",
-        f"  calibration error (ECE) after   {_calibration_error(result.calibration_error_after)}",
+        f"  calibration error (ECE) after   {_calibration_error(result.calibration_error_after)}{worse}",
     ]
     if result.only_teaching:
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
@@ -271,7 +272,7 @@ def _seen_lines(result: "LabelSummary") -> list[str]:
     if not result.seen:
         return []
     seen = ", ".join(f"{number:,} {word}" for word, number in result.seen.items())
-    promise = f"; the promise below is about {result.promised:,} accepted scans" if result.accepted else ""
+    promise = f"; the promise below is about {counted(result.promised, 'accepted scan')}" if result.promised else ""
     return [f"  not new, see the column 'seen': {seen}{promise}"]
 
 

@@ -48,6 +48,12 @@ class Calibration(Settings):
     only_teaching: int = 0  # labels that were held out of none, since a network chose their scans
     dataset_fingerprint: str
 
+    @property
+    def no_better(self) -> bool:
+        """Whether the temperature made the calibration error no smaller than it is without one."""
+        before, after = self.calibration_error_before.value, self.calibration_error_after.value
+        return before is not None and after is not None and after >= before
+
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's calibration, or None where it has none."""

@@ -71,6 +71,7 @@ class Grounds:
     asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
     odd: int = 0  # independent images that are held out besides, and out of distribution
+    scans: int | None = None  # that the dataset has; None where it is not known
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, called: Called | None = None, *, population: Population = "new") -> Self:
@@ -116,6 +117,7 @@ class Grounds:
             asked_for,
             teaching_labels(dataset) if source == "cross-fitting" else 0,
             odd_groups,
+            len(dataset.usable),
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -135,7 +137,7 @@ class Grounds:
         helps = None
         if threshold is None:
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
-            accepting += f". What helps: {helps.words(self.called)}"
+            accepting += f". What helps: {helps.words(self.called, self.scans)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         if threshold is None and inclusion.any():
             # What accepted labels would have said.

@@ -187,7 +187,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         shift=shifted,
         threshold=rule.threshold,
         reasons=(
-            *rule.reasons,
+            *(rule.reasons if promised or not decisions["accept",] else _of_none(rule, marks)),
             *_of_this_batch(rule, asked, promised),
             *(
                 _learned_from(run, dataset)
@@ -230,6 +230,19 @@ def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
         "the run has learned from these scans, though without labels, so it may be more confident on them than on new ones: "
         f"the promise is for new scans{helps}"
     )
+
+
+def _of_none(rule: DecisionRule, marks: Counter[tuple[str | None, ...]]) -> Iterator[str]:
+    """Yield what is to be known where scans were accepted and the promise is about none of them.
+
+    marks: how many scans there are of each decision, and of how the run has seen them.
+    """
+    yield (
+        "nothing is promised of these labels: the run has already seen all scans that are accepted (column 'seen'), and the "
+        "promise is about new scans"
+    )
+    # Which classes new scans may have is promised all the same.
+    yield from rule.reasons[1:] if marks["review", None] else ()
 
 
 def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[str]:

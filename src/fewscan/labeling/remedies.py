@@ -7,7 +7,7 @@ from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
 from fewscan.splits.support import images_needed, kept_for
-from fewscan.wording import HOST, advised, command_line
+from fewscan.wording import HOST, advised, command_line, counted
 
 
 class Remedies(Settings):
@@ -37,17 +37,22 @@ class Remedies(Settings):
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
 
-    def words(self, called: tuple[str | Path, ...]) -> str:
-        """Return what helps, as the end of a sentence on why nothing is accepted; `called` is what commands call the run."""
+    def words(self, called: tuple[str | Path, ...], scans: int | None = None) -> str:
+        """Return what helps, as the end of a sentence on why nothing is accepted; `called` is what commands call the run.
+
+        scans: how many the dataset has, None where it is not known; more than these are said to be more.
+        """
         ways = []
         if self.folds is not None:
             command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
             on_page = f"ask {HOST} to hold out all labels in turn, in {self.folds} folds"
             ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
         if self.labels is not None:
+            about = _in_two_digits(self.labels)
+            beyond = f"; the dataset has {counted(scans, 'scan')}" if scans is not None and about > scans else ""
             ways.append(
-                f"{'also ' if ways else ''}label about {self.labels:,} more images of as many other patients (an estimate for "
-                "a network that is wrong as often as this one)"
+                f"{'also ' if ways else ''}label about {about:,} more images of as many other patients (an estimate for a "
+                f"network that is wrong as often as this one{beyond})"
             )
         if self.target_error is not None:
             on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label again"
@@ -56,3 +61,9 @@ class Remedies(Settings):
         if self.folds is None and self.labels is None:
             ways.append("label more images, so that the network learns to be right where it is confident")
         return ", or ".join(ways)
+
+
+def _in_two_digits(number: int) -> int:
+    """Return a count rounded up to two significant digits, since as an estimate it has no more."""
+    unit: int = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // unit) * unit
