@@ -12,10 +12,11 @@ import os
 import platform
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import takewhile
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,21 @@ def writing(path: Path) -> Iterator[None]:
 def refuse_existing(path: Path, instead: str = "remove it first", argument: str = "--out") -> None:
     """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another `argument`."""
     if path.exists() or path.is_symlink():
-        raise FewscanError(f"{path} already exists: choose another {argument}, or {instead}")
+        free = shlex.quote(str(free_path(path)))
+        such = f"{argument} {free}" if argument.startswith("-") else free
+        raise FewscanError(f"{path} already exists: choose another {argument}, such as {such}, or {instead}")
+
+
+def free_path(path: Path) -> Path:
+    """Return `path`, or where something stands there, the first of PATH-2, PATH-3 ... where nothing does; for `.`, in it."""
+    return next(name for name in numbered(path if path.name else path / "new") if not (name.exists() or name.is_symlink()))
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield PATH, PATH-2, PATH-3 ...; the number stands before a suffix."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --overwrite to replace it") -> None:

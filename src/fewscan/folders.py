@@ -7,7 +7,8 @@ from typing import Literal
 from fewscan.atomic import require_place
 from fewscan.config import json_object
 from fewscan.errors import FewscanError
-from fewscan.wording import command_line
+from fewscan.partial import refuse_finished
+from fewscan.wording import command_line, listed
 
 Kind = Literal["dataset", "run", "comparison"]
 
@@ -18,8 +19,11 @@ _WRITTEN: dict[Kind, frozenset[str]] = {
     "dataset": frozenset([MARKS["dataset"], "labels.db"]),
     "run": frozenset([MARKS["run"], "config.yaml"]),
 }
+# Where runs are made that are given no other place.
+RUNS = Path("runs")
 # By this file a run is finished.
 TRAINED_FILE = "model.safetensors"
+_RUNS_SHOWN = 3
 # What a run knows of its dataset as it was.
 SEEN_FILE = "snapshot.parquet"
 MADE_BY: dict[Kind, tuple[str, str]] = {
@@ -78,16 +82,37 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
     # What stands there may be what one is made of: scans, or a dataset.
     made_of = folder if (kind, found) == ("run", "dataset") or (kind == "dataset" and not found and folder.is_dir()) else of
     advice = f"check the path, or make one with '{command_line(verb, made_of, '--out', out)}'"
+    if (kind, found) == ("run", "dataset") and (runs := _runs_of(folder)):
+        advice = f"give a run on it: {listed(runs, _RUNS_SHOWN)}"
     if (kind, found) == ("dataset", "run"):
         run = json_object(folder / MARKS["run"], "give the run's dataset instead")
         advice = f"give the dataset that it was trained on, {run.get('dataset')}"
     raise FewscanError(f"{folder} is not a {kind} ({why}): {advice}")
 
 
+def _runs_of(dataset: Path) -> list[str]:
+    """Return the runs on a dataset that lie where they are made by default, the newest first."""
+    found = []
+    for mark in RUNS.glob(f"*/{MARKS['run']}"):
+        try:
+            of = json_object(mark, "").get("dataset")
+        except FewscanError:
+            continue
+        if isinstance(of, str) and Path(of).resolve() == dataset.resolve():
+            found.append(mark)
+    return [str(mark.parent) for mark in sorted(found, key=lambda mark: mark.stat().st_mtime_ns, reverse=True)]
+
+
 def refuse_existing_run(folder: Path) -> None:
     """Raise FewscanError where no run can be made at `folder`, naming --resume where one stands there that was interrupted."""
     how = "add --resume to continue this interrupted run" if is_unfinished(folder) else "remove it first"
     require_place(folder, instead=how)
+
+
+def refuse_existing_dataset(folder: Path, sources: Sequence[str]) -> None:
+    """Raise FewscanError where no dataset can be made at `folder`, naming what adds `sources` to the one that stands there."""
+    add = f", or add to it: '{command_line('add', folder, *sources)}'" if kind_of(folder) == "dataset" else ""
+    refuse_finished(folder, "import", f"remove it first{add}")
 
 
 def require_split(folder: Path, name: str, names: Sequence[str]) -> None:

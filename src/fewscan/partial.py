@@ -51,12 +51,15 @@ def _is_empty(folder: Path) -> bool:
     return {path.name for path in folder.iterdir()} <= {LOCK_FILE, _MARK}
 
 
-def refuse_finished(out: Path, verb: str) -> None:
-    """Raise FewscanError where `out` stands there already or cannot; what a kill left of its growing beside it is removed."""
+def refuse_finished(out: Path, verb: str, instead: str = "remove it first") -> None:
+    """Raise FewscanError where `out` stands there already or cannot; what a kill left of its growing beside it is removed.
+
+    instead: what helps besides another place.
+    """
     if out.name:  # `.` has none, and nothing beside it
         parts = partial_folder(out)
         remove_left(parts.parent, parts.name)
         if out.exists() and is_partial(parts):
             with alone(parts, verb):
                 remove_folder(parts)
-    require_place(out, instead="remove it first")
+    require_place(out, instead=instead)

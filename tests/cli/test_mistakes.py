@@ -1,5 +1,6 @@
 """Natural mistakes: each is answered in one line that says how the verb is written, or which word belongs where."""
 
+import json
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,38 @@ def test_the_one_line_says_what_to_write(command: str, named: list[str], fewscan
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     for what in named:
         assert what in done.stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate data", "report data", "label data scans"])
+def test_a_dataset_in_the_place_of_a_run_is_answered_with_its_runs(command: str, fewscan: Command, tmp_path: Path) -> None:
+    place = with_folders(tmp_path)
+    for name, dataset in (("data", "data"), ("data-2", "data"), ("other", "elsewhere")):
+        (place / "runs" / name).mkdir(parents=True)
+        (place / "runs" / name / "run.json").write_text(json.dumps({"dataset": str(place / dataset)}))
+    done = fewscan(*command.split(), cwd=place)
+    assert done.returncode == 2
+    assert {"runs/data", "runs/data-2"} <= set(done.stderr.replace(",", " ").split())
+    assert "runs/other" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("train data --out run", ["--out run-2,", "remove"]),
+        ("import scans --out data", ["--out data-2,", "'fewscan add data scans'"]),
+        ("import scans --out scans", ["--out scans-2,"]),
+        ("label run --out table.csv", ["--out table-2.csv,"]),
+    ],
+)
+def test_what_stands_already_is_answered_with_a_free_place(
+    command: str, named: list[str], fewscan: Command, tmp_path: Path
+) -> None:
+    done = fewscan(*command.split(), cwd=with_folders(tmp_path))
+    assert done.returncode == 2
+    for what in named:
+        assert what in done.stderr
+    assert "--resume" not in done.stderr
+    assert ("fewscan add" in done.stderr) == ("--out data" in command)
 
 
 def verbs(group: Any, *before: str) -> Iterator[tuple[str, ...]]:

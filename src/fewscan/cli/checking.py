@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from fewscan import api
+from fewscan.atomic import free_path
 from fewscan.cli.app import AsJson, Overwrite, app, finish
-from fewscan.cli.following import Words, free_path
+from fewscan.cli.following import Words
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import command_line, counted
 

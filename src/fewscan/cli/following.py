@@ -1,13 +1,14 @@
 """The command that comes next: as verb and arguments, one that works as it stands."""
 
 import importlib.util
-from collections.abc import Iterator, Sequence
-from itertools import count, takewhile
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fewscan.atomic import require_writable
+from fewscan.atomic import free_path, numbered, require_writable
 from fewscan.errors import FewscanError
+from fewscan.folders import RUNS
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -20,21 +21,9 @@ Words = list[str | Path]
 Step = Literal["report", "label", "export"]
 
 
-def free_path(path: Path) -> Path:
-    """Return `path`, or where something stands there, the first of PATH-2, PATH-3 ... where nothing does."""
-    return next(name for name in _numbered(path) if not name.exists())
-
-
-def _numbered(path: Path) -> Iterator[Path]:
-    """Yield PATH, PATH-2, PATH-3 ..."""
-    yield path
-    for number in count(2):
-        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
 def default_run(dataset: Path) -> Path:
     """Return the run folder of a training that names none."""
-    return Path("runs") / dataset.resolve().name
+    return RUNS / dataset.resolve().name
 
 
 def next_run(dataset: Path) -> Path:
@@ -106,7 +95,7 @@ def _after_training(dataset: "Dataset") -> Words:
     from fewscan.datasets.trainings import news
     from fewscan.training.run import Run
 
-    names = list(takewhile(Path.exists, _numbered(default_run(dataset.folder))))
+    names = list(takewhile(Path.exists, numbered(default_run(dataset.folder))))
     try:
         run = Run.open(names[-1])
         seen, now = run.seen_in(dataset), dataset.snapshot()

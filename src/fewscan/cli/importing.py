@@ -11,7 +11,7 @@ from fewscan.atomic import writing
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import after_plan
-from fewscan.partial import refuse_finished
+from fewscan.folders import refuse_existing_dataset
 
 if TYPE_CHECKING:
     from fewscan.datasets.importing import ImportSummary
@@ -52,7 +52,7 @@ def import_(
     options = option.import_options(context.params)
     if not plan:
         with writing(out):
-            refuse_finished(out, "import")
+            refuse_existing_dataset(out, sources or [])
     from fewscan.datasets.importing import summary
 
     if plan:

@@ -14,6 +14,7 @@ from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import refuse_existing_dataset
 from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import classes_apart, classes_unknown, few_of_a_class, list_scans, slips_in_classes, warnings_of
@@ -26,7 +27,7 @@ from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.store import IMAGES_FOLDER, ImageStore
 from fewscan.labels.log import LABELS_FILE, LabelLog, State
-from fewscan.partial import growing, refuse_finished
+from fewscan.partial import growing
 from fewscan.progress import kept_if_stopped, say, track
 
 SET_ASIDE_EXAMPLES = 5
@@ -75,7 +76,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     asked = ImportOptions.parse(options)
     out = Path(out)
     with writing(out):
-        refuse_finished(out, "import")
+        refuse_existing_dataset(out, sources)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
     plan, spec = plan_for(scans, found, asked, workers)
