@@ -295,6 +295,8 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert [row["runs"] for row in result["rows"]] == [1, 1, 1, 1]
+    (counted,) = [line for line in done.stderr.splitlines() if "--candidates" in line]
+    assert counted.startswith("4 runs ")
     for row in result["rows"]:
         run = out / f"labels-{row['labels']}" / "runs" / "leakfree" / f"{row['method']}-seed0"
         assert row["accuracy_percent_mean"] == 100 * json.loads((run / "evaluation.json").read_text())["accuracy"]["value"]
@@ -304,6 +306,16 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
     assert Path(result["page"]) == out / "label_efficiency.html"
     for name in ("label_efficiency.csv", "label_efficiency.png", "labels-16/comparison.html", "labels-8/comparison.html"):
         assert (out / name).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_a_comparison_without_what_train_would_choose_says_how_it_is_added(
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    quick = ["epochs=1", "encoder.width=16", "batch_size=16", "probe_images=8", "device=cpu"]
+    done = fewscan("compare", split_dataset.folder, "--out", tmp_path / "c", "--methods", "supervised", *quick)
+    assert done.returncode == 0, done.stderr
+    assert "--methods mixmatch" in done.stderr
 
 
 @pytest.mark.slow

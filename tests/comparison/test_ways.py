@@ -10,7 +10,7 @@ import pytest
 
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
-from fewscan.comparison.planning import make_plan
+from fewscan.comparison.planning import make_plan, missing_way
 from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
 from fewscan.comparison.ways import Way
@@ -18,6 +18,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.reporting.comparing.sentences import on_encoders, on_ways
+from fewscan.training.choice import PRETRAINED
 from fewscan.training.run import Run
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
@@ -39,6 +40,24 @@ def begun(dataset: Snapshot, out: Path, methods: list[str], **more: Any) -> Comp
 )
 def test_a_name_says_method_recipe_and_what_goes_first(name: str, way: Way) -> None:
     assert Way.read(name) == way
+
+
+@pytest.mark.parametrize(
+    ("size_px", "labeled", "chosen"), [(64, 300, "mixmatch"), (128, 300, "supervised@finetune"), (128, 40, "propagation")]
+)
+def test_what_train_would_choose_is_missing_until_it_is_a_row(
+    size_px: int, labeled: int, chosen: str, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(PRETRAINED), "installed", True)
+
+    def missing(methods: list[str], recipe: str = "fewscan") -> str | None:
+        asked = {"seeds": [0], "protocols": ["leakfree"], "changes": {"training_images": 8000}}
+        plan = make_plan(split_dataset, methods=methods, recipe=recipe, **asked)  # type: ignore[arg-type]
+        return missing_way(plan, labeled=labeled, unlabeled=100, size_px=size_px)
+
+    assert missing(["supervised"]) == chosen
+    assert missing(["supervised", chosen]) is None
+    assert missing(["supervised"], "study") is None
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def compare(
     )
     comparison = Comparison.begin(Path(out), plan)
     results, failures = run_and_write(comparison, jobs, train)
+    if train:
+        say_candidates(comparison)
     refuse_failures(failures, len(comparison.plan.trials))
     return results
 
@@ -125,6 +127,8 @@ def compare_budgets(
         trials += len(comparison.plan.trials)
     efficiency = collect_budgets(Path(out))
     write_efficiency(efficiency)
+    if train:
+        say_candidates(comparison)
     refuse_failures(failures, trials)
     return efficiency
 
@@ -135,11 +139,42 @@ def run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tupl
     from fewscan.comparison.trials import run_trials
     from fewscan.reporting.comparing.page import write_comparison
 
+    if train:
+        _say_what_is_missing(comparison)
     with alone(comparison.folder, "compare"):
         failures = run_trials(comparison, jobs) if train else {}
         results = collect(comparison)
         write_comparison(results)
     return results, {str(trial): reason for trial, reason in failures.items()}
+
+
+def _say_what_is_missing(comparison: Comparison) -> None:
+    """Say which row would stand for what `train` does by itself on this dataset, where there is none."""
+    from fewscan.comparison.planning import missing_way
+    from fewscan.progress import say
+
+    plan = comparison.plan
+    dataset = comparison.dataset(plan.protocols[0])
+    sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
+    missing = missing_way(plan, **sizes, size_px=dataset.spec.size_px)
+    if missing is not None:
+        say(
+            f"'fewscan train' would choose {missing} here, which is not compared: "
+            f"the same command with --methods {missing} adds it"
+        )
+
+
+def say_candidates(comparison: Comparison) -> None:
+    """Say how many runs may have been chosen by the dataset's held-out labels, where those of `comparison` are among them."""
+    from fewscan.datasets.candidates import candidates
+    from fewscan.progress import say
+
+    runs = len(candidates(Path(comparison.plan.dataset)))
+    if runs > 1 and comparison.plan.split.validation > 0:
+        say(
+            f"{runs:,} runs on this dataset now count as runs to choose from, for which 'fewscan label' corrects; "
+            "'--candidates 1' is for a run that was settled beforehand"
+        )
 
 
 def refuse_failures(failures: Mapping[str, str], trials: int) -> None:

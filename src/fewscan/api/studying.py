@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.comparing import refuse_failures, run_and_write
+from fewscan.api.comparing import refuse_failures, run_and_write, say_candidates
 from fewscan.api.opening import SIZED, opened_snapshot
 
 if TYPE_CHECKING:
@@ -62,5 +62,7 @@ def study(
         results = collect(comparison.ranking_by(None))
     with alone(comparison.folder, "study"):
         write_study(results)
+    if train:
+        say_candidates(comparison)
     refuse_failures(failures, len(comparison.plan.trials))
     return results

@@ -12,7 +12,9 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import TRAINING_METHODS, method_type, methods_without_labels
 from fewscan.splits.sizes import VALIDATION_SHARE
-from fewscan.training.recipes import recipe_named
+from fewscan.training.choice import WITHOUT_LABELS, choose
+from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
+from fewscan.training.settings import OF_STEPS
 from fewscan.wording import command_line, listed
 
 
@@ -57,6 +59,24 @@ def make_plan(
         # refused, with their numbers, when the split is drawn.
         plan.settings(trial, labeled=size.labeled, unlabeled=max(0, len(dataset.usable) - size.labeled - size.test))
     return plan
+
+
+def missing_way(plan: Plan, *, labeled: int, unlabeled: int, size_px: int) -> str | None:
+    """Return the way that `train` chooses by itself on so many images, where `plan` lacks it; None where it has it.
+
+    None also where the comparison's recipe was chosen: then nothing is left to `train` but the method.
+    """
+    if plan.recipe != DEFAULT_RECIPE:
+        return None
+    changes = {key: value for key, value in plan.changes.items() if key != "method" and key not in OF_STEPS}
+    choice = choose(labeled, unlabeled, size_px, changes=changes)
+    method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
+    chosen = Way(method, WITHOUT_LABELS if choice.unlabeled_first else None, choice.recipe)
+    planned = {way._replace(recipe=way.recipe or plan.recipe) for way in map(Way.read, plan.methods)}
+    if chosen in planned:
+        return None
+    first = f"{chosen.first}+" if chosen.first is not None else ""
+    return f"{first}{method}{f'@{chosen.recipe}' if chosen.recipe != plan.recipe else ''}"
 
 
 def _sizes(
