@@ -316,3 +316,30 @@ def test_what_is_to_be_filled_in_is_said_before_the_command_that_comes_next(tabl
     assert following == "next: fewscan check labels.csv"
     assert "'label'" in before
     assert "labels.check.csv" in before
+
+
+def test_no_more_rows_are_to_be_filled_in_than_would_show_what_is_asked_for(table: Path, fewscan: Command) -> None:
+    asked = ("check", "labels.csv", "--least-score", "0.7", "--json")
+    assert json.loads(fewscan(*asked, cwd=table.parent).stdout)["more"] == 59
+    fewer = json.loads(fewscan(*asked, "--at-most", "0.3", cwd=table.parent).stdout)
+    assert fewer["more"] < fewer["asked"] == 59
+    said = fewscan(*asked[:-1], "--at-most", "0.3", cwd=table.parent).stdout
+    assert f"{fewer['more']} rows" in said
+    assert "59" not in said
+
+
+def test_labels_that_are_proposed_instead_are_expected_to_be_good_enough(table: Path, fewscan: Command) -> None:
+    """A score does not always grow with the probability: from that of a probable label on there may be many others."""
+    odd = read_table(table)
+    odd.loc[(odd["score"] - 0.91).abs().idxmin(), "score"] = 0.55
+    write_table(odd, table)
+    assert fewscan("check", "labels.csv", "--least-score", "0.5", cwd=table.parent).returncode == 0
+    answers = table.with_suffix(".check.csv")
+    asked = asked_in(answers)
+    asked.loc[:29, "label"] = "unsure"
+    asked.to_csv(answers, index=False)
+    said = fewscan("check", "labels.csv", "--least-score", "0.5", cwd=table.parent).stdout
+    *_, command = re.findall(r"'fewscan (check [^']*)'", said)
+    surer = json.loads(fewscan(*command.split(), "--json", cwd=table.parent).stdout)
+    assert surer["labels"] > 0
+    assert surer["expected_wrong"] <= surer["at_most"]

@@ -111,7 +111,8 @@ def _left(result: "Checked", asked: _Asked) -> list[str]:
     return [
         f"{counted(result.more, 'more answer')} would show {goal}, if all those labels are right",
         *([doubt, *_instead(result, asked)] if result.too_many else []),
-        f"fill in the column 'label' of {counted(result.asked, 'row')} of {result.answers}, from the top, then go on:",
+        f"fill in the column 'label' of {counted(min(result.more, result.asked), 'row')} of {result.answers}, the topmost that "
+        "are empty, then go on:",
     ]
 
 
@@ -133,8 +134,9 @@ def _allowing_more(result: "Checked", asked: _Asked) -> Words:
 
 
 def _surer(result: "Checked", asked: _Asked) -> Words:
-    """Return the command that checks the most labels of those that the run is surer of, in a file of their own, if any."""
-    scores = [one.least_score for one in result.others if one.labels < result.labels]
+    """Return the command for the most labels that the run is surer of and expects to be good enough, with a file of its own."""
+    better = [one for one in result.others if one.labels < result.labels and one.expected_wrong <= result.at_most]
+    scores = [one.least_score for one in better]
     if not scores:
         return []
     return asked._replace(least_score=min(scores), answers=free_path(Path(result.answers))).words
