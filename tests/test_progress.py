@@ -25,6 +25,16 @@ def test_count_and_time_stay_whole_whatever_the_work_says_of_itself(columns: int
     assert len(shown) <= columns
 
 
+def test_nothing_is_drawn_of_what_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, width=80, force_terminal=True))
+    for idle in (True, False):
+        assert not screen.getvalue()
+        with progress.progress_bar(idle=idle) as bar:
+            bar.add_task("embed", total=0, numbers="")
+    assert "embed" in screen.getvalue()
+
+
 def test_what_is_announced_is_heard_once_from_all_processes_of_a_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,10 +47,11 @@ class Numbers(ProgressColumn):
         return Text(task.fields["numbers"], no_wrap=True, overflow="ellipsis")
 
 
-def progress_bar(*, passing: bool = False) -> Progress:
+def progress_bar(*, passing: bool = False, idle: bool = False) -> Progress:
     """Return a bar with count, time spent and time left; without a terminal it draws nothing until the end.
 
-    passing: of a step on the way to what was asked for; nothing is left of it at the end.
+    passing: of a step on the way to what was asked for; nothing is left of it at the end. idle: whether there is
+    nothing to do, and so nothing to draw.
     """
     # In a narrow terminal columns that may wrap give way, and of these there is one: the others stay as wide as they are.
     return Progress(
@@ -64,7 +65,7 @@ def progress_bar(*, passing: bool = False) -> Progress:
         # Ten times, as by default, takes a hundredth of a processor, and every other thread waits meanwhile.
         refresh_per_second=2,
         transient=passing,
-        disable=passing and not console.is_terminal,
+        disable=idle or (passing and not console.is_terminal),
     )
 
 

@@ -27,6 +27,8 @@ MISTAKES = [
     ("label scans run", ["label RUN [SCANS]"]),
     ("label --out t.csv scans run", ["label RUN [SCANS]"]),
     ("explain scans/1.png run", ["explain RUN"]),
+    ("explain run scans --out taken.png", ["scans", "one scan"]),
+    ("stress run --only rotate", ["'rotation'"]),
     ("labels set table.csv data", ["labels set DATASET TABLE"]),
     ("add scans data", ["add DATASET"]),
     ("evaluate data", ["'fewscan train data --out FOLDER'"]),
@@ -58,6 +60,7 @@ MISTAKES = [
 def test_the_one_line_says_what_to_write(command: str, named: list[str], fewscan: Command, tmp_path: Path) -> None:
     place = with_folders(tmp_path)
     (place / "run" / "run.json").write_text('{"dataset": "/where/data"}')
+    (place / "taken.png").touch()
     done = fewscan(*command.split(), cwd=place)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     for what in named:

@@ -202,7 +202,13 @@ def test_a_run_leads_from_its_end_to_labels_of_the_rest(split_dataset: Snapshot,
     assert following.after_run(run, split_dataset)[:2] == ["label", run.folder]
     # Whoever has just labeled the rest, into a table of another name, is not sent to do so again.
     assert following.after_run(run, split_dataset, "label")[:2] == ["export", run.folder]
-    assert mapping._after(run.folder, None) == following.after_run_in(run.folder, None)
+    # Nor to export what is exported already, in whichever format.
+    (run.folder / "export-onnx").mkdir()
+    assert "export" not in following.after_run(run, split_dataset, "label")
+    # For a map the test set is not opened once more, though a report would show what has come since.
+    (run.folder / "report.html").unlink()
+    assert following.after_run(run, split_dataset)[0] == "report"
+    assert mapping._after(run.folder, None)[0] == "label"
     (run.folder / MODEL_FILE).unlink()
     assert following.after_run(run, split_dataset)[-1] == "--resume"
 

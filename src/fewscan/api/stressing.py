@@ -38,7 +38,9 @@ def stress(
     from fewscan.evaluation.today import today
     from fewscan.reporting.stress_figure import write_stress_figure
     from fewscan.stressing import stress as stressing
+    from fewscan.stressing.corruptions import chosen
 
+    chosen(only)  # an unknown name is said before what stands already
     opened = opened_classifier(run, data)
     part: stressing.Part = "validation" if validation else "test"
     asking = stressing.Asking(tuple(only), images, part, stored, target_error)

@@ -145,7 +145,7 @@ def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
     labels, exported = run.folder / "labels.csv", run.folder / "export-safetensors"
     if not ("label" in done or labels.exists()) and len(dataset.rows("unlabeled")):
         return ["label", run.folder, "--out", _in_run(labels), *moved]
-    if not ("export" in done or exported.exists()):
+    if not ("export" in done or any(run.folder.glob("export-*"))):  # in whichever format
         out = _in_run(exported)
         elsewhere: Words = [] if out == exported else ["--out", out]
         return ["export", run.folder, "--format", "safetensors", *elsewhere, *moved]

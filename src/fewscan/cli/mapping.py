@@ -63,6 +63,6 @@ def _after(place: Path, data: Path | None) -> list[str | Path]:
     from fewscan.datasets.dataset import Dataset
 
     if kind_of(place) == "run":
-        return after_run_in(place, data)
+        return after_run_in(place, data, "report")  # a page of its own is none to open the test set for
     dataset = Dataset.open(place)
     return after_dataset(dataset) if dataset.unsplit().classes else ["suggest", place]

@@ -8,7 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
-from fewscan.cli.places import scans_there
+from fewscan.cli.places import scan_there
 from fewscan.errors import FewscanError
 from fewscan.wording import command_line, opened_times
 
@@ -23,7 +23,7 @@ def explain(
     image: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scans_there
+            metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scan_there
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("explanation.png"),
@@ -87,7 +87,7 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
     lines.append("labeled scans most alike (1 - cosine similarity of features):")
     lines += [f"  {near.label:20} {near.distance:.3f}  {near.name}" for near in evidence.neighbors]
     lines += [f"note: {note}" for note in evidence.notes]
-    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data))
+    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))
 
 
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:

@@ -159,12 +159,13 @@ def dataset_features(
         kept = kept_features(home, images, asked, encode)
         missing, at = images.rows - len(kept), len(kept)
         rows = images.usable if counted_rows is None else counted_rows
+        left = len(rows) - _below(rows, at)
         with (
             kept_if_stopped(lambda: _kept_words(rows, len(kept))),
             closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks,
-            progress_bar() as bar,
+            progress_bar(idle=not left) as bar,
         ):
-            task = bar.add_task(f"embed {ready.settings.name}", total=len(rows) - _below(rows, at), numbers="")
+            task = bar.add_task(f"embed {ready.settings.name}", total=left, numbers="")
             while len(kept) < images.rows:
                 part = []
                 for found in islice(blocks, PART_BATCHES):
