@@ -47,7 +47,7 @@ class Look(NamedTuple):
         if self.unreadable:
             named = "; ".join(f"{path}: {reason}" for path, reason in self.unreadable[:EXAMPLES_SHOWN])
             few = f"{len(self.unreadable):,} of the {counted(self.opened, 'scan')} that were opened"
-            lines.append(f"{few} cannot be used and would be set aside, such as {named}")
+            lines.append(f"{few} cannot be used and are set aside, such as {named}")
         for note, paths in self.notes.items():
             lines.append(f"{note} ({len(paths):,} of the {counted(self.opened, 'scan')} that were opened, such as {paths[0]})")
         return lines
