@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _HELP = """Add more scans to a dataset.
 
-It adds the scans of new sources or, without SOURCE, what is new in the folders that the dataset was made from.
+Give new sources, or again the folders that the dataset was made from: it adds what is new in them.
 
 Images already in the dataset keep their numbers, labels and parts, and runs stay as they are. New scans are read like the
 others, with the dataset's own size, color, window and slices. A file that the dataset already holds is skipped; a file that has
