@@ -145,6 +145,8 @@ def test_what_was_accepted_is_checked_else_what_the_run_is_sure_of(table: Path, 
         assert other.expected_wrong == pytest.approx((1 - other.least_score) / 2, abs=0.002)
     assert [other.least_score for other in found.others] == pytest.approx([0.97, 0.9], abs=0.01)
     assert least(fewscan.check(table, at_most=0.3, answers=tmp_path / "more.csv")) == pytest.approx(0.6, abs=0.01)
+    # Where so much may be wrong, each way of choosing comes to the whole table.
+    assert len(fewscan.check(table, at_most=0.9, least_score=0.7, answers=tmp_path / "most.csv").others) == 1
     accepted = read_table(table)
     accepted.loc[accepted["score"] > 0.9, "decision"] = "accept"
     write_table(accepted, tmp_path / "accepted.parquet")

@@ -39,9 +39,9 @@ def worth_checking(probabilities: npt.NDArray[np.floating], share: float) -> flo
 
 
 def worth_scores(table: pd.DataFrame, at_most: float) -> list[float]:
-    """Return the scores from which on labels are worth a check, by EXPECTED_SHARES of the share that is to be shown."""
+    """Return the scores, each once, from which on labels are worth a check, by EXPECTED_SHARES of what is to be shown."""
     found = (_probably_right(table, at_most * share) for share in EXPECTED_SHARES)
-    return [_short(table, least) for least in found if least is not None]
+    return list(dict.fromkeys(_short(table, least) for least in found if least is not None))
 
 
 def chosen_score(table: pd.DataFrame, at_most: float) -> float:
