@@ -122,3 +122,9 @@ def require_split(folder: Path, name: str, names: Sequence[str]) -> None:
         raise FewscanError(
             f"{folder} has no split '{name}' ({there}): draw one with '{command_line('split', folder, '--name', name)}'"
         )
+
+
+def require_one_scan(scan: Path) -> None:
+    """Refuse a folder where one scan belongs; a file that is not there is refused where it is read."""
+    if scan.is_dir():
+        raise FewscanError(f"{scan} is a folder: give one scan in it")

@@ -124,7 +124,9 @@ def explain(
     data: where the run's dataset is now, if it was moved. overwrite: replace an existing picture.
     """
     from fewscan.atomic import refuse_replacing, require_place, require_suffix
+    from fewscan.folders import require_one_scan
 
+    require_one_scan(Path(image))
     require_ready(run, ("run",), data)
     require_suffix(Path(out), ".png")
     require_place(Path(out), overwrite=overwrite)

@@ -46,13 +46,6 @@ def scans_there(place: Path | None) -> Path | None:
     return place
 
 
-def scan_there(scan: Path | None) -> Path | None:
-    """Refuse a scan that is not there, and a folder where one scan belongs."""
-    if scan is not None and scan.is_dir():
-        raise FewscanError(f"{scan} is a folder: give one scan in it")
-    return scans_there(scan)
-
-
 def tables_there(tables: list[Path] | None) -> list[Path] | None:
     """Refuse tables that are not there."""
     for table in tables or ():

@@ -8,7 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
-from fewscan.cli.places import scan_there
+from fewscan.cli.places import scans_there
 from fewscan.errors import FewscanError
 from fewscan.wording import command_line, opened_times
 
@@ -23,7 +23,7 @@ def explain(
     image: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scan_there
+            metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scans_there
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("explanation.png"),

@@ -15,6 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
+from fewscan.folders import require_one_scan
 from fewscan.images.one_scan import read_scan
 from fewscan.images.readers import Image, UnreadableImage, locate
 from fewscan.images.stored import one_by_one
@@ -120,9 +121,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
 
 def _read(dataset: Snapshot, path: Path) -> Image:
     """Return the scan as the dataset would hold it, with what is to be known of its file, too."""
-    file, _ = locate(path)
-    if file.is_dir():
-        raise FewscanError(f"{path} is a folder: give one scan in it")
+    require_one_scan(locate(path)[0])
     try:
         return read_scan(path, dataset.spec)
     except UnreadableImage as unreadable:
