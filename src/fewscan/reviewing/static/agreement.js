@@ -1,7 +1,6 @@
 // How readers agree, and on which scans they differ.
 
-import { ask, askWho, element, made, percent, reviewer, showStanding } from "./asking.js";
-import { counted } from "./cells.js";
+import { ask, askWho, counted, element, made, percent, reviewer, showStanding } from "./asking.js";
 
 function kappa(pair, least) {
   if (pair.kappa === null) return pair.both < least ? `too few scans (under ${least})` : "none: only one answer given";

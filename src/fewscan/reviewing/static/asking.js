@@ -129,6 +129,9 @@ export function askWho(force = false) {
 // What the answer of an undo means, of scans in words.
 export const takenBack = (taken, scans) => `${taken.again ? "Restored" : "Undone"}: ${taken.label ?? taken.state}, ${scans}`;
 
+// A number of something, `1 scan`, `2,000 scans`.
+export const counted = (number, what = "scan") => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+
 export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;
 
 export function showStanding(status) {

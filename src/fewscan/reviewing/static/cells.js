@@ -1,6 +1,6 @@
 // Pictures of scans in a grid that are selected by click and keys: one, a range, all.
 
-import { element, made, reviewer, sendUntilSaved, takeBackLast, takenBack, told } from "./asking.js";
+import { counted, element, made, reviewer, sendUntilSaved, takeBackLast, takenBack, told } from "./asking.js";
 
 export class Cells {
   // grid: the element that holds them; chosen: told how many are selected.
@@ -94,8 +94,6 @@ export class Cells {
     return true;
   }
 }
-
-export const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "scan" : "scans"}`;
 
 // The bar's text for so many selected.
 export const showChosen = (number) => { element("chosen").textContent = number ? `${number} selected` : "None selected"; };

@@ -1,6 +1,6 @@
 // Labels of a run that were drawn at random: each scan is answered without them, and what the answers show is said.
 
-import { Refused, ask, askWho, element, givesKeys, inTurn, made, once, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { Refused, ask, askWho, counted, element, givesKeys, inTurn, made, once, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
@@ -28,7 +28,6 @@ function image(row) {
   return images.get(row);
 }
 
-const number = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 const prove = (count) => (count === 1 ? "proves right" : "prove right");
 const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u00a0%`;
 
@@ -36,9 +35,9 @@ const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u
 const REMEDY = "Allow a larger share, or label more scans, train again on the Model page, and check the new run's labels";
 
 function words(check) {
-  const these = `of these ${number(check.labels, "label")}`;
+  const these = `of these ${counted(check.labels, "label")}`;
   const goal = `that at most ${share(check.at_most)} ${these} are wrong`;
-  if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. If the next ${number(check.more, "label")} ${prove(check.more)}, this shows ${goal}.`;
+  if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. If the next ${counted(check.more, "label")} ${prove(check.more)}, this shows ${goal}.`;
   const found = `Checked ${check.checked.toLocaleString("en")}, ${check.wrong.toLocaleString("en")} wrong. At most ${share(check.most_wrong_share)} ${these} are wrong (95\u00a0% confidence).`;
   if (check.shown) return `${found} You may stop here.`;
   if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}. ${REMEDY}.`;
@@ -55,11 +54,11 @@ function byClass(check) {
 
 function showCheck(check) {
   element("shown").textContent = words(check);
-  element("which").textContent = `This checks the ${number(check.labels, "label")} with a score of at least ${Number(check.least_score.toPrecision(3))}, of ${number(check.of_scans, "scan")} that the run ${run} labeled. The run expects ${share(check.expected_wrong)} of these labels to be wrong.`;
+  element("which").textContent = `This checks the ${counted(check.labels, "label")} with a score of at least ${Number(check.least_score.toPrecision(3))}, of ${counted(check.of_scans, "scan")} that the run ${run} labeled. The run expects ${share(check.expected_wrong)} of these labels to be wrong.`;
   element("by-class").textContent = byClass(check);
   const choices = [check, ...check.others].sort((one, other) => one.labels - other.labels);
   element("choice").hidden = check.others.length === 0;
-  element("labels").replaceChildren(...choices.map((one) => made("option", { value: String(one.least_score), selected: one === check }, `${number(one.labels, "label")}, ${share(one.expected_wrong)} expected to be wrong`)));
+  element("labels").replaceChildren(...choices.map((one) => made("option", { value: String(one.least_score), selected: one === check }, `${counted(one.labels, "label")}, ${share(one.expected_wrong)} expected to be wrong`)));
   element("write").hidden = !check.shown;
   element("write").textContent = check.written ? "Write again" : "Write labels.checked.csv";
   element("write").classList.toggle("main", !check.written);

@@ -1,6 +1,6 @@
 // Copies with different labels: at least one is wrong; one key says what goes for all of them.
 
-import { ask, element, made, reviewer, sendUntilSaved, told } from "./asking.js";
+import { ask, counted, element, made, reviewer, sendUntilSaved, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
@@ -11,7 +11,7 @@ const list = new OneByOne("sets", (part) => ask("/api/conflicts", part), element
 
 const show = () => list.open(() => list.load(), async (isLast, answer) => {
   element("conflicts-told").textContent = answer.total === 0 ? "No copies have different labels." :
-    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training uses them until they are settled.`;
+    `${counted(answer.total, "set")} of copies with different labels. No training uses them until they are settled.`;
   await look(isLast);
 });
 

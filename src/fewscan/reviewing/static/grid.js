@@ -1,7 +1,7 @@
 // Many scans of one class: selected by click and keys, and confirmed or moved together.
 
-import { ask, askWho, element, givesKeys, inTurn, made, percent, reviewer, showStanding, told } from "./asking.js";
-import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
+import { ask, askWho, counted, element, givesKeys, inTurn, made, percent, reviewer, showStanding, told } from "./asking.js";
+import { Cells, actOn, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 
 const AT_ONCE = 60;
 

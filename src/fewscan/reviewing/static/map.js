@@ -1,7 +1,7 @@
 // The map: all scans as dots, those alike side by side; what is drawn around is looked into, and answered together.
 
-import { ask, askBytes, askWho, element, givesKeys, inTurn, made, percent, reviewer, send, showStanding, told } from "./asking.js";
-import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
+import { ask, askBytes, askWho, counted, element, givesKeys, inTurn, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { Cells, actOn, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 import { Scatter } from "./scatter.js";
 
 const AT_ONCE = 60;

@@ -1,6 +1,6 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
-import { ask, element, givesKeys, made, reviewer, send, sendInTurn, told } from "./asking.js";
+import { ask, counted, element, givesKeys, made, reviewer, send, sendInTurn, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
@@ -21,8 +21,6 @@ function caption(side) {
   return [made("b", {}, side.said ?? "no label shown"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, ...lies, made("br"), side.name];
 }
 
-const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "pair" : "pairs"}`;
-
 // Those of the set of a row, or all of them; place: which of them first, where it is not the one at the same place.
 async function show(row = null, place = null) {
   of = row;
@@ -34,7 +32,7 @@ async function show(row = null, place = null) {
 
 async function showList(isLast, answer) {
   element("all-pairs").hidden = of === null;
-  const said = of === null ? counted(answer.total) : `${counted(answer.total)} in the set of scan ${of}`;
+  const said = of === null ? counted(answer.total, "pair") : `${counted(answer.total, "pair")} in the set of scan ${of}`;
   element("pairs-told").textContent = answer.total === 0 ? "No pairs." : `${said} · ${answer.counts.confirmed} confirmed, ${answer.counts.dissolved} dissolved`;
   await look(isLast);
 }
