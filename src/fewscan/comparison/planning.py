@@ -75,8 +75,7 @@ def missing_way(plan: Plan, *, labeled: int, unlabeled: int, size_px: int) -> st
     planned = {way._replace(recipe=way.recipe or plan.recipe) for way in map(Way.read, plan.methods)}
     if chosen in planned:
         return None
-    first = f"{chosen.first}+" if chosen.first is not None else ""
-    return f"{first}{method}{f'@{chosen.recipe}' if chosen.recipe != plan.recipe else ''}"
+    return (chosen._replace(recipe=None) if chosen.recipe == plan.recipe else chosen).name
 
 
 def _sizes(

@@ -25,3 +25,10 @@ class Way(NamedTuple):
                 "without labels, such as simclr+propagation; or METHOD@RECIPE, such as supervised@finetune"
             )
         return cls(found["method"], found["first"], found["recipe"])
+
+    @property
+    def name(self) -> str:
+        """What `read` reads it from."""
+        first = "" if self.first is None else f"{self.first}+"
+        recipe = "" if self.recipe is None else f"@{self.recipe}"
+        return f"{first}{self.method}{recipe}"

@@ -57,15 +57,17 @@ def chance(pair: Pair) -> str:
 
 def verdict(pair: Pair) -> str:
     """Return in words whether a difference is significant, and of one seed that this is said of two networks alone."""
-    said = "statistically significant" if pair.significant else "not statistically significant"
-    return said if pair.of_methods else f"{said} for these two networks"
+    return _for_whom(pair, "statistically significant" if pair.significant else "not statistically significant")
 
 
 def direction(pair: Pair) -> str:
     """Return the verdict as beside its numbers: where it is significant, which way; `significantly lower`."""
     if not pair.significant:
         return verdict(pair)
-    said = f"significantly {'higher' if pair.difference > 0 else 'lower'}"
+    return _for_whom(pair, f"significantly {'higher' if pair.difference > 0 else 'lower'}")
+
+
+def _for_whom(pair: Pair, said: str) -> str:
     return said if pair.of_methods else f"{said} for these two networks"
 
 
