@@ -84,7 +84,7 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
             else f"its probabilities mean nothing; heat map for {evidence.explained}, as you asked",
         ]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
-    lines.append("labeled scans most alike (1 - cosine similarity of features):")
+    lines.append("labeled scans most alike (distance: 1 - cosine similarity of features):")
     lines += [f"  {near.label:20} {near.distance:.3f}  {near.name}" for near in evidence.neighbors]
     lines += [f"note: {note}" for note in evidence.notes]
     finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))

@@ -130,7 +130,7 @@ class ImageSpec(Reading):
     def shown_sentence(self) -> str:
         """What was undone and cut away, for a report; empty where nothing was to be."""
         undone = ["negatives inverted"] if self.negatives == "undo" else []
-        cut = ["cropped to what they show"] if self.crop == "foreground" else []
+        cut = ["scans cropped to what they show"] if self.crop == "foreground" else []
         return f"{' and '.join(undone + cut)}, where this was certain" if undone or cut else ""
 
     @pydantic.model_serializer(mode="wrap")
