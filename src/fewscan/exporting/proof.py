@@ -80,7 +80,7 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
     of_stored = Answers(predictor.predict(as_files).probabilities, typicality.of(as_files))
     differences = [_differences(model.answers(stored), of_stored)]
     expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(Chosen(dataset.pixels, rows)))
-    for position, image in track(originals(dataset, rows), "comparing", total=len(rows)):
+    for position, image in track(originals(dataset, rows), "prove", total=len(rows)):
         if image is not None:
             of_one = Answers(*(values[position : position + 1] for values in expected))
             differences.append(_differences(model.answers([image]), of_one))
