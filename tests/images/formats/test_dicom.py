@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.formats import dicom
@@ -237,6 +237,25 @@ def test_without_a_window_percentiles_are_black_and_white_signed_or_not(tmp_path
     assert close(
         read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(values, *np.percentile(values, (0.1, 99.9)))
     )
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_values_in_the_upper_bits_of_their_words_show_what_they_show_in_the_lower_ones(tmp_path, dtype, compressed):
+    values = (RAMP % 2000).astype(dtype) - dtype(0 if dtype == np.uint16 else 700)
+    shows = {"WindowCenter": 300, "WindowWidth": 900, "BitsStored": 12}
+
+    def pixels(stored: np.ndarray, high_bit: int) -> np.ndarray:
+        dataset = gray(stored, HighBit=high_bit, **shows)
+        if compressed:
+            dataset.compress(RLELossless, generate_instance_uid=False)
+        return read_image(saved(dataset, tmp_path / "scan.dcm")).pixels
+
+    plain = pixels(values, 11)
+    assert len(np.unique(plain)) > 100
+    np.testing.assert_array_equal(pixels(values << 4, 15), plain)
+    # A slip of a program that filled in the usual 15.
+    np.testing.assert_array_equal(pixels(values, 15), plain)
 
 
 def test_8_bits_without_a_window_are_kept():

@@ -124,7 +124,20 @@ def stored_values(dataset: "Dataset", number: int) -> Values:
                     return gray
             else:
                 jpeg.require_whole(stream)
-    return native(pixel_array(dataset, index=number))
+        return native(pixel_array(dataset, index=number))
+    below = _bits_below(dataset)
+    if not below:
+        return native(pixel_array(dataset, index=number))
+    # pydicom reads the lower bits, wherever HighBit is. Of what is stored in these after all, HighBit is a slip.
+    values = native(pixel_array(dataset, index=number, bits_stored=dataset.BitsStored + below))
+    return values if (values & ((1 << below) - 1)).any() else values >> below
+
+
+def _bits_below(dataset: "Dataset") -> int:
+    """Return how many bits there are below those that hold values, as in older objects (retired of PS3.5, 8.1.1)."""
+    if "PixelData" not in dataset or dataset.get("HighBit") is None:
+        return 0
+    return max(0, int(dataset.HighBit) + 1 - int(dataset.BitsStored))
 
 
 def _codestream(dataset: "Dataset", number: int) -> bytes:
