@@ -114,6 +114,18 @@ def test_conflicting_and_unlabeled_images_are_not_learned_from_with_a_label(give
 
 
 @pytest.mark.slow
+def test_an_unlabeled_image_given_for_testing_never_judges_beside_its_copies_on_another_side(given: Snapshot) -> None:
+    manifest = given.manifest.copy()
+    # 52: a copy of a training image. 53, 40: one group on both sides, all without labels. 54: by itself.
+    manifest.loc[[52, 53, 54, 40], "label"] = None
+    manifest.loc[52, "group"], manifest.loc[53, "group"] = manifest.loc[0, "group"], manifest.loc[40, "group"]
+    done = keep_given(remade(given, manifest.assign(copy_set=manifest["group"])))
+    Dataset.open(done.folder).labels.set([52, 53, 54, 40], given.classes[0], who="A. Lovelace")
+    later = Dataset.open(done.folder).snapshot()
+    assert parts_of(later, 0, 52, 53, 54, 40) == ["labeled", None, None, "test", None]
+    assert leaking_pairs(later) == []
+
+
 def test_data_without_a_split_or_without_test_labels_is_refused(given: Snapshot, make_dataset: MakeDataset) -> None:
     with pytest.raises(FewscanError, match="came without a split"):
         keep_given(make_dataset())

@@ -60,7 +60,8 @@ class StoredSplit(NamedTuple):
     def of(cls, description: SplitDescription, parts: Texts, moment: Moment, given: Texts | None = None) -> Self:
         """Freeze a split that was just drawn; parts: (N,) one of SPLITS each, or None for what is left out.
 
-        given: (N,) what the data came with, where that is kept: images given for `test` or `validation` wait for their label.
+        given: (N,) what the data came with, where that is kept: images given for `test` or `validation` wait for their label,
+        but for those whose group stands on another side as well.
         What is in no part since it has no label, cannot be used or is in conflict stays open: its group says what it is for
         when that changes. What is left out for its size stays left out.
         """
@@ -72,7 +73,10 @@ class StoredSplit(NamedTuple):
             if given is not None:
                 judging = is_open & np.isin(given, JUDGING)
                 barred = moment.conflict | np.isin(moment.copy_sets, list(_judged(roles, moment)))
-                roles[judging] = np.where(barred[judging], "left out", given[judging])
+                roles[judging] = given[judging]
+                sides = _roles_of_groups(roles, moment.groups, judging)
+                barred |= np.isin(moment.groups, [group for group, role in sides.items() if role == "left out"])
+                roles[judging & barred] = "left out"
         return cls(description, roles)
 
     def parts(self, moment: Moment) -> tuple[Texts, Int64s]:
@@ -171,11 +175,11 @@ def _judged(roles: Texts, moment: Moment) -> set[int]:
     return set(moment.copy_sets[np.isin(roles, JUDGING)].tolist()) - {-1}
 
 
-def _roles_of_groups(roles: Texts, groups: Int64s, is_open: npt.NDArray[np.bool_]) -> dict[int, Role]:
-    """Return what groups with open rows are for, by their other rows; `left out` where they stand on both sides of a border."""
-    asked = np.isin(groups, groups[is_open]) & (groups >= 0) & ~is_open & (roles != "left out")
+def _roles_of_groups(roles: Texts, groups: Int64s, asked: npt.NDArray[np.bool_]) -> dict[int, Role]:
+    """Return what the groups of some rows are for, by all their rows but open ones; `left out` on both sides of a border."""
+    telling = np.isin(groups, groups[asked]) & (groups >= 0) & ~np.isin(roles, ("open", "left out"))
     found: dict[int, Role] = {}
-    for role, group in zip(roles[asked].tolist(), groups[asked].tolist(), strict=True):
+    for role, group in zip(roles[telling].tolist(), groups[telling].tolist(), strict=True):
         mine: Role = "unlabeled" if role in LEARNING else role
         found[group] = mine if found.get(group, mine) == mine else "left out"
     return found
