@@ -66,8 +66,9 @@ class ScanFile:
     data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
     within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
     where it comes from. `patient_also` are other names that the patient goes by, each with its scope, as of the columns
-    of a table that is read by another one. `study` is the DICOM study's identifier. `set_aside` is the reason why
-    the image need not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
+    of a table that is read by another one, or of a study where the header has the patient's number besides. `study` is the
+    DICOM study's identifier. `set_aside` is the reason why the image need not be read at all, or None. `notes` are what a user
+    should know of the file (`Contents.notes`).
     """
 
     source: str

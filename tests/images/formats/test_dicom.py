@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -24,6 +25,7 @@ from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_scans
 from fewscan.images.listing.contents import look_into
 from fewscan.images.options import ImageSpec, ImportOptions, PatientTag
+from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -435,6 +437,32 @@ def test_a_header_is_asked_for_the_tag_that_is_wanted_and_else_for_the_next_that
     assert [patient_of(whole, tag) for tag in ("patient", "study", "series", "none")] == ["ANON", "1.2", "1.2.3", None]
     bare = saved(gray(RAMP, PatientID="ANON", StudyInstanceUID="", SeriesInstanceUID="1.2.3"), tmp_path / "2.dcm")
     assert [patient_of(bare, tag) for tag in ("study", "series")] == ["1.2.3", "1.2.3"]
+
+
+def patients_of(folder: Path, **options: Any) -> list[str | None]:
+    return list(PatientKeys().hashed(list_scans([Source("in", folder)], ImportOptions(**options))))
+
+
+def test_a_study_in_which_some_files_have_the_number_is_one_patients(tmp_path):
+    for number, patient in enumerate(("77", "", "77", "")):
+        dataset = gray(RAMP, PatientID=patient, StudyInstanceUID="1.2", SeriesInstanceUID=f"1.2.{number}")
+        saved(dataset, tmp_path / "in" / f"{number}.dcm")
+    saved(gray(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="1.2.0"), tmp_path / "in" / "4.dcm")
+    saved(gray(RAMP, PatientID="", StudyInstanceUID="1.3", SeriesInstanceUID="1.3.1"), tmp_path / "in" / "5.dcm")
+    *one, other = patients_of(tmp_path / "in")
+    assert len(set(one)) == 1
+    assert other not in one
+    (tmp_path / "table.csv").write_text("path,patient\nin/0.dcm,77\n")
+    assert len(set(patients_of(tmp_path / "in", labels=tmp_path / "table.csv"))) == 2
+    # Whoever tells series apart, or files by their names, is not contradicted by the study.
+    assert len(set(patients_of(tmp_path / "in", patient_tag="series"))) == 5
+    assert len(set(patients_of(tmp_path / "in", patient_from=r"(\d)\.dcm"))) == 6
+
+
+def test_a_study_of_several_numbers_says_nothing(tmp_path):
+    for number in range(3):
+        saved(gray(RAMP, PatientID=f"{number}", StudyInstanceUID="1", SeriesInstanceUID="1"), tmp_path / "in" / f"{number}.dcm")
+    assert len(set(patients_of(tmp_path / "in"))) == 3
 
 
 def test_the_frames_of_a_file_without_a_patient_are_one_patients(tmp_path):

@@ -1,5 +1,6 @@
 """Files -> the images that they hold, and what they say of these themselves."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -54,7 +55,7 @@ def look_into(
                 found[scan] = [replace(scan, set_aside=contents.reason)]
             else:
                 found[scan] = _images(scan, contents, tag, labeled=scan.source not in unlabeled)
-    listed = [image for scan in scans for image in found.get(scan, [scan])]
+    listed = _by_one_patient([image for scan in scans for image in found.get(scan, [scan])])
     _check_unique(listed)
     return listed
 
@@ -84,6 +85,7 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
     splits = contents.given_splits or (scan.given_split,) * len(contents.parts)
     found = _patient(contents, tag)
     known = found is not None
+    scopes = (contents.patient_scope,) if known and contents.patient_scope else ()
     patient, whence = found or (None, None)
     if not known and contents.one_head and contents.parts != (None,):
         # The slices of a file whose patient is not known are still one head's.
@@ -100,8 +102,9 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
             patient=patient,
             patient_known=known,
             patient_from=_HEADERS.get(whence),
+            patient_also=tuple((scope, name) for scope in scopes for name in _within(contents, whence)),
             study=contents.study,
-            patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
+            patient_scopes=scopes,
         )
         for part, label, given_split in zip(contents.parts, labels or (None,) * len(contents.parts), splits, strict=True)
     ]
@@ -121,6 +124,25 @@ def _patient(contents: Contents, tag: PatientTag) -> tuple[str, str] | None:
         return None if contents.patient is None else (contents.patient, "patient")
     names = ((said[name], name) for name in order[tag])
     return next(((name, of) for name, of in names if name is not None and patient_key(name) is not None), None)
+
+
+def _within(contents: Contents, taken: str | None) -> list[str]:
+    """Return what the header calls all that is within what it was `taken` by: the patient's study, and the study's series."""
+    named = {"study": contents.study, "series": contents.series}
+    below = {"patient": ("study", "series"), "study": ("series",)}.get(str(taken), ())
+    return [name for tag in below if (name := named[tag]) is not None]
+
+
+def _by_one_patient(scans: Sequence[ScanFile]) -> list[ScanFile]:
+    """Return the images without studies and series that several patients have, as where all were made after one file."""
+    whose: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+    for scan in scans:
+        for name in scan.patient_also:
+            whose[name].add(patient_key(str(scan.patient)))
+    several = {name for name, patients in whose.items() if len(patients) > 1}
+    if not several:
+        return list(scans)
+    return [replace(scan, patient_also=tuple(name for name in scan.patient_also if name not in several)) for scan in scans]
 
 
 def _check_unique(scans: Sequence[ScanFile]) -> None:

@@ -138,9 +138,10 @@ def _with_patient(
         return scan
     level, name = found
     # What the header says too, names only repeat.
-    scopes = scan.patient_scopes if by_header and patient_key(name) == patient_key(scan.patient or "") else ()
+    repeated = by_header and patient_key(name) == patient_key(scan.patient or "")
+    scopes, also = (scan.patient_scopes, scan.patient_also) if repeated else ((), ())
     whence = "the files' names" if level is None else folder_below(level)
-    return replace(scan, patient=name, patient_known=True, patient_from=whence, patient_scopes=scopes)
+    return replace(scan, patient=name, patient_known=True, patient_from=whence, patient_scopes=scopes, patient_also=also)
 
 
 def _with_split(scan: ScanFile, source: Source) -> ScanFile:

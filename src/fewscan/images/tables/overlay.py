@@ -160,7 +160,7 @@ def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
     also = [(f"{scope}, column {column}", said) for column, said in row.patient_columns for scope in scopes]
     # What the file's header says too, the table only repeats.
     if scan.patient is not None and patient_key(scan.patient) in {patient_key(said) for _, said in row.patient_columns}:
-        also += [(scope, scan.patient) for scope in scan.patient_scopes]
+        also += [*((scope, scan.patient) for scope in scan.patient_scopes), *scan.patient_also]
     known = {"patient": row.patient, "patient_known": True, "patient_from": f"the table {row.table.name}"}
     return known | {"patient_scopes": (table,), "patient_also": tuple(also)}
 
