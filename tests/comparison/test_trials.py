@@ -280,6 +280,17 @@ def test_a_run_with_other_settings_is_refused(split_dataset: Snapshot, tmp_path:
 
 
 @pytest.mark.slow
+def test_a_comparison_goes_on_where_the_memory_shuffles_fewer_images(
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewscan.training.shuffling.memory_bytes", lambda: 2**12)
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
+    for _ in range(2):
+        assert run_trials(comparison) == {}
+    assert Run.open(comparison.run_folder(comparison.plan.trials[0])).settings.shuffle_buffer is not None
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes, methods=["simclr", "joint"]))

@@ -158,6 +158,14 @@ def test_another_recipe_is_that_rows_alone(split_dataset: Snapshot, tmp_path: Pa
     assert comparison.plan.baseline == "supervised"
 
 
+@pytest.mark.slow
+def test_a_run_of_another_recipe_says_which(split_dataset: Snapshot, tmp_path: Path) -> None:
+    comparison = begun(split_dataset, tmp_path / "comparison", ["supervised", "supervised@finetune"], recipe="fewscan")
+    assert run_trials(comparison) == {}
+    recipes = [Run.open(comparison.run_folder(trial)).record.recipe for trial in comparison.plan.trials]
+    assert recipes == ["fewscan", "finetune"]
+
+
 def test_a_page_says_which_encoders_differ(split_dataset: Snapshot, tmp_path: Path) -> None:
     same, differing = (
         collect(begun(split_dataset, tmp_path / name, methods, recipe="fewscan", changes={"epochs": 1}))
