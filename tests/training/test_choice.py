@@ -148,3 +148,25 @@ def test_the_size_of_an_encoder_that_was_asked_for_is_its_own() -> None:
     choice = choose(size_px=64, labeled=100, unlabeled=3000, changes={"encoder": {"name": "study_cnn"}})
     assert "encoder" not in choice.changes
     assert any("study_cnn" in line for line in choice.reasons)
+
+
+def test_the_width_of_an_encoder_that_was_asked_for_is_its_own() -> None:
+    choice = choose(size_px=64, labeled=100, unlabeled=3000, changes={"encoder": {"width": 64}}, cuda=True)
+    assert "encoder" not in choice.changes
+    assert any("width 64" in line for line in choice.reasons)
+
+
+@pytest.mark.parametrize("labeled", [40, 988])
+@pytest.mark.parametrize("cuda", [False, True])
+@pytest.mark.parametrize("asked", [False, True])
+def test_whether_the_encoder_learns_first_is_explained_where_nobody_asked(labeled: int, cuda: bool, asked: bool) -> None:
+    chosen, told = (choose(size_px=96, labeled=labeled, unlabeled=3000, cuda=cuda, unlabeled_first=it) for it in (None, asked))
+    assert (chosen.unlabeled_first, told.unlabeled_first) == (cuda, asked)
+    assert (len(chosen.reasons), any("unlabeled-first" in line for line in told.reasons)) == (len(told.reasons) + 1, False)
+
+
+def test_a_machines_gpu_decides_nothing_for_a_training_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"size_px": 64, "labeled": 100, "unlabeled": 3000, "changes": {"device": "cpu"}}
+    without = choose(**asked)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert choose(**asked) == without
