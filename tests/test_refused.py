@@ -38,6 +38,13 @@ def test_a_split_needs_a_name_that_files_can_have(split_dataset: Snapshot) -> No
         fewscan.split(split_dataset.folder, name="../main")
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_one_that_everything_can_draw_from(seed: int, split_dataset: Snapshot) -> None:
+    for verb in (fewscan.suggest, fewscan.map_scans, fewscan.split):
+        with pytest.raises(FewscanError, match=f"seed.*{seed}"):
+            verb(split_dataset.folder, seed=seed)
+
+
 def test_of_several_splits_the_newest_is_taken_and_that_is_said(
     split_dataset: Snapshot, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fewscan.errors import FewscanError
+
 # Streams that were drawn from before they had names, by whose seed they come from: what follows seed and numbers in the key,
 # or None where the seed itself is handed to torch. Their draws stay what they were, so that recorded results can be got again.
 # Two of one seed must differ; those of different seeds (a run's, a split's) may not, as two runs of one seed may not.
@@ -33,6 +35,9 @@ FORMER: Mapping[str, Mapping[str, tuple[int, ...] | None]] = {
     "page": {"page samples": ()},
     "figure": {"figure samples": ()},
 }
+
+# The largest that scikit-learn takes.
+LARGEST_SEED = 2**32 - 1
 
 _SUFFIXES = {name: suffix for names in FORMER.values() for name, suffix in names.items()}
 
@@ -75,6 +80,12 @@ class Stream:
         else:
             # The same, but for kinds of devices that are not there: for each torch would write down who called, and keep it.
             torch.default_generator.manual_seed(self.number)
+
+
+def require_seed(seed: int) -> None:
+    """Raise FewscanError where a seed is not one that all can draw from."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise FewscanError(f"--seed is a whole number from 0 to {LARGEST_SEED:,}, not {seed}")
 
 
 def stream(seed: int, name: str, *numbers: int) -> Stream:

@@ -148,6 +148,18 @@ def test_passes_that_the_user_asks_for_stay_and_epochs_follow() -> None:
         ({"training_images": "many"}, r"setting 'training_images'.*got 'many'"),
         ({"training_images": None}, r"setting 'epochs' is missing"),
         ({"batch_size": "large"}, r"setting 'batch_size'"),
+        ({"seed": -1}, r"setting 'seed'"),
+        ({"seed": 2**32}, r"setting 'seed'"),
+        ({"heads": {"projection_units": []}}, r"setting 'heads\.projection_units'"),
+        ({"heads": {"projection_units": [8, 0]}}, r"setting 'heads\.projection_units"),
+        ({"heads": {"classifier_hidden_units": [-4]}}, r"setting 'heads\.classifier_hidden_units"),
+        ({"method": {"name": "supervised", "label_smoothing": 2}}, r"setting 'method\.label_smoothing'"),
+        ({"method": {"name": "joint", "label_smoothing": -1}}, r"setting 'method\.label_smoothing'"),
+        ({"method": {"name": "joint", "contrastive_weight": -1}}, r"setting 'method\.contrastive_weight'"),
+        ({"views": {"maximum_aspect": 0}}, r"setting 'views\.maximum_aspect'"),
+        ({"views": {"minimum_crop": -3}}, r"setting 'views\.minimum_crop'"),
+        ({"views": {"contrast": 1e39}}, r"setting 'views\.contrast'"),
+        ({"views": {"name": "study", "flip_probability": 7}}, r"setting 'views\.flip_probability'"),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, object], message: str) -> None:

@@ -36,14 +36,16 @@ def suggest(
     EfficientNet-Lite0 with ImageNet weights. Features that the dataset does not keep are computed. split: scans of its test set
     are never suggested, nor those of a run's own; by default the newest. out: a CSV that `set_labels` takes after its column
     `label` is filled in; overwrite: replace it. data: where a run's dataset is now.
-    Raises FewscanError if `count` is less than 1, the encoder is not available, no scan is left, or `out` exists.
+    Raises FewscanError if `count` or `seed` is not in range, the encoder is not available, no scan is left, or `out` exists.
     """
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggested import suggest_from
+    from fewscan.seeds import require_seed
 
     require_ready(place, ("dataset", "run"), data)
     if count < 1:  # before scans are looked at, which may take long
         raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
+    require_seed(seed)
     table = None if out is None else Path(out)
     if table is not None:
         require_suffix(table, ".csv")

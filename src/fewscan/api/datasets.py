@@ -133,9 +133,11 @@ def split(
     parts (`fewscan.splits.given.keep_given`), and `test` and `protocol` do not apply. overwrite: replace a split of this name;
     runs that were trained on it keep what they saw.
     """
+    from fewscan.seeds import require_seed
     from fewscan.splits import given, sizes
     from fewscan.splits import split as splits
 
+    require_seed(seed)
     if leaks is not None and not keep_given:
         raise FewscanError("--leaks is about the split that the data came with: give it with --keep-given")
     if keep_given and (test is not None or protocol != "leakfree"):

@@ -35,8 +35,10 @@ def map_scans(
     """
     from fewscan.mapping.scan_map import map_of
     from fewscan.reporting.map_page import table_beside, write_map
+    from fewscan.seeds import require_seed
 
     require_ready(place, ("dataset", "run"), data)
+    require_seed(seed)
     page = None if out is None else Path(out)
     written = () if page is None else (page, table_beside(page))
     if page is not None:

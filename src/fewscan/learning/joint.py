@@ -15,8 +15,8 @@ class JointSettings(MethodSettings):
 
     name: Literal["joint"] = "joint"
     temperature: float = pydantic.Field(default=0.1, gt=0)
-    contrastive_weight: float = 1.0
-    label_smoothing: float = 0.0
+    contrastive_weight: float = pydantic.Field(default=1.0, ge=0)
+    label_smoothing: float = pydantic.Field(default=0.0, ge=0, lt=1)
 
 
 class Joint(Method):

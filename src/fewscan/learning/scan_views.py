@@ -20,17 +20,18 @@ class ScanViewSettings(ViewSettings):
     """The ranges that the views `scan` draw from."""
 
     name: Literal["scan"] = "scan"
-    flip_probability: float = 0.5
-    minimum_crop: float = 0.7  # side of the smallest crop, as a share of the image's side
-    maximum_aspect: float = 1.15  # largest stretch of one axis against the other
-    maximum_rotation_degrees: float = 15.0
-    maximum_shift: float = 0.1  # of the crop's center beyond what keeps it inside, as a share of the side
-    contrast: float = 0.4  # factor drawn from [1 - contrast, 1 + contrast]
-    brightness: float = 0.2  # added, drawn from [-brightness, brightness]
-    log_gamma: float = 0.5  # exponent drawn from exp([-log_gamma, log_gamma])
+    flip_probability: float = pydantic.Field(default=0.5, ge=0, le=1)
+    minimum_crop: float = pydantic.Field(default=0.7, gt=0, le=1)  # side of the smallest crop, as a share of the image's side
+    maximum_aspect: float = pydantic.Field(default=1.15, ge=1, le=10)  # largest stretch of one axis against the other
+    maximum_rotation_degrees: float = pydantic.Field(default=15.0, ge=0, le=180)
+    # Of the crop's center beyond what keeps it inside, as a share of the side.
+    maximum_shift: float = pydantic.Field(default=0.1, ge=0, le=1)
+    contrast: float = pydantic.Field(default=0.4, ge=0, le=1)  # factor drawn from [1 - contrast, 1 + contrast]
+    brightness: float = pydantic.Field(default=0.2, ge=0, le=1)  # added, drawn from [-brightness, brightness]
+    log_gamma: float = pydantic.Field(default=0.5, ge=0, le=5)  # exponent drawn from exp([-log_gamma, log_gamma])
     blur_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
     noise_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
-    maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
+    maximum_noise: float = pydantic.Field(default=0.06, ge=0, le=1)  # deviation of the noise; the image's range is [0, 1]
     equalization_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
     field_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # of a bias field, as a coil leaves it
     maximum_field: float = pydantic.Field(default=0.5, ge=0, le=2)  # see `_fields`: coefficients drawn from [-this, this]

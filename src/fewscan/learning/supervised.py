@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import pydantic
 from torch import Tensor
 
 from fewscan.learning.losses import labeled_cross_entropy
@@ -13,7 +14,7 @@ class SupervisedSettings(MethodSettings):
     """Settings of `supervised`."""
 
     name: Literal["supervised"] = "supervised"
-    label_smoothing: float = 0.0
+    label_smoothing: float = pydantic.Field(default=0.0, ge=0, lt=1)
 
 
 class Supervised(Method):

@@ -2,11 +2,15 @@
 
 import warnings
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
+import pydantic
 from torch import nn
 
 from fewscan.config import Settings
+
+# Of each dense layer.
+Units = tuple[Annotated[int, pydantic.Field(ge=1)], ...]
 
 
 class HeadSettings(Settings):
@@ -16,10 +20,10 @@ class HeadSettings(Settings):
     contrastive loss does to z leaves it alone. A detached classifier reads the encoder and never teaches it: a probe.
     """
 
-    projection_units: tuple[int, ...] = (256, 128, 64)
+    projection_units: Units = pydantic.Field(default=(256, 128, 64), min_length=1)
     projection_last_relu: bool = False
     classifier_input: Literal["features", "projection"] = "features"
-    classifier_hidden_units: tuple[int, ...] = ()
+    classifier_hidden_units: Units = ()
     classifier_detached: bool = False
 
 

@@ -14,6 +14,7 @@ from fewscan.learning.views import ViewSettings
 from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
+from fewscan.seeds import LARGEST_SEED
 from fewscan.training.lengths import cost, length_of, steps_per_epoch, used
 from fewscan.training.positives import Positives
 from fewscan.training.precision import fastest_precision
@@ -67,7 +68,7 @@ class RunSettings(ChosenSettings):
     checkpoint_seconds: float = pydantic.Field(default=10.0, ge=0)  # at most lost by a kill, beside the epoch under way
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
     probe_images: int = pydantic.Field(default=512, ge=0)  # labeled images of the nearest-neighbor probe; 0 for none
-    seed: int = pydantic.Field(default=0, ge=0)
+    seed: int = pydantic.Field(default=0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]  # of training; what predicts computes in float32
     allow_leakage: bool = False

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import pydantic
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ class StudyViewSettings(ViewSettings):
     """Settings of the views `study`."""
 
     name: Literal["study"] = "study"
-    flip_probability: float = 0.5
+    flip_probability: float = pydantic.Field(default=0.5, ge=0, le=1)
 
 
 class StudyViews(Views):
