@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fewscan.learning.method import Method
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
+from fewscan.learning.supervised import Supervised
 from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs
@@ -93,6 +94,28 @@ def test_chunks_give_the_losses_gradients_and_state_of_the_plain_step(name: str,
         for key, value in method.state_dict().items():
             torch.testing.assert_close(other_method.state_dict()[key], value)
         network.zero_grad()
+
+
+class _Scaled(Supervised):
+    """A method that learns something itself: how much each class counts."""
+
+    def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
+        super().__init__(settings, feature_dim, projection_dim, class_shares)
+        self.scale = nn.Parameter(torch.ones_like(class_shares))
+
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
+        return super().losses(view0._replace(logits=view0.logits * self.scale), view1, targets)
+
+
+def test_what_a_method_learns_itself_it_learns_in_chunks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "supervised", _Scaled)
+    found = []
+    for chunk_size in (None, 5):
+        network, method = new_network("supervised"), new_method("supervised")
+        step(network, method, new_views("supervised"), chunk_size)
+        found.append(gradients(method) | gradients(network))
+    assert "scale" in found[0]
+    assert distance(found[1], found[0]) < 1e-4
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINING_METHODS if not METHODS[name].needs_labels])

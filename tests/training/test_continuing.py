@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.splits.split import split
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith
+from fewscan.training.continuing import settings_of
 from fewscan.training.run import Run
 from tests.made import copied_run
 
@@ -97,6 +99,25 @@ def test_another_method_and_another_dataset_are_refused(
     other = split(make_dataset(seed=9), labeled=16, test=24, validation=0.25)
     with pytest.raises(FewscanError, match="another dataset"):
         api.train(other, out=tmp_path / "second", begin=first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes", [{"heads": {"projection_units": [8]}}, {"encoder": {"width": 32}}, {"encoder": "study_cnn"}]
+)
+def test_a_network_that_the_weights_do_not_fit_is_refused_before_a_run_is_made(
+    changes: dict[str, Any], first: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(FewscanError, match="do not fit"):
+        api.train(first.record.dataset, out=tmp_path / "second", begin=first, **changes)
+    assert not (tmp_path / "second").exists()
+
+
+def test_other_views_replace_those_of_the_run_that_it_begins_with(first: Run) -> None:
+    _, changes = settings_of(first, None, {"views": "study"})
+    assert changes["views"] == {"name": "study"}
+    _, changes = settings_of(first, None, {"views": {"contrast": 0.1}})
+    assert changes["views"] == first.settings.views.model_dump() | {"contrast": 0.1}
 
 
 @pytest.mark.slow

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from fewscan.config import Settings
@@ -56,22 +55,36 @@ class Beginning(NamedTuple):
 def load_beginning(network: Network, folder: Path, began: BeganWith, classes: tuple[str, ...]) -> Network:
     """Load the weights that the run in `folder` began with into its network, whose classes are `classes`.
 
-    Of an encoder alone: the heads keep the weights that the network has. Of a whole network: a class that both know keeps its
-    weights; a new one keeps those that the network has. Raises FewscanError where the file is missing, damaged or another one.
+    As `begun_with`; raises FewscanError besides where the file is missing, damaged or another one.
     """
     path = folder / BEGINNING_FILE
-    fresh = network.state_dict()
     try:
-        weights = load_file(path) if file_sha256(path) == began.sha256 else None
-        if weights is None:
+        if file_sha256(path) != began.sha256:
             raise FewscanError(f"{path} was changed since the run was made: restore the original file, or train again")
-        if began.classes is None:
+        content = path.read_bytes()
+    except OSError:
+        raise FewscanError(f"{path} is missing or damaged: train again") from None
+    return begun_with(network, Beginning(began, content), classes)
+
+
+def begun_with(network: Network, beginning: Beginning, classes: tuple[str, ...]) -> Network:
+    """Give a network, whose classes are `classes`, the weights of a beginning, and return it.
+
+    Of an encoder alone: the heads keep the weights that the network has. Of a whole network: a class that both know keeps its
+    weights; a new one keeps those that the network has. Raises FewscanError where they are of a network of another shape.
+    """
+    record, fresh = beginning.record, network.state_dict()
+    try:
+        weights = load(beginning.content)
+        if record.classes is None:
             weights = {name: value for name, value in fresh.items() if not name.startswith(PREFIX)} | weights
         else:
-            weights = _with_classes(weights, fresh, began.classes, classes)
+            weights = _with_classes(weights, fresh, record.classes, classes)
         network.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError):
-        raise FewscanError(f"{path} is missing or damaged: train again") from None
+    except (RuntimeError, LookupError):
+        raise FewscanError(
+            f"the {record.origin.words} do not fit a network with these settings: leave out those of encoder and heads"
+        ) from None
     return network
 
 

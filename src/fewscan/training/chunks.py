@@ -1,6 +1,6 @@
 """The gradients of a step, of a whole batch at once or chunk by chunk: the same loss with the memory that one chunk takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,7 +22,7 @@ class Step(NamedTuple):
 def add_gradients(
     ranks: Ranks, network: nn.Module, method: Method, views: Tensor, targets: Tensor, chunk_size: int | None
 ) -> Step:
-    """Add to the network's gradients those of the sum of the method's losses on a batch; return losses and outputs.
+    """Add to the gradients of network and method those of the sum of the method's losses on a batch; return losses and outputs.
 
     views: (V * b, C, S, S), V views of each of this rank's images, one batch after the other. targets: (B, ...), of all ranks'
     images, for the method's losses. What is returned is of all ranks' images, too.
@@ -55,19 +55,24 @@ def add_gradients(
         losses = method.losses(view0, view1, targets)
     for buffer, value in zip(network.buffers(), before, strict=True):
         buffer.copy_(value)
-    gradients = torch.autograd.grad(_total(losses), outputs, allow_unused=True)
+    own_parameters = [each for each in method.parameters() if each.requires_grad]
+    gradients = torch.autograd.grad(_total(losses), [*outputs, *own_parameters], allow_unused=True)
 
-    own_gradients = [None if gradient is None else ranks.own(gradient, images) for gradient in gradients]
+    of_outputs, of_method = gradients[: len(outputs)], gradients[len(outputs) :]
+    own_gradients = [None if gradient is None else ranks.own(gradient, images) for gradient in of_outputs]
     for number, chunk in enumerate(_view_chunks(views, span, count)):
-        # The gradient of this sum with respect to an output is the cached one; what the method does not use has none.
-        products = [
-            (output * _chunk(gradient, span, number, count).flatten(0, 1)).sum()
-            for output, gradient in zip(ranks.forward(network, chunk), own_gradients, strict=True)
-            if gradient is not None
-        ]
-        ranks.fabric.backward(torch.stack(products).sum())
+        own_chunks = [None if each is None else _chunk(each, span, number, count).flatten(0, 1) for each in own_gradients]
+        ranks.fabric.backward(_with_gradients(ranks.forward(network, chunk), own_chunks))
+    if any(gradient is not None for gradient in of_method):
+        ranks.fabric.backward(_with_gradients(own_parameters, of_method))
     ranks.sum_gradients(network)
     return Step(losses, view0, view1)
+
+
+def _with_gradients(tensors: Iterable[Tensor], gradients: Iterable[Tensor | None]) -> Tensor:
+    """Return a scalar whose gradients with respect to the tensors are these; what no loss depends on has none."""
+    products = [(each * gradient).sum() for each, gradient in zip(tensors, gradients, strict=True) if gradient is not None]
+    return torch.stack(products).sum()
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fewscan.config import json_object, leaves, merge
+from fewscan.config import json_object, leaves
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
@@ -23,6 +23,7 @@ from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
 from fewscan.training.run import MODEL_FILE, SNAPSHOT_FILE, Run
 from fewscan.training.seen import learned_by
+from fewscan.training.settings import RunSettings
 
 
 class ReadyEncoder(NamedTuple):
@@ -217,7 +218,7 @@ def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mappi
     begun = run.settings.model_dump(mode="json")
     kept: dict[str, Any] = {name: begun[name] for name in begun.keys() & {"heads", "views"}}
     kept["encoder"] = run.settings.encoder.untrained.model_dump(mode="json")
-    return own | further, merge(kept, dict(changes))
+    return own | further, RunSettings.laid_over(kept, changes)
 
 
 def with_encoder_of_run(changes: Mapping[str, Any]) -> dict[str, Any]:

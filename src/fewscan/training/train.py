@@ -18,8 +18,9 @@ from fewscan.learning.registry import method_type
 from fewscan.locks import alone
 from fewscan.memory import enough
 from fewscan.models.encoders import encoder_type
+from fewscan.models.network import Network
 from fewscan.progress import say
-from fewscan.training.beginning import Beginning
+from fewscan.training.beginning import Beginning, begun_with
 from fewscan.training.checkpoint import has_checkpoint
 from fewscan.training.continuing import encoder_alone, taught_by
 from fewscan.training.devices import Devices, require_shareable
@@ -75,6 +76,12 @@ def train_new(
         # One that solves leaves the encoder as it is, and finds its classifier anew, whatever it begins with.
         dataset = taught_by(teacher, dataset, encoder_alone=beginning.record.classes is None or settings.solved)
     leaking_pairs = check_leakage(dataset, settings)
+    if beginning is not None:
+        begun_with(
+            Network.of(dataset.spec, len(dataset.classes), settings.encoder.untrained, settings.heads),
+            beginning,
+            dataset.classes,
+        )
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)
         if candidate:
