@@ -83,6 +83,9 @@ def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: Trained
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(FewscanError, match="not an image"):
         run.predict(tmp_path / "text.png")
+    for several in ([tmp_path / "text.png", sizes[0]], [sizes[0], tmp_path / "text.png"]):
+        with pytest.raises(FewscanError, match="files alone, or arrays alone"):
+            run.predict(several)  # type: ignore[arg-type]
     with pytest.raises(FewscanError, match="no such file"):
         run.predict(tmp_path / "nowhere.png")
     with pytest.raises(FewscanError, match="not a regular file"):

@@ -635,12 +635,19 @@ def test_nor_is_its_file_in_a_folder(run: Run, dataset: Snapshot, tmp_path: Path
     files = list_place(tmp_path / "pile", dataset.spec, follow_links=False)
     hashes = dataset.manifest["pixels_sha256"].copy()
     hashes.iloc[rows] = [image.pixels_sha256 for image in read_images(files, dataset.spec) if isinstance(image, Image)]
+    # That another row has the same pixels, of which nothing was learned, changes nothing.
+    hashes.iloc[dataset.rows("test")[-1]] = hashes.iloc[rows[0]]
+    assert dataset.rows("test")[-1] > rows[0]
     known = replace(dataset, manifest=dataset.manifest.assign(pixels_sha256=hashes))
     label_scans(run, known, tmp_path / "pile", tmp_path / "labels.csv", near=False)
     gate, pixels = Gate.of(dataset), np.array(dataset.pixels[rows])
     held_out = gate.of_images(pixels, rows)
     assert (held_out < gate.of_images(pixels)).any()
     np.testing.assert_allclose(pd.read_csv(tmp_path / "labels.csv")["typicality"], held_out, rtol=1e-5)
+    # All verbs say the same of a scan.
+    paths = [file.path for file in files]
+    np.testing.assert_allclose(predict_images(run, known, paths).typicality, held_out, rtol=1e-5)
+    np.testing.assert_allclose([explain_scan(run, known, path).typicality for path in paths], held_out, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -76,13 +76,15 @@ class _Read(NamedTuple):
     pixels: npt.NDArray[np.uint8]
     in_color: bool
     notes: tuple[str, ...]
+    pixels_sha256: str = ""  # of the file's pixels; none of an array
 
 
 def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     """Return what a finished run says of images, read and fitted as those that it learned from.
 
     images: files, `FILE#PART` for one of several in a file; or arrays of uint8, (H, W) or (H, W, 3) each, of any sizes, or one
-    array (N, H, W) or (N, H, W, 3). dataset: what the run saw, which typicality is measured against.
+    array (N, H, W) or (N, H, W, 3). dataset: what the run saw, which typicality is measured against; a file of its own is held
+    out for that, as `label` does.
     Raises FewscanError naming the first image that cannot be read.
     """
     names, read = _read(run, images)
@@ -93,7 +95,8 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     gate = Gate.of(dataset)
     probabilities = pd.DataFrame(predicted.probabilities, columns=list(run.record.classes), index=names)
     in_color = np.array([image.in_color for image in read])
-    typicality = np.asarray(gate.of_images(pixels, in_color=in_color), np.float64)
+    rows = np.array([gate.row_of(image.pixels_sha256) for image in read])
+    typicality = np.asarray(gate.of_images(pixels, rows, in_color), np.float64)
     notes = tuple((*image.notes, *gate.notes(image.in_color)) for image in read)
     return Predicted(probabilities, predicted.features, typicality, typicality < gate.limit, notes)
 
@@ -104,9 +107,11 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]
         # Not so many images that are three pixels wide.
         raise FewscanError(f"this is one color image, {images.shape}: give several images, or a list with this one")
     listed = [images] if isinstance(images, str | Path) else list(images)
-    if not listed or isinstance(listed[0], str | Path):
-        files = [Path(image) for image in listed if isinstance(image, str | Path)]
+    files = [Path(image) for image in listed if isinstance(image, str | Path)]
+    if len(files) == len(listed):
         return [str(file) for file in files], list(_read_files(files, spec))
+    if files:
+        raise FewscanError(f"these are {counted(len(files), 'file')} and other things: give files alone, or arrays alone")
     arrays = [np.asarray(image) for image in listed]
     for number, array in enumerate(arrays):
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
@@ -132,4 +137,4 @@ def _read_files(paths: Sequence[Path], spec: ImageSpec) -> Iterator[_Read]:
         for path, image in zip(paths, images, strict=True):
             if isinstance(image, UnreadableImage):
                 raise FewscanError(f"{path}: {image.reason}")
-            yield _Read(image.pixels, image.color, image.notes)
+            yield _Read(image.pixels, image.color, image.notes, image.pixels_sha256)

@@ -1,8 +1,9 @@
 """How typical an image is of those that a run learned from: below a limit it is out of distribution."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -153,6 +154,7 @@ class Gate(NamedTuple):
     held_out: Values  # (M,) how typical these are of all others without their groups
     labeled: Values  # (G,) the same of one labeled image of every group that has any, validation images among them
     gray: bool = False  # whether those are gray, but for fewer than OUT_OF_DISTRIBUTION: then what shows color is unlike them
+    row_by_pixels: Mapping[str, int] = MappingProxyType({})  # by the SHA-256 of its file's pixels each of `rows`
 
     @property
     def limit(self) -> float:
@@ -179,8 +181,9 @@ class Gate(NamedTuple):
         axes = [len(density.variances) for density in densities]
         typicality = Typicality(spec.channels, spec.size_px, axes)
         typicality.densities = nn.ModuleList(densities)
+        row_by_pixels = dict(zip(dataset.manifest["pixels_sha256"].iloc[rows], rows.tolist(), strict=True))
         if held_out is None:
-            return cls(typicality, rows, np.zeros(len(rows)), np.zeros(0))
+            return cls(typicality, rows, np.zeros(len(rows)), np.zeros(0), row_by_pixels=row_by_pixels)
         medians = np.median(held_out, axis=0)
         # What never varies reaches nowhere: any other value is then far away.
         reaches = np.maximum(medians - [_limit(values, groups) for values in held_out.T], LEAST_VARIANCE)
@@ -194,7 +197,14 @@ class Gate(NamedTuple):
         worst = _with_color(worst, gray & dataset.shows_color[rows], limit)
         labeled = np.isin(rows, dataset.rows("labeled", "validation"))
         _, first = np.unique(groups[labeled], return_index=True)
-        return cls(typicality, rows, worst, worst[labeled][first], gray)
+        return cls(typicality, rows, worst, worst[labeled][first], gray, row_by_pixels)
+
+    def row_of(self, pixels_sha256: str) -> int:
+        """Return the row that a scan, whose file's pixels have this SHA-256, is where it is one of `rows`; else -1.
+
+        A scan is not like what was learned from because it is there itself, also where it comes as a file.
+        """
+        return self.row_by_pixels.get(pixels_sha256, -1)
 
     def of_images(self, pixels: Images, rows: Rows | None = None, in_color: Flags | None = None) -> Values:
         """Return (N,) how typical images (N, C, S, S) are, held out where used: `rows` (N,) of the dataset, -1 for none.

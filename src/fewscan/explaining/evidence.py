@@ -102,7 +102,8 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     gate = Gate.of(dataset)
     if tested:
         say(run.note_test_opening("explain", dataset).sentence)
-    (typicality,) = gate.of_images(pixels[np.newaxis], in_color=np.array([read.color]))
+    row = gate.row_of(read.pixels_sha256)
+    (typicality,) = gate.of_images(pixels[np.newaxis], np.array([row]), np.array([read.color]))
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]
     label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)

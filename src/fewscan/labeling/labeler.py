@@ -1,6 +1,6 @@
 """Scans -> rows of a table of labels, block by block; by this process, or shared out among several."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -33,7 +33,7 @@ TableRow = dict[str, Any]
 
 
 class _Scan(NamedTuple):
-    """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and its row in the dataset.
+    """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and which row of the dataset it is.
 
     Where it is new, None, and -1. in_color: whether it showed color before it became `pixels`. notes: what a user should know
     of how these came about.
@@ -67,13 +67,9 @@ class Labeler:
 
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
-        pixels = self.dataset.manifest["pixels_sha256"]
-        # In a folder, too, a scan is not like what was learned from because it is there itself.
-        row_of = dict(zip(pixels, range(len(pixels)), strict=True))
-
         def labeled(block: list[tuple[ScanFile, Image | UnreadableImage]]) -> list[TableRow]:
             marks = iter(seen.scans([image for _, image in block if isinstance(image, Image)]))
-            scans = [(file.relative, _scan(file, image, marks, row_of)) for file, image in block]
+            scans = [(file.relative, self._scan(file, image, marks)) for file, image in block]
             return list(self._labeled(scans))
 
         with closing(read_images(files, self.dataset.spec)) as images:
@@ -92,6 +88,13 @@ class Labeler:
             return list(self._labeled(scans))
 
         yield from side_by_side(labeled, range(0, len(rows), BLOCK_SCANS), self.rule.predictor.device)
+
+    def _scan(self, file: ScanFile, image: Image | UnreadableImage, marks: Iterator[str | None]) -> _Scan | UnreadableImage:
+        """Return what a file holds as a scan; `marks` has one for each that could be read."""
+        if isinstance(image, UnreadableImage):
+            return image
+        row = self.rule.gate.row_of(image.pixels_sha256)
+        return _Scan(image.pixels, next(marks), row, image.color, (*file.notes, *image.notes))
 
     def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]]) -> Iterator[TableRow]:
         """Yield the row of every scan of a block."""
@@ -115,16 +118,6 @@ class Labeler:
             row |= {"typicality": typicality, "decision": decision, "reason": reason}
             # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
             yield row if decision == "out_of_distribution" else row | {"possible": BETWEEN_FINDINGS.join(names[possible])}
-
-
-def _scan(
-    file: ScanFile, image: Image | UnreadableImage, marks: Iterator[str | None], row_of: Mapping[str, int]
-) -> _Scan | UnreadableImage:
-    """Return what a file holds as a scan; `marks` has one for each that could be read."""
-    if isinstance(image, UnreadableImage):
-        return image
-    row = row_of.get(image.pixels_sha256, -1)
-    return _Scan(image.pixels, next(marks), row, image.color, (*file.notes, *image.notes))
 
 
 @dataclass(frozen=True)

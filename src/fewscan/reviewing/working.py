@@ -138,11 +138,12 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
     shares = opinion.solution.probabilities(features)[0]
     order = np.argsort(-shares, kind="stable")
     known = gate()
+    row = known.row_of(image.pixels_sha256)
     return Predicted(
         width_px=image.width_px,
         height_px=image.height_px,
         labels=opinion.labels,
-        out_of_distribution=bool(known.out_of_distribution(scan, in_color=np.array([image.color]))[0]),
+        out_of_distribution=bool(known.out_of_distribution(scan, np.array([row]), np.array([image.color]))[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
         notes=[*image.notes, *known.notes(image.color)],
     )
