@@ -5,8 +5,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from fewscan import api
 from fewscan.atomic import write_text
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.training.run import RECORD_FILE, Run
 
 Command = Callable[..., CompletedProcess[str]]
@@ -27,6 +29,7 @@ def run(untrained_run: Callable[[Snapshot], Run], split_dataset: Snapshot) -> Ru
         [],
         ["--method", "supervised", "--recipe", "fewscan", "epochs=1", "device=cpu"],
         ["encoder=resnet_small", "encoder.width=16", "optimizer.learning_rate=0.002", "views=scan"],
+        ["--split", "main"],
     ],
 )
 def test_the_very_settings_of_the_run_are_taken(same: list[str], run: Run, split_dataset: Snapshot, fewscan: Command) -> None:
@@ -46,6 +49,7 @@ def test_the_very_settings_of_the_run_are_taken(same: list[str], run: Run, split
         (["method.temperature=0.2"], "unknown setting 'method.temperature'"),
         (["epoch=1"], "did you mean 'epochs'"),
         (["--method", "supervized"], "--method supervized (it has supervised)"),
+        (["--from", "elsewhere"], "leave out --from"),
     ],
 )
 def test_another_setting_is_refused_by_name_and_with_what_the_run_has(
@@ -56,3 +60,8 @@ def test_another_setting_is_refused_by_name_and_with_what_the_run_has(
     (line,) = done.stderr.strip().splitlines()
     assert named in line
     assert "device=" not in line
+
+
+def test_another_split_is_refused(run: Run, split_dataset: Snapshot) -> None:
+    with pytest.raises(FewscanError, match="leave out --split"):
+        api.train(split_dataset.folder, out=run.folder, split="other", resume=True)

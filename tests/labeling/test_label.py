@@ -1,4 +1,5 @@
 import csv
+import shlex
 import shutil
 import signal
 import sys
@@ -16,6 +17,7 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
+from fewscan import api
 from fewscan.api import check
 from fewscan.cli.following import after_label
 from fewscan.cli.runs import _promised_lines, _seen_lines
@@ -303,6 +305,29 @@ def test_that_nothing_is_accepted_is_said_at_the_end_and_of_many_scans_before_th
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("nothing is accepted") == 1
     assert (done.stdout + done.stderr).count("nothing is accepted") == times
+
+
+@pytest.mark.slow
+def test_the_next_command_labels_as_before_but_for_the_error(
+    run: Run, dataset: Snapshot, fewscan: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    known = Calibration.load(run)
+    assert known is not None
+    known.model_copy(update={"source": "cross-fitting"}).save(run)  # no more folds help
+    again = ["--coverage", "0.8", "--coverage-per-class", "--candidates", "1", "--exact-copies-only", "--devices", "2"]
+    scans = three_scans(dataset, tmp_path / "scans")
+    out = tmp_path / "labels.csv"
+    done = fewscan("label", run.folder, scans, "--out", out, "--target-error", "0.01", *again)
+    assert done.returncode == 0, done.stderr
+    words = shlex.split(done.stdout.splitlines()[-1].removeprefix("next: fewscan "))
+    assert words[:3] == ["label", str(run.folder), str(scans)]
+    assert [word for word in words if word in again] == again
+
+
+def test_options_about_files_are_refused_where_none_are_named(run: Run, tmp_path: Path) -> None:
+    for option in ({"exact_copies_only": True}, {"follow_links": True}):
+        with pytest.raises(FewscanError, match="name SCANS"):
+            api.label(run, out=tmp_path / "labels.csv", **option)
 
 
 @pytest.mark.slow
@@ -668,6 +693,23 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
         label_scans(run, dataset, folder, out)
     shutil.rmtree(folder / "labels.csv.partial")
     assert label_scans(run, dataset, folder, out).scans == 3
+
+
+@pytest.mark.slow
+def test_a_table_that_was_begun_for_another_error_is_not_gone_on_with_also_where_neither_accepts_any(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    folder, out = three_scans(dataset, tmp_path / "scans"), tmp_path / "labels.csv"
+    asked, other = Asked(0.001), Asked(0.002)
+    grounds = Grounds.of(run, dataset)
+    assert grounds.rule(asked).threshold is grounds.rule(other).threshold is None
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LabelTable, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            label_scans(run, dataset, folder, out, asked)
+    with pytest.raises(FewscanError, match="another run, target"):
+        label_scans(run, dataset, folder, out, other)
+    assert label_scans(run, dataset, folder, out, asked).target_error == asked.target_error
 
 
 @pytest.mark.slow

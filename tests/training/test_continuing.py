@@ -40,6 +40,9 @@ def test_the_first_network_is_the_last_of_the_run_that_it_begins_with(first: Run
     assert second.settings.encoder == first.settings.encoder
     begun, trained = second.first_network().state_dict(), load_file(first.folder / "model.safetensors")
     assert all(torch.equal(value, trained[name]) for name, value in begun.items())
+    api.train(first.record.dataset, out=second.folder, begin=first.folder, resume=True)
+    with pytest.raises(FewscanError, match="leave out --from"):
+        api.train(first.record.dataset, out=second.folder, begin=second.folder, resume=True)
     # Wherever the first run goes, the second can begin anew.
     (first.folder / "model.safetensors").unlink()
     assert second.first_network() is not None

@@ -44,8 +44,8 @@ def embed(
     asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
     # A run is refused as no dataset, which says of which dataset it is.
     if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
-        if size_px is not None or color:
-            raise FewscanError("the images of a dataset already have a size and colors: leave out --size and --color")
+        if size_px is not None or color or follow_links:
+            raise FewscanError("the images of a dataset are already read: leave out --size, --color and --follow-links")
         found = embed_dataset(opened_dataset(place), asked, devices=devices)
     else:
         spec = spec_for(asked, size_px, color=color)

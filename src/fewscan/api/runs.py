@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored, require_ready
+from fewscan.errors import FewscanError
 from fewscan.locks import alone
-from fewscan.splits.support import TARGET_ERROR
+from fewscan.splits.support import COVERAGE, TARGET_ERROR
 
 if TYPE_CHECKING:
     from fewscan.evaluation.calibration import Calibration
@@ -72,7 +73,7 @@ def label(
     *,
     out: str | Path,
     target_error: float = TARGET_ERROR,
-    coverage: float = 0.9,
+    coverage: float = COVERAGE,
     coverage_per_class: bool = False,
     candidates: int | None = None,
     exact_copies_only: bool = False,
@@ -93,6 +94,8 @@ def label(
     from fewscan.partial import refuse_finished
 
     require_ready(run, ("run",), data)
+    if scans is None and (exact_copies_only or follow_links):
+        raise FewscanError("--exact-copies-only and --follow-links are for scans in files: name SCANS, or leave them out")
     refuse_finished(Path(out), "label")
     # Only now, since it takes seconds.
     from fewscan.labeling.grounds import Asked

@@ -66,16 +66,16 @@ def train(
     if used.follows:
         return _followed(used)
     if resume:
-        given = {"method": method, "recipe": recipe, "changes": settings}
-        return _resumed(Path(out), dataset, used, leave_out_test, unlabeled_first, given)
+        asked = {"split": split, "begin": begin, "leave_out_test": leave_out_test, "unlabeled_first": unlabeled_first}
+        return _resumed(Path(out), dataset, used, {"method": method, "recipe": recipe, "changes": settings}, asked)
     opened = opened_snapshot(dataset, split, noted=True)
     settings, beginning = with_encoder_of_run(RunSettings.by_name(settings)), None
     if begin is not None:
         recipe, method, settings, beginning = _as_begun(begin, opened, recipe, method, settings)
     opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
-    asked = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
-    choice = _chosen(opened, sizes, recipe, method, settings, asked)
+    first = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
+    choice = _chosen(opened, sizes, recipe, method, settings, first)
     if choice.unlabeled_first:
         choice = _begun_without_labels(opened, Path(out), choice, sizes, used, begin)
     resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
@@ -178,11 +178,10 @@ def _resumed(
     folder: Path,
     dataset: str | Path | Dataset | Snapshot,
     devices: Devices,
-    leave_out_test: bool,
-    unlabeled_first: bool | None,
     given: dict[str, Any],
+    asked: Mapping[str, Any],
 ) -> TrainedRun:
-    """Train an interrupted run to its end and return it; `given` is what it must have been begun with."""
+    """Train an interrupted run to its end and return it; settings `given`, and what is `asked`, must be those it has."""
     from fewscan.training.run import Run
     from fewscan.training.train import refuse_other_settings, train_on
     from fewscan.training.unlabeled_first import divided, first_folder
@@ -194,15 +193,27 @@ def _resumed(
         )
     run = Run.open(folder)
     begun_first = run.settings.encoder.weights is not None and Path(run.settings.encoder.weights).resolve() == first.resolve()
-    if unlabeled_first not in (None, begun_first):
-        raise FewscanError(f"{folder} continues as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
     if begun_first:  # what was for the first run alone
         given = given | {"changes": divided(run.settings.method.name, given["changes"])[1]}
     refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
-    if leave_out_test and seen.require_split().test_groups_left_out is None:
-        raise FewscanError(f"{run.folder} continues as it was begun: leave out --leave-out-test, or start a new run")
+    split = seen.require_split()
+    others = {
+        "--split": asked["split"] not in (None, split.name),
+        "--from": asked["begin"] is not None and not _began_with(run, asked["begin"]),
+        "--leave-out-test": asked["leave_out_test"] and split.test_groups_left_out is None,
+        "--unlabeled-first and --no-unlabeled-first": asked["unlabeled_first"] not in (None, begun_first),
+    }
+    for option, is_other in others.items():
+        if is_other:
+            raise FewscanError(f"{run.folder} continues as it was begun: leave out {option}, or start a new run")
     return _calibrated(train_on(run, seen, devices=devices), seen)
+
+
+def _began_with(run: Run, begin: str | Path | Run) -> bool:
+    """Return whether a run began with the whole network of the run `begin`."""
+    began = run.record.began_with
+    return began is not None and began.classes is not None and began.origin.identity == opened_run(begin).identity
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> TrainedRun:

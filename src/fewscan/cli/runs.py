@@ -1,8 +1,10 @@
 """The verbs that use a run: calibrate, evaluate, label."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +13,7 @@ from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, ap
 from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there
-from fewscan.splits.support import TARGET_ERROR
+from fewscan.splits.support import COVERAGE, TARGET_ERROR
 from fewscan.wording import advised, command_line, counted, opened_times
 
 if TYPE_CHECKING:
@@ -194,7 +196,9 @@ def label(
         float,
         typer.Option(help="Accept labels only where held-out images support at most this long-run error rate among them."),
     ] = TARGET_ERROR,
-    coverage: Annotated[float, typer.Option(help="How often the right class should be among a scan's possible classes.")] = 0.9,
+    coverage: Annotated[
+        float, typer.Option(help="How often the right class should be among a scan's possible classes.")
+    ] = COVERAGE,
     coverage_per_class: Annotated[
         bool,
         typer.Option(
@@ -222,19 +226,15 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Write the table of labels, and say what is promised of them."""
-    result = api.label(
-        run,
-        scans,
-        out=out,
-        target_error=target_error,
-        coverage=coverage,
-        coverage_per_class=coverage_per_class,
-        candidates=candidates,
-        exact_copies_only=exact_copies_only,
-        follow_links=follow_links,
-        devices=devices,
-        data=data,
-    )
+    asked: dict[str, Any] = {
+        "coverage": coverage,
+        "coverage_per_class": coverage_per_class,
+        "candidates": candidates,
+        "exact_copies_only": exact_copies_only,
+        "follow_links": follow_links,
+        "devices": devices,
+    }
+    result = api.label(run, scans, out=out, target_error=target_error, data=data, **asked)
     lines = [
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
@@ -243,13 +243,15 @@ def label(
         *(f"  note: {note} ({counted(number, 'scan')})" for note, number in result.notes.items()),
         *(() if result.none_readable else _promised_lines(result)),
     ]
-    again = _given({"--candidates": candidates, "--exact-copies-only": exact_copies_only, "--follow-links": follow_links})
+    again = _given(api.label, asked)
     finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, out, data, again))
 
 
-def _given(options: dict[str, int | bool | None]) -> list[str | Path]:
-    """Return the options that were given, as words of a command."""
-    return [word for name, value in options.items() if value for word in ((name,) if value is True else (name, str(value)))]
+def _given(verb: Callable[..., Any], asked: Mapping[str, Any]) -> list[str | Path]:
+    """Return those arguments of a verb that are others than it takes by itself, as words of a command."""
+    usual = inspect.signature(verb).parameters
+    named = {f"--{name.replace('_', '-')}": value for name, value in asked.items() if value != usual[name].default}
+    return [word for option, value in named.items() for word in ((option,) if value is True else (option, str(value)))]
 
 
 def _promised_lines(result: "LabelSummary") -> list[str]:

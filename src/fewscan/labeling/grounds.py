@@ -22,7 +22,7 @@ from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import DecisionRule
 from fewscan.splits.acceptance import independent
-from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, among, images_needed
+from fewscan.splits.support import CONFIDENCE, COVERAGE, TARGET_ERROR, among, images_needed
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
@@ -35,7 +35,7 @@ class Asked:
     """What a user asks of the decisions."""
 
     target_error: float = TARGET_ERROR  # in the long run, among accepted labels
-    coverage: float = 0.9  # how often the right class is to be among the possible ones
+    coverage: float = COVERAGE  # how often the right class is to be among the possible ones
     coverage_per_class: bool = False  # within each class, not over all scans
     candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
 

@@ -207,6 +207,7 @@ def _plan(run: Run, scans: _Scans, rule: DecisionRule, columns: Iterable[str]) -
         model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
+        refusal=rule.refusal,
         inclusion=tuple(rule.inclusion.tolist()),
         columns=tuple(columns),
         fewscan=__version__,

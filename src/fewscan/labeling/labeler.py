@@ -33,7 +33,7 @@ TableRow = dict[str, Any]
 
 
 class _Scan(NamedTuple):
-    """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and which row of the dataset it is.
+    """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and its row there.
 
     Where it is new, None, and -1. in_color: whether it showed color before it became `pixels`. notes: what a user should know
     of how these came about.
@@ -67,6 +67,7 @@ class Labeler:
 
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
+
         def labeled(block: list[tuple[ScanFile, Image | UnreadableImage]]) -> list[TableRow]:
             marks = iter(seen.scans([image for _, image in block if isinstance(image, Image)]))
             scans = [(file.relative, self._scan(file, image, marks)) for file, image in block]

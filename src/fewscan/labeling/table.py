@@ -32,6 +32,7 @@ class LabelPlan(Settings):
     model_sha256: str
     temperature: float
     threshold: float | None
+    refusal: str | None = None  # in every row where there is no threshold; it names the error that was asked for
     inclusion: tuple[float, ...]  # of every class
     columns: tuple[str, ...]
     fewscan: str

@@ -4,6 +4,8 @@ import math
 
 # Among accepted labels, where the user asks for no other.
 TARGET_ERROR = 0.05
+# How often the right class is to be among a scan's possible ones, likewise.
+COVERAGE = 0.9
 # Those that a user is offered where the one asked for cannot be had. Labels of which more are wrong than one in five are hardly
 # worth accepting: then more labels help.
 TARGETS: tuple[float, ...] = tuple(percent / 100 for percent in range(1, 21))
