@@ -77,6 +77,20 @@ def test_groups_with_a_label_come_when_no_others_are_left() -> None:
     assert {int(groups[one.row]) for one in choose(scans, 4, random_share=0)} == {0, 1, 2, 3}
 
 
+@pytest.mark.parametrize("strategy", ["auto", "typical", "uncertain"])
+def test_the_last_groups_without_a_label_come_before_any_that_has_one(strategy: Strategy) -> None:
+    points, _ = clustered()
+    fresh, pairs = 9, (len(points) - 9) // 2 * 2
+    groups = np.concatenate([np.arange(fresh), fresh + np.arange(pairs) // 2])
+    labels = np.full(len(groups), -1)
+    labels[fresh::2] = np.arange(pairs // 2) % 2
+    scans = scans_of(points[: len(groups)], groups=groups, labels=labels)
+    probabilities = np.random.default_rng(0).dirichlet([1, 1], len(groups))
+    rows = [one.row for one in choose(scans, fresh + 3, probabilities=probabilities, strategy=strategy, random_share=0)]
+    assert sorted(rows[:fresh]) == list(range(fresh))
+    assert len(rows) == fresh + 3
+
+
 def test_uncertain_ones_are_those_where_two_classes_are_as_likely_spread_over_the_clusters() -> None:
     points, of = clustered()
     unsure = np.zeros(len(points), bool)

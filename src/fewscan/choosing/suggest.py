@@ -100,30 +100,33 @@ def _chosen(
     probabilities: npt.NDArray[np.floating] | None,
     seed: int,
 ) -> list[tuple[int, Kind]]:
-    """Return rows of groups other than those of `without`, and why each.
+    """Return rows of groups other than those of `without`, and why each; groups that have a label come last.
 
     Candidates weigh their margin to a power that grows with the labels: what few labels make a model unsure of is chance.
     """
-    labeled, candidates = scans.labeled, _candidates(scans, without, count)
+    labeled, rows = scans.labeled, without[:0]
     unsure = np.zeros(len(scans.labels)) if probabilities is None else margin(probabilities)
     weights = None
     if strategy == "uncertain":
-        # However near to a label.
-        labeled = labeled[:0]
-        candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[: AMONG * count]]
+        labeled = labeled[:0]  # however near to a label
     elif strategy == "auto" and probabilities is not None:
         weights = unsure ** (len(labeled) / LABELS_A_POWER)
-    rows = typical(scans.points, np.concatenate([labeled, without]), candidates, count, seed, weights)
+    for candidates in _candidates(scans, without):
+        left = count - len(rows)
+        if strategy == "uncertain":
+            candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[: AMONG * left]]
+        taken = np.concatenate([labeled, without, rows])
+        rows = np.concatenate([rows, typical(scans.points, taken, candidates, left, seed, weights)])
     asks_a_model = strategy == "uncertain" or weights is not None
     return [(row, "uncertain" if asks_a_model and unsure[row] >= UNSURE else "typical") for row in rows.tolist()]
 
 
-def _candidates(scans: Scans, taken: Int64s, count: int) -> Int64s:
-    """Return one open row of every group that has no row in `taken`, and no label unless fewer than `count` have none."""
+def _candidates(scans: Scans, taken: Int64s) -> tuple[Int64s, Int64s]:
+    """Return one open row of every group that has no row in `taken`: of groups without a label, and of those with one."""
     rows = np.flatnonzero(scans.open & ~np.isin(scans.groups, scans.groups[taken]))
-    fresh = rows[~np.isin(scans.groups[rows], scans.groups[scans.labeled])]
-    rows = fresh if len(np.unique(scans.groups[fresh])) >= count else rows
-    return np.sort(rows[np.unique(scans.groups[rows], return_index=True)[1]])
+    rows = np.sort(rows[np.unique(scans.groups[rows], return_index=True)[1]])
+    labeled = np.isin(scans.groups[rows], scans.groups[scans.labeled])
+    return rows[~labeled], rows[labeled]
 
 
 def _mixed(drawn: Sequence[tuple[int, Kind]], chosen: Sequence[tuple[int, Kind]]) -> list[tuple[int, Kind]]:
