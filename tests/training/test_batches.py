@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewscan.images.stored import read_ascending
-from fewscan.training.batches import Rows, epoch_batches
+from fewscan.training.batches import Rows, epoch_batches, smallest_batch
 from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
 from fewscan.training.shuffling import Buffer, shuffled
 
@@ -69,6 +69,14 @@ def test_an_epoch_of_several_passes_sees_every_image_as_often(
     times = np.bincount(seen[seen < 1000], minlength=labeled_count)
     assert times.max() - times.min() <= 1
     assert share or times.max() == max(passes, -(-len(steps) // labeled_count))
+
+
+@given(sizes, st.sampled_from([None, 0.3]))
+def test_the_smallest_batch_is_known_before_any_is_drawn(drawn: tuple[int, int, int, int, int], share: float | None) -> None:
+    for labeled_count in {0, drawn[0]}:
+        unlabeled_count, batch_size = drawn[1] + 1, drawn[2]
+        steps = batches(labeled_count, unlabeled_count, *drawn[2:], labeled_share=share)
+        assert smallest_batch(labeled_count, unlabeled_count, batch_size, share) == min(map(len, steps))
 
 
 def test_a_share_of_labels_says_nothing_where_all_are_labeled() -> None:

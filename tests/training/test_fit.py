@@ -17,6 +17,7 @@ from fewscan.datasets.trainings import TRAININGS_FILE
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.locks import alone
+from fewscan.models.network import Network, Outputs
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.fit import fit
@@ -224,6 +225,22 @@ def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
     counts = np.bincount(dataset.labels[dataset.rows("labeled")])
     assert len(set(counts)) > 1
     assert state["method/labeled_shares"].numpy() == pytest.approx(counts / 13)
+
+
+@pytest.mark.slow
+def test_no_more_images_go_through_the_network_at_once_than_suit_it(
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewscan.training.images.PREDICT_BATCH", 8)
+    passed, forward = [], Network.forward
+
+    def counted(network: Network, images: torch.Tensor) -> Outputs:
+        passed.append(len(images))
+        return forward(network, images)
+
+    monkeypatch.setattr(Network, "forward", counted)
+    trained(split_dataset, tmp_path / "run", "supervised", batch_size=8)
+    assert max(passed) <= 8
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def smallest_batch(labeled: int, unlabeled: int, batch_size: int, labeled_share:
 def _drawn(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None, passes: int) -> tuple[int, int]:
     """Return how many steps an epoch has, and how many labeled rows these take together."""
     steps = steps_per_epoch(labeled, unlabeled, batch_size, labeled_share, passes)
-    if labeled_share is None or not unlabeled:
+    if labeled_share is None or not labeled or not unlabeled:
         return steps, max(passes, -(-steps // max(1, labeled))) * labeled
     return steps, steps * labeled_in_batch(batch_size, labeled_share)
 

@@ -45,7 +45,7 @@ class ImageRows:
         self.device = device
         self.source: StoredImages | HeldImages | Tensor = pixels
         self._image_bytes = pixels.nbytes // max(1, len(pixels))
-        self._batch = min(PREDICT_BATCH, max(1, PREDICT_PIXELS // math.prod(pixels.shape[-2:])))
+        self.batch = min(PREDICT_BATCH, max(1, PREDICT_PIXELS // math.prod(pixels.shape[-2:])))  # suits a forward pass
         if keep and device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
             self.source = _sent_all(pixels, device)
         elif often is not None and isinstance(pixels, FarImages):
@@ -92,7 +92,7 @@ class ImageRows:
 
     def batches(self, rows: Rows, size: int | None = None) -> Iterator[Tensor]:
         """Yield the images of `rows` in batches, by default such as suit a forward pass."""
-        size = size or self._batch
+        size = size or self.batch
         parts = (rows[start : start + size] for start in range(0, len(rows), size))
         yield from (images for _, images in self.beside(parts, lambda part: part, self.ahead(size)))
 
