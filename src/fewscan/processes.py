@@ -6,12 +6,17 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
+from typing import Literal
 
 from fewscan.errors import FewscanError
+from fewscan.memory import is_too_little
+
+Failure = Literal["refused", "memory", "fault"]
 
 
 def processes(loads: str) -> multiprocessing.context.BaseContext:
@@ -66,7 +71,23 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, heeded)
 
 
-def end_with_parent() -> None:
+def belong_to_parent() -> None:
+    """Let this process end with the one that started it and heed no Ctrl-C.
+
+    Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def how_it_failed(error: Exception) -> tuple[Failure, str]:
+    """Return how an error ends a process, and in which words, for the one that started it."""
+    if is_too_little(error):
+        return "memory", str(error)
+    return ("refused", str(error)) if isinstance(error, FewscanError) else ("fault", traceback.format_exc())
+
+
+def _end_with_parent() -> None:
     """Wait until the process that started this one is gone, killed for example, and end then."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.registry import TRAINING_METHODS
 from fewscan.learning.scan_views import ScanViews
 from fewscan.models.resnet_small import ResNetSmall
-from fewscan.processes import end_with_parent, processes
+from fewscan.processes import belong_to_parent, processes
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import CHECKPOINT_FILE, Checkpoints
 from fewscan.training.devices import Devices, available, cpu_line, on_cpu, require_shareable
@@ -104,7 +103,7 @@ class Stopped(Exception):
 
 
 def _be_one_of(asked: Sequence[Asked], ranks: int, number: int, places: list[dict[str, str]]) -> None:
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    belong_to_parent()
     torch.set_num_threads(1)
     os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": "0"}
     for one, place in zip(asked, places, strict=True):

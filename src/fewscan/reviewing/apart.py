@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import traceback
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from fewscan.errors import FewscanError
-from fewscan.processes import end_with_parent, processes
+from fewscan.processes import belong_to_parent, processes
 
 Result = TypeVar("Result")
 # Answers come first where both want the same core.
@@ -82,9 +81,7 @@ class Apart:
 
 def _answer(line: Connection) -> None:
     """Answer calls that come by a line, until the process at its other end is gone."""
-    # Ctrl-C reaches all processes of a terminal; the page's server ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    belong_to_parent()
     os.nice(NICENESS)
     while True:
         try:

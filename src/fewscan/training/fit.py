@@ -252,7 +252,7 @@ def _two_view_numbers(training: _Training, network: Network) -> dict[str, float 
     rows = stream(seed, "two-view images").numpy().permutation(training.rows.looked_at)[:TWO_VIEW_IMAGES]
     batch = training.images[rows]
     twice = random_views(training.views, batch, 2, stream(seed, "two-view views"))
-    h0, h1 = torch.cat([network(some).h for some in twice.split(training.images.batch)]).chunk(2)
+    h0, h1 = torch.cat([network(some).h for some in torch.split(twice, training.images.batch)]).chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_numbers(h0, h1).items()}
 
 

@@ -5,9 +5,6 @@ import itertools
 import multiprocessing
 import os
 import pickle
-import signal
-import threading
-import traceback
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -17,8 +14,7 @@ import numpy as np
 import torch
 
 from fewscan.errors import FewscanError
-from fewscan.memory import is_too_little
-from fewscan.processes import begin, end_with_parent, processes, require_guard
+from fewscan.processes import Failure, begin, belong_to_parent, how_it_failed, processes, require_guard
 from fewscan.progress import console
 from fewscan.training.batches import Rows
 from fewscan.training.devices import on_cpu, require_here
@@ -27,7 +23,7 @@ _KILLED = "one of the processes that share this work was killed, or failed as sh
 _END_SECONDS = 10  # within which a process whose work is done has ended
 
 Result = TypeVar("Result")
-How = Literal["made", "done", "refused", "memory", "fault"]
+How = Literal["made", "done"] | Failure
 
 
 def require_devices(devices: int, device: str) -> None:
@@ -83,9 +79,7 @@ def shared_out(
 
 def take_place(place: int, at_once: int, devices: int) -> None:
     """Give a new process, one of so many at once, its share of the machine: one CUDA device, or its part of the CPU's cores."""
-    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    belong_to_parent()
     console.quiet = True  # bars of several processes would draw over one another
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -134,10 +128,4 @@ def _be_share(
         except BrokenPipeError:
             raise
         except Exception as error:
-            tells.send(_told(error))
-
-
-def _told(error: Exception) -> tuple[How, str]:
-    if is_too_little(error):
-        return "memory", str(error)
-    return ("refused", str(error)) if isinstance(error, FewscanError) else ("fault", traceback.format_exc())
+            tells.send(how_it_failed(error))

@@ -4,9 +4,7 @@ import importlib
 import multiprocessing.connection
 import os
 import signal
-import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -21,8 +19,7 @@ from torch import distributed, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # in its documentation
 
 from fewscan.errors import FewscanError
-from fewscan.memory import is_too_little
-from fewscan.processes import begin, end_with_parent, processes
+from fewscan.processes import begin, belong_to_parent, how_it_failed, processes
 from fewscan.progress import console
 from fewscan.training.devices import Devices, machine_number
 from fewscan.training.fit import fit
@@ -148,9 +145,7 @@ def _raise(failed: dict[str, str], job: Job | None) -> NoReturn:
 
 def _be_rank(job: Job | None, devices: Devices, number: int, place: dict[str, str], threads: int, tells: Connection) -> None:
     """Be the process of a device of this machine, and tell how it ended."""
-    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    belong_to_parent()
     torch.set_num_threads(threads)
     os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": str(machine_number())} | place
     try:
@@ -163,12 +158,8 @@ def _be_rank(job: Job | None, devices: Devices, number: int, place: dict[str, st
 
 
 def _told(error: Exception) -> tuple[str, str]:
-    """Return how an error ends a process, and in which words."""
-    if is_too_little(error):
-        return "memory", str(error)
-    if isinstance(error, DesertedError):
-        return "deserted", str(error)
-    return ("refused", str(error)) if isinstance(error, FewscanError) else ("fault", traceback.format_exc())
+    """Return how an error ends the process of a rank, and in which words."""
+    return ("deserted", str(error)) if isinstance(error, DesertedError) else how_it_failed(error)
 
 
 class DesertedError(FewscanError):
