@@ -1,6 +1,7 @@
 """Tables as spreadsheets and public sets write them: what is read, what is asked for, what they do to folders' labels."""
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import get_args
 
@@ -149,6 +150,14 @@ def test_a_row_of_another_folder_is_not_taken_for_the_image_of_its_name(tmp_path
 def test_names_are_compared_to_the_letter_where_two_differ_in_case(tmp_path):
     root = make(tmp_path / "pool", "a.png", "A.png")
     assert labels_of(root, labels=table(tmp_path, "path,label\nA,x\na,y\n")) == {"A.png": "x", "a.png": "y"}
+
+
+def test_a_letter_with_an_accent_is_one_however_the_name_of_a_file_or_folder_is_encoded(tmp_path):
+    names = ("Müller/schädel.png", "café/é.jpg", "plain/1.png")
+    for on_disk, written in (("NFD", "NFC"), ("NFC", "NFD")):
+        root = make(tmp_path / on_disk, *(unicodedata.normalize(on_disk, name) for name in names))
+        rows = "".join(f"{unicodedata.normalize(written, name)},x\n" for name in names)
+        assert sorted(labels_of(root, labels=table(tmp_path, f"path,label\n{rows}")).values()) == ["x", "x", "x"]
 
 
 def test_a_folder_stands_for_all_of_its_images_and_a_file_goes_before_it(tmp_path):

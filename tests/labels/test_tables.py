@@ -270,7 +270,23 @@ def test_a_disputed_row_says_nothing_in_a_table(tmp_path: Path) -> None:
 
 
 NAMES = st.sampled_from(
-    ["a", "A", "b", "1.png", "1.PNG", "1.jpg", "1", "x.nii.gz", "X.nii", "x.gz.png", ".png", "ß.png", "SS.png"]
+    [
+        "a",
+        "A",
+        "b",
+        "1.png",
+        "1.PNG",
+        "1.jpg",
+        "1",
+        "x.nii.gz",
+        "X.nii",
+        "x.gz.png",
+        ".png",
+        "ß.png",
+        "SS.png",
+        "\u00e4.png",
+        "a\u0308.png",
+    ]
 )
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 

@@ -1,6 +1,7 @@
 """What a row calls an image -> the file, the image in a file or the folder that it means."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -195,7 +196,7 @@ def _most_alike(path: str, matches: Sequence[_Match], length: int) -> list[_Matc
 
     def likeness(match: _Match) -> tuple[bool, bool, bool]:
         ours = match.place.split("/")[-length:]
-        same_suffix = theirs[-1].casefold() == ours[-1].casefold()
+        same_suffix = caseless(theirs[-1]) == caseless(ours[-1])
         return theirs == ours, same_suffix, [*theirs[:-1], stem_of(theirs[-1])] == [*ours[:-1], stem_of(ours[-1])]
 
     most = max(map(likeness, matches), default=None)
@@ -213,9 +214,14 @@ def slashes(path: str) -> str:
     return path.replace("\\", "/").rstrip("/")
 
 
+def caseless(path: str) -> str:
+    """Return a path in lower case, a letter with an accent in one piece, in which folders of a Mac have two."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
 def folders_and_stem(path: str) -> tuple[str, ...]:
-    """Return the parts of a path in lower case, the last without its suffix."""
-    *folders, name = [part for part in path.casefold().split("/") if part not in ("", ".")] or [""]
+    """Return the parts of a path as `caseless` has them, the last without its suffix."""
+    *folders, name = [part for part in caseless(path).split("/") if part not in ("", ".")] or [""]
     return (*folders, stem_of(name))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fewscan.images.sources import Source
-from fewscan.images.tables.finding import folders_and_stem, slashes, stem_of
+from fewscan.images.tables.finding import caseless, folders_and_stem, slashes, stem_of
 from fewscan.images.tables.rows import Row
 
 
@@ -30,7 +30,7 @@ def within_reach(rows: Sequence[Row], sources: Sequence[Source], images: pd.Data
     reached = _in_wanted_folders(images["source"], folders, sources, wanted)
     # Most names are told by their beginnings, far faster than by their stems.
     for number in np.flatnonzero(_may_be_wanted(names, wanted) & ~reached).tolist():
-        reached[number] = _is_named(names[number].as_py().casefold(), wanted)
+        reached[number] = _is_named(caseless(names[number].as_py()), wanted)
     return np.flatnonzero(reached)
 
 
@@ -43,7 +43,7 @@ def _in_wanted_folders(
     @cache
     def is_wanted(source: str, folder: str) -> bool:
         place = os.path.realpath(Path(roots[source], folder.lstrip("/")))
-        if stem_of(place.rpartition("/")[2].casefold()) in wanted:
+        if stem_of(caseless(place.rpartition("/")[2])) in wanted:
             return True
         return folder != "" and is_wanted(source, folder.rpartition("/")[0])
 
