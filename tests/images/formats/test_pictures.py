@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from openjpeg.utils import encode_array
 
 from fewscan.images.formats.channels import has_color, on_black, turned
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.pictures import MAX_JPEG_SCANS, in_color
+from fewscan.images.formats.reading import Reading, Window
 from fewscan.images.formats.recognition import read_in_known_time
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImageSpec
@@ -130,6 +132,22 @@ def encoded(kind, **options):
     file = BytesIO()
     PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(file, kind, **options)
     return file.getvalue()
+
+
+@pytest.mark.parametrize("bits", [11, 12, 16])
+@pytest.mark.parametrize(("suffix", "least"), [("pgm", 0), ("j2k", 0), ("j2k", -1000)])
+def test_a_window_means_the_gray_values_that_are_stored_whatever_the_depth(tmp_path, suffix, least, bits):
+    values = RAMP.astype(np.int32) // 8 + least
+    if suffix == "pgm":
+        content = b"P5\n64 64\n%d\n" % ((1 << bits) - 1) + values.astype(">u2").tobytes()
+    else:
+        content = bytes(encode_array(values.astype("i2" if least else "u2"), bits_stored=bits))
+    (tmp_path / f"scan.{suffix}").write_bytes(content)
+    np.save(tmp_path / "scan.npy", values)
+    window = Reading(window=Window(center=float(np.median(values)), width=300))
+    expected = read_image(tmp_path / "scan.npy", reading=window).pixels
+    assert len(np.unique(expected)) > 30
+    np.testing.assert_array_equal(read_image(tmp_path / f"scan.{suffix}", reading=window).pixels, expected)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,6 +48,23 @@ _JPEG2000_DEPTH_AFTER = 40
 _HEAD_BYTES = 512
 _GRAY = ("1", "L", "I", "F")
 _DAMAGED = "truncated or damaged: not a complete picture"
+
+
+class _Depth(NamedTuple):
+    """The greatest value that a channel can have, and what Pillow makes of gray values above 255.
+
+    It adds `below_zero`, which makes the least one 0, and divides by `spread`, which makes the greatest one that of 16 bits.
+    """
+
+    greatest: int
+    spread: float = 1.0
+    below_zero: int = 0
+
+    def as_stored(self, gray: Values) -> Values:
+        """Return gray values as they are in the file: a window that was chosen is meant for these."""
+        if not 255 < self.greatest <= 65535 or (self.spread, self.below_zero) == (1, 0):
+            return gray
+        return np.rint(gray * self.spread).astype(np.int32) - self.below_zero
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -115,15 +133,20 @@ def upright(image: PIL.Image.Image) -> Values:
 
 def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
     require_size(image.width, image.height)
-    if image.format == "JPEG":
-        values = _of_jpeg(file, image)
-    elif _is_gray(image) or not _is_deep(file, image):
-        values = upright(image)
-    else:
-        # OpenCV takes half a file for a whole one, Pillow does not.
-        image.load()
-        values = turned(_deep_color(file), _orientation(image))
+    values = _of_jpeg(file, image) if image.format == "JPEG" else _of_others(file, image)
     return decoded(values, partial(to_8_bit, chosen=chosen))
+
+
+def _of_others(file: BufferedReader, image: PIL.Image.Image) -> Values:
+    """Return the values of a picture that is no JPEG, upright and as they are stored."""
+    depth = _depth(file, image)
+    if _is_gray(image):
+        return depth.as_stored(upright(image))
+    if depth.greatest <= 255:
+        return upright(image)
+    # OpenCV takes half a file for a whole one, Pillow does not.
+    image.load()
+    return turned(_deep_color(file), _orientation(image))
 
 
 def _of_jpeg(file: BufferedReader, image: PIL.Image.Image) -> Values:
@@ -160,21 +183,24 @@ def _is_gray(image: PIL.Image.Image) -> bool:
     return image.mode in _GRAY or image.mode.startswith("I;16")
 
 
-def _is_deep(file: BufferedReader, image: PIL.Image.Image) -> bool:
-    """Return whether a picture in color or with transparency has more than 8 bits a channel, of which Pillow keeps 8."""
+def _depth(file: BufferedReader, image: PIL.Image.Image) -> _Depth:
+    """Return what a picture that is not decoded yet says of its values."""
     if isinstance(image, PpmImageFile):
         arguments = image.tile[0].args
-        return isinstance(arguments, tuple) and int(arguments[1]) > 255
+        greatest = int(arguments[1]) if isinstance(arguments, tuple) else 255
+        return _Depth(greatest, spread=greatest / 65535)
     place = file.tell()
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(place)
     if image.format == "PNG":
-        return head[_PNG_DEPTH_AT] > 8
+        return _Depth((1 << head[_PNG_DEPTH_AT]) - 1)
     if image.format == "JPEG2000":
         # The size segment of ISO 15444-1, A.5.1: bits less one, and in the highest bit whether the values have a sign.
-        return head[head.index(_JPEG2000_SIZE) + _JPEG2000_DEPTH_AFTER] & 127 > 7
-    return False
+        said = head[head.index(_JPEG2000_SIZE) + _JPEG2000_DEPTH_AFTER]
+        bits = 1 + (said & 127)
+        return _Depth((1 << bits) - 1, spread=2.0 ** (bits - 16), below_zero=(1 << bits - 1) * (said >> 7))
+    return _Depth(255)
 
 
 def _deep_color(file: BufferedReader) -> Values:
