@@ -94,6 +94,14 @@ def test_what_only_one_library_decompresses_is_read(tmp_path, compression):
         assert shows_the_ramp(read_image(tmp_path / "deep.tif").pixels)
 
 
+@pytest.mark.parametrize(("kind", "predictor"), [(np.float32, 2), (np.float32, 3), (np.uint16, 2)])
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_values_stored_as_differences_are_read_by_whichever_library_knows_them(tmp_path, kind, predictor, compression):
+    image = PIL.Image.fromarray(RAMP.astype(kind))
+    image.save(tmp_path / "scan.tif", compression=compression, tiffinfo={317: predictor})
+    assert shows_the_ramp(read_image(tmp_path / "scan.tif").pixels)
+
+
 def test_a_page_that_would_lose_bits_is_set_aside_with_what_to_do(tmp_path):
     path = tmp_path / "scan.tif"
     tifffile.imwrite(path, RAMP.astype(np.float64))

@@ -176,9 +176,8 @@ def _decode(pages: Sequence[Any], number: int, file: BufferedReader, chosen: Win
 def _read_by_tifffile(page: Any) -> bool:
     """Return whether a page is gray or RGB, in whole bytes, and compressed in a way that tifffile knows on its own."""
     plain = page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
-    return bool(
-        plain and page.bitspersample in _WHOLE_BYTES and page.dtype is not None and page.compression in TIFF.DECOMPRESSORS
-    )
+    known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
+    return bool(plain and page.bitspersample in _WHOLE_BYTES and page.dtype is not None and known)
 
 
 def _whole_in_pillow(page: Any) -> bool:
