@@ -150,6 +150,22 @@ def test_a_window_means_the_gray_values_that_are_stored_whatever_the_depth(tmp_p
     np.testing.assert_array_equal(read_image(tmp_path / f"scan.{suffix}", reading=window).pixels, expected)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_of_a_photograph_with_pictures_behind_it_the_first_is_read_as_strictly_as_any_jpeg(tmp_path, mode):
+    first, behind = (PIL.Image.fromarray(values).convert(mode) for values in (RAMP_8, RAMP_8.T[::2]))
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6
+    first.save(tmp_path / "alone.jpg", exif=turned)
+    first.save(tmp_path / "both.jpg", "MPO", save_all=True, append_images=[behind], exif=turned)
+    assert PIL.Image.open(tmp_path / "both.jpg").format == "MPO"
+    np.testing.assert_array_equal(read_image(tmp_path / "both.jpg").pixels, read_image(tmp_path / "alone.jpg").pixels)
+    content = (tmp_path / "both.jpg").read_bytes()
+    place = content.index(b"\xff\xda") + 100
+    (tmp_path / "both.jpg").write_bytes(content[:place] + content[place + 80 :])
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_image(tmp_path / "both.jpg")
+
+
 @pytest.mark.parametrize(
     ("kind", "known"), [("JPEG", True), ("PNG", True), ("GIF", True), ("TIFF", False), ("JPEG2000", False)]
 )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 
 from fewscan.images.formats import jpeg
@@ -111,6 +112,10 @@ def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[P
             raise UnreadableImage(f"not an image: not a complete {', '.join(FORMATS)} or other known file") from None
         except PIL.Image.DecompressionBombError:
             raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
+        if image.format == "MPO":
+            # A telephone's photograph, and behind it in the file what belongs to it, such as a map of depth (CIPA DC-007).
+            file.seek(0)
+            image = JpegImageFile(file)
         with image:
             yield image
 
