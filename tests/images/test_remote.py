@@ -92,6 +92,19 @@ def test_a_url_that_cannot_be_had_is_refused_in_one_line(source: str, said: str,
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "place", ["ada:secret@bucket/scans", "bucket/scans?Signature=secret", "a::memory://ada:secret@bucket/b"]
+)
+def test_a_url_that_holds_a_secret_is_refused_and_written_nowhere(
+    place: str, bucket: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for source in (f"memory://{place}", f"march=memory://{place}"):
+        with pytest.raises(FewscanError, match="password or a key") as raised:
+            parse_sources([source])
+        assert "secret" not in str(raised.value) + capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
 def test_no_file_is_copied_to_a_place_outside_of_its_folder(bucket: Any, tmp_path: Path) -> None:
     bucket.store["/bucket/scans/../../evil"] = bucket.open("/bucket/scans/a", "wb")
     with pytest.raises(FewscanError, match="outside"):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.remote import is_remote, lacking
+from fewscan.images.remote import is_remote, lacking, require_no_secret
 from fewscan.images.stored import ONE_BY_ONE, SPAN_BYTES, Piece, Pixels, StoredImages, read_rows
 from fewscan.progress import say_once
 from fewscan.wording import one_line
@@ -224,12 +224,7 @@ def require_address(url: str) -> str:
     """Return a URL to copy pixels to, as it is noted; raises FewscanError where it is none, or holds what nobody may note."""
     if not is_remote(url):
         raise FewscanError(f"'{url}' is not a URL: write one such as s3://bucket/mydata or file:///mnt/shared/mydata")
-    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
-    if (at and ":" in user) or "?" in url or "#" in url:
-        raise FewscanError(
-            "a URL with a password or a key is not accepted, because the dataset records the URL: leave them out, and "
-            "set them where the package for this storage looks for them"
-        )
+    require_no_secret(url)
     if "::" in url:
         raise FewscanError(f"'{url}' goes through another store first: leave out the part before '::'")
     return url.rstrip("/")

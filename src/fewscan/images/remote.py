@@ -34,6 +34,16 @@ def is_remote(text: str) -> bool:
     return "://" in text
 
 
+def require_no_secret(url: str) -> None:
+    """Raise FewscanError for a URL that holds what may not be written down, as URLs are: in files, and on the terminal."""
+    users = [link.partition("://")[2].partition("/")[0].rpartition("@")[0] for link in url.split("::")]
+    if any(":" in user for user in users) or "?" in url or "#" in url:
+        raise FewscanError(
+            "a URL with a password or a key is not accepted, because URLs are recorded: leave them out, and set them where the "
+            "package for this storage looks for them"
+        )
+
+
 def lacking(url: str, error: ImportError) -> str:
     """Return a URL that cannot be opened, and which package it needs."""
     from fsspec.registry import known_implementations

@@ -168,6 +168,7 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
     if not equals or "/" in name or os.path.isdir(text):  # noqa: PTH112 - is_dir() fails in a folder without rights
         name, written = "", text
     if remote.is_remote(written):
+        remote.require_no_secret(written)
         return _WrittenSource(_name_of(text, name.strip() or remote.name_of(written), written), None, labeled, written)
     # Not resolve(): what the dataset says of its sources should be what the user wrote.
     folder = Path(os.path.abspath(Path(written).expanduser()))  # noqa: PTH100
