@@ -19,7 +19,7 @@ def encoder_name(way: Way, recipe: str) -> str:
     recipe: the comparison's.
     """
     # What is solved for its features does not ask what the recipe of the run that solves is: `lesson_for`.
-    purpose = "features" if method_type(way.method).solves else way.recipe or recipe
+    purpose = "features" if method_type(way.method).solves else way.recipe_in(recipe)
     return f"{way.first}-for-{purpose}"
 
 
@@ -27,4 +27,4 @@ def lesson_of(way: Way, dataset: Snapshot, recipe: str, changes: Mapping[str, An
     """Return what the encoder that `way` begins with is to learn by; second: the settings of a run that will begin with it."""
     assert way.first is not None
     asked, _ = divided(way.method, changes)
-    return lesson_for(dataset, way.recipe or recipe, asked, second, way.first)
+    return lesson_for(dataset, way.recipe_in(recipe), asked, second, way.first)

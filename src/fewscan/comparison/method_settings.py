@@ -44,7 +44,7 @@ def settings_of(
 
     def resolved(laid_over: Mapping[str, Any]) -> RunSettings:
         seeded = {**laid_over, "seed": seed}
-        return RunSettings.resolve(chosen, way.recipe or recipe, seeded, labeled=labeled, unlabeled=unlabeled)
+        return RunSettings.resolve(chosen, way.recipe_in(recipe), seeded, labeled=labeled, unlabeled=unlabeled)
 
     return resolved(changes) if first is None else resolved(beginning_with(first, changes, resolved(changes)))
 

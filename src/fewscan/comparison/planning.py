@@ -72,7 +72,7 @@ def missing_way(plan: Plan, *, labeled: int, unlabeled: int, size_px: int) -> st
     choice = choose(labeled, unlabeled, size_px, changes=changes)
     method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
     chosen = Way(method, WITHOUT_LABELS if choice.unlabeled_first else None, choice.recipe)
-    planned = {way._replace(recipe=way.recipe or plan.recipe) for way in map(Way.read, plan.methods)}
+    planned = {way._replace(recipe=way.recipe_in(plan.recipe)) for way in map(Way.read, plan.methods)}
     if chosen in planned:
         return None
     return (chosen._replace(recipe=None) if chosen.recipe == plan.recipe else chosen).name

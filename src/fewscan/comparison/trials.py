@@ -102,7 +102,7 @@ def run_trial(folder: Path, trial: Trial) -> None:
     if run_folder.exists():
         run = train_on(Run.open(run_folder, dataset.folder), dataset)
     else:
-        run = train_new(dataset, settings, run_folder, recipe=comparison.plan.recipe)
+        run = train_new(dataset, settings, run_folder, recipe=_recipe(comparison, trial))
     if Evaluation.load(run) is None:
         evaluate(run, dataset, verb="compare")
 
@@ -125,21 +125,28 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
     if not folder.exists():
         return True
     run = Run.open(folder, comparison.plan.dataset)
-    if _wherever_begun(run.settings, trial) != _wherever_begun(comparison.settings(trial), trial):
+    if _anywhere(run.settings, trial) != _anywhere(comparison.settings(trial), trial):
         raise FewscanError(f"{folder} was trained with other settings than you ask for: choose another --out, or remove it")
     return not run.finished or Evaluation.load(run) is None
 
 
-def _wherever_begun(settings: RunSettings, trial: Trial) -> RunSettings:
-    """Return settings without the place of an encoder that learned first: it may have moved, or have been removed since."""
-    if Way.read(trial.method).first is None:
-        return settings
-    return settings.model_copy(update={"encoder": settings.encoder.untrained})
+def _recipe(comparison: Comparison, trial: Trial) -> str:
+    return Way.read(trial.method).recipe_in(comparison.plan.recipe)
+
+
+def _anywhere(settings: RunSettings, trial: Trial) -> RunSettings:
+    """Return settings without what depends on where a run is trained.
+
+    That is how many images its machine's memory shuffles, and the place of an encoder that learned first, which may have moved,
+    or have been removed since.
+    """
+    encoder = settings.encoder if Way.read(trial.method).first is None else settings.encoder.untrained
+    return settings.model_copy(update={"shuffle_buffer": None, "encoder": encoder})
 
 
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
-    recipe = comparison.plan.recipe
-    modules = set[str]().union(*(modules_to_import(comparison.settings(trial), recipe) for trial in missing))
+    needed = (modules_to_import(comparison.settings(trial), _recipe(comparison, trial)) for trial in missing)
+    modules = set[str]().union(*needed)
     context = processes(__name__)
     places = context.SimpleQueue()
     for place in range(at_once):

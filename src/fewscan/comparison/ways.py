@@ -26,6 +26,10 @@ class Way(NamedTuple):
             )
         return cls(found["method"], found["first"], found["recipe"])
 
+    def recipe_in(self, recipe: str) -> str:
+        """Return the recipe of its runs: its own, else that of the comparison."""
+        return self.recipe or recipe
+
     @property
     def name(self) -> str:
         """What `read` reads it from."""

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from fewscan.config import merge
 from fewscan.learning.probe import Probe
 from fewscan.learning.propagation import Propagation
@@ -16,6 +14,7 @@ from fewscan.learning.supervised import Supervised
 from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.models.encoders import DEFAULT_ENCODER, encoder_type
 from fewscan.training.finetune_recipe import FinetuneRecipe
+from fewscan.training.images import usable_device
 from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
 from fewscan.training.settings import OF_STEPS, RunSettings
 from fewscan.wording import counted
@@ -87,31 +86,29 @@ def choose(
 ) -> Choice:
     """Return what to train on so many labeled and unlabeled images of size_px x size_px pixels.
 
-    `recipe`, `changes` and `unlabeled_first` are what the user asks for; `cuda`: whether there is a GPU, by default as it is.
-    Raises FewscanError naming a wrong setting.
+    `recipe`, `changes` and `unlabeled_first` are what the user asks for; `cuda`: whether it trains on a GPU, by default as the
+    machine has one and the user asks for no other device. Raises FewscanError naming a wrong setting.
     """
     asked = RunSettings.by_name(changes)
-    cuda = torch.cuda.is_available() if cuda is None else cuda
+    cuda = usable_device(str(asked.get("device", "auto"))).type == "cuda" if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
-    learnable = unlabeled >= max(labeled + 1, LEAST_UNLABELED)
+    undecided = unlabeled_first is None and unlabeled >= max(labeled + 1, LEAST_UNLABELED)
     if recipe is None and _solved(labeled, size_px, asked):
-        first = (cuda and learnable) if unlabeled_first is None else unlabeled_first
-        worth = FEATURES_WORTH if cuda else FEATURES_WORTH_ON_CPU
-        reasons = (_why_solved(labeled, unlabeled), *([_why_first(unlabeled, cuda, FEATURES_TIME, worth)] if learnable else []))
-        return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, reasons, first)
+        why_solved: tuple[str, ...] = (_why_solved(labeled, unlabeled),)
+        if undecided:
+            worth = FEATURES_WORTH if cuda else FEATURES_WORTH_ON_CPU
+            unlabeled_first, why_solved = cuda, (*why_solved, _why_first(unlabeled, cuda, FEATURES_TIME, worth))
+        return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, why_solved, bool(unlabeled_first))
     if recipe is None:
         recipe, why_recipe = _recipe(labeled, size_px, asked)
-        if recipe == FinetuneRecipe.name and learnable and unlabeled_first is None:
+        if recipe == FinetuneRecipe.name and undecided:
             unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda, "hours", ADAPTED_WORTH))
     preferred = recipe_named(recipe).preferred
     if preferred is not None and (labeled or not method_type(preferred.method).needs_labels):
         kept, why_kept = ({}, ()) if cuda else _kept(recipe, preferred.method, asked, labeled, unlabeled)
         reasons = (*why_recipe, f"method {preferred.method}: {preferred.why}", *why_kept)
         return Choice(recipe, preferred.method, kept, reasons, bool(unlabeled_first))
-    size, why_size = _size(cuda)
-    encoder = asked.get("encoder")
-    if isinstance(encoder, Mapping) and encoder.get("name", DEFAULT_ENCODER) != DEFAULT_ENCODER:
-        size, why_size = {}, f"encoder {encoder['name']}: as you asked"
+    size, why_size = _size(cuda, asked.get("encoder"))
     method, why = _method(labeled, unlabeled, recipe, merge(size, asked))
     return Choice(recipe, method, size, (*why_recipe, f"method {method}: {why}", why_size), bool(unlabeled_first))
 
@@ -183,7 +180,14 @@ def _kept(
     )
 
 
-def _size(cuda: bool) -> tuple[dict[str, Any], str]:
+def _size(cuda: bool, encoder: Any) -> tuple[dict[str, Any], str]:
+    """Return the size of the encoder, and why; encoder: what is asked of it, if anything."""
+    asked = encoder if isinstance(encoder, Mapping) else {}
+    name = asked.get("name", DEFAULT_ENCODER)
+    if name != DEFAULT_ENCODER:
+        return {}, f"encoder {name}: as you asked"
+    if "width" in asked:
+        return {}, f"encoder {DEFAULT_ENCODER}, width {asked['width']}: as you asked"
     if cuda:
         return {"encoder": {"width": 32}}, f"encoder {DEFAULT_ENCODER}, width 32: this machine has a GPU"
     return {}, f"encoder {DEFAULT_ENCODER}, width 16: of the shapes we tried, it learned most in a given time on a CPU"

@@ -32,7 +32,7 @@ def _briefly(results: Results) -> dict[str, int]:
     for trial, run in results.trials.items():
         settings, split = results.settings[trial], results.splits[trial.protocol]
         size = {"labeled": split.labeled, "unlabeled": split.unlabeled}
-        recipe = Way.read(trial.method).recipe or results.comparison.plan.recipe
+        recipe = Way.read(trial.method).recipe_in(results.comparison.plan.recipe)
         if run is not None and favors_supervised(settings, recipe, **size):
             found[trial.method] = settings.images_trained(**size)
     return found
