@@ -384,6 +384,22 @@ def test_a_leak_is_said_before_the_score(
 
 
 @pytest.mark.slow
+def test_its_commands_work_beside_the_page_and_the_split_that_stand(
+    fewscan: Callable[..., subprocess.CompletedProcess[str]], make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24, protocol="random")
+    run = finished_run(dataset, tmp_path / "run", leaking_pairs=None)
+    page = Page(write_report(run, dataset)).html
+    said = [re.sub("<.*?>", "", command) for command in re.findall(r"<code>fewscan (.*?)</code>", page)]
+    commands = {command for command in said if command.startswith(("report ", "split "))}
+    assert {command.split()[0] for command in commands} == {"report", "split"}
+    for command in sorted(commands):
+        words = [{"RUN": run.folder, "DATASET": dataset.folder}.get(word, word) for word in command.split()]
+        done = fewscan(*words)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "passing"])
 def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
     split_dataset: Snapshot, tmp_path: Path, lasting: bool

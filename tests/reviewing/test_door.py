@@ -203,6 +203,19 @@ def test_a_token_is_asked_for_beyond_this_machine(host: str, local: bool) -> Non
     assert (Door.at(host, 1).token is None) == local
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "LOCALHOST", "::1", "10.0.0.1", "Scanner.Example"])
+def test_a_page_answers_at_the_address_that_it_was_given(host: str) -> None:
+    door = Door.at(host, 8765)
+    # A browser writes names in small letters.
+    asked = f"[{host}]:8765" if ":" in host else f"{host.lower()}:8765"
+    headers = {"host": asked, "origin": f"http://{asked}"}
+    assert door.refusal("GET", "/login", headers) is None
+    for other in ("evil.example:8765", "127.0.0.3:8765" if door.token is None else "scanner.evil:8765"):
+        refused = door.refusal("GET", "/login", headers | {"host": other, "origin": f"http://{other}"})
+        assert refused is not None
+        assert refused.status == 421
+
+
 def test_an_address_that_cannot_be_had_is_one_line(pile: Path) -> None:
     page = served(pile, port=0)
     with page.listening, pytest.raises(FewscanError, match="--port"):

@@ -63,8 +63,11 @@ class HidingCheck(Settings):
         if self.passed:
             return "maps point at what the network has learned: hiding it costs the right class more than any other place found"
         if self.network.difference.low is not None and self.network.difference.low > 0:
-            return "maps are not shown to mean anything: those of an untrained network do as well"
-        return "maps are not shown to mean anything: the worst of as many other places costs the right class as much"
+            return "maps are not shown to mean anything: they are not shown to do better than those of an untrained network"
+        return (
+            "maps are not shown to mean anything: hiding what they point at is not shown to cost the right class more than the "
+            "worst of as many other places"
+        )
 
 
 def untrained_predictor(run: Run, device: torch.device) -> Predictor:

@@ -40,7 +40,6 @@ MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
 CROPS_SHOWN = 8
-# What commands on the page call the run: it is passed on, so it has no paths.
 
 
 @dataclass(frozen=True)

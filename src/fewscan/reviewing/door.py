@@ -69,10 +69,11 @@ class Door:
             return False
         if (80 if port is None else port) != self.port:
             return False
-        if self.token is None:
-            return name in _LOCAL_NAMES
+        if name in (*_LOCAL_NAMES, self.host.lower()):
+            return True
         # An address in numbers cannot be rebound; names can, so only this machine's own.
-        return _is_address(name) or name in {*_LOCAL_NAMES, self.host, socket.gethostname().lower(), socket.getfqdn().lower()}
+        own = (socket.gethostname(), socket.getfqdn())
+        return self.token is not None and (_is_address(name) or name in [each.lower() for each in own])
 
     def _knows_token(self, headers: Mapping[str, str]) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -83,7 +84,7 @@ class Door:
 
 def is_local(host: str) -> bool:
     """Return whether an address to listen on can be reached from this machine alone."""
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+    return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _is_same_site(host: str, headers: Mapping[str, str]) -> bool:
