@@ -83,7 +83,11 @@ def test_where_the_model_is_not_to_be_known_there_is_no_heat_map(
 def test_without_a_model_or_an_encoder_it_says_why_there_is_none(client: TestClient, taught: list[int], review: Review) -> None:
     seen = review.tutor.seen
     assert seen is not None
-    review.tutor.seen = seen._replace(encoder=None)
+    picture = heat(client, taught[0])[1]
+    # What the page sees otherwise from now on says nothing of a model that has not learned from that yet.
+    review.tutor.take(seen._replace(encoder=None))
+    assert (heat(client, taught[0])[1] == picture).all()
+    review.tutor.learn()
     assert heat(client, taught[0])[0] == 409
     review.tutor.opinion = None
     assert heat(client, taught[0])[0] == 409

@@ -72,6 +72,20 @@ def test_scans_that_were_added_and_a_split_are_seen(
     assert renewing.review.trainings.desk is renewing.review.makings.desk is renewing.review.desk
 
 
+def test_an_answer_that_is_sent_again_counts_once_also_where_the_dataset_changed_meanwhile(
+    renewing: Renewing, page: TestClient, dataset: Dataset
+) -> None:
+    for reviewer, label in (("Ada", "glioma"), ("Grace", "meningioma")):
+        page.post("/api/decisions", json={"rows": [3], "state": "label", "label": label, "reviewer": reviewer})
+    settled = {"rows": [3], "state": "label", "label": "glioma", "settles": True, "answer_id": "one"} | ADA
+    first = page.post("/api/decisions", json=settled)
+    dataset.pair_decisions.enter(3, 4, "apart")
+    assert renewing.look()
+    before = dataset.labels.last
+    assert page.post("/api/decisions", json=settled).json() == first.json()
+    assert dataset.labels.last == before
+
+
 def test_features_of_the_same_images_are_kept(renewing: Renewing, page: TestClient, review: Review, dataset: Dataset) -> None:
     seen = Seen(pixel_features(dataset.pixels), "pixels", None)
     review.tutor.take(seen)

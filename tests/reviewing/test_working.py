@@ -73,6 +73,9 @@ def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: Test
         assert shares == pytest.approx(opinion.of(row), abs=1e-3)
         assert said["labels"] == 12
         assert not said["out_of_distribution"]
+    # What the page sees otherwise from now on says nothing of a model that has not learned from that yet.
+    review.tutor.take(Seen(np.zeros((len(review.desk.dataset.pixels), 3), np.float32), "pixels alone", None))
+    assert upload(client, png(review.desk.dataset.pixels[21, 0])) == (status, said)
     # What is no scan has a class, too, and is said to be none, as is what shows color.
     board = np.kron(np.indices((4, 4)).sum(axis=0) % 2, np.ones((4, 4))).astype(np.uint8) * 255
     assert upload(client, png(board))[1]["out_of_distribution"]

@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
@@ -83,6 +83,25 @@ Beside = Callable[[], AbstractContextManager[Callable[[], None]]]
 BesideUndone = Callable[[pd.DataFrame], AbstractContextManager[object]]
 
 
+class Once:
+    """Enters an answer, or returns what came of it where it has come before: it is sent again for want of a reply."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._entered: OrderedDict[str, Decided] = OrderedDict()  # the newest answers, the oldest first
+
+    def __call__(self, answer_id: str | None, enter: Callable[[], Decided]) -> Decided:
+        """Enter an answer of this name; one without a name is never the same as another."""
+        if answer_id is None:
+            return enter()
+        with self._lock:
+            if answer_id not in self._entered:
+                self._entered[answer_id] = enter()
+            while len(self._entered) > REMEMBERED:
+                self._entered.popitem(last=False)
+            return self._entered[answer_id]
+
+
 @dataclass
 class Desk:
     """An opened dataset. `asked`: names of classes that reviewers may give beside those that scans have already."""
@@ -92,12 +111,12 @@ class Desk:
     revision: int = 0  # how often there was news of the dataset, changed on disk while it was reviewed
     news: str = ""  # the last of it
     kept_log: LabelLog | None = None  # the dataset's, kept open to be asked often
+    once: Once = field(default_factory=Once)
 
     def __post_init__(self) -> None:
         """Begin with the classes that were asked for, then those that scans have."""
-        self._reading, self._writing, self._answering = Lock(), Lock(), Lock()
+        self._reading, self._writing = Lock(), Lock()
         self._board: Board | None = None
-        self._entered: OrderedDict[str, Decided] = OrderedDict()  # the newest answers, the oldest first
         self.changed: list[Callable[[], None]] = []  # called after every entry
         board = self.board()
         there = sorted({str(label) for label in board.labels[board.labeled]})
@@ -190,17 +209,6 @@ class Desk:
         if fitted not in self._classes:
             self._classes.append(fitted)
         return fitted
-
-    def once(self, answer_id: str | None, enter: Callable[[], Decided]) -> Decided:
-        """Enter an answer, or return what came of it where it has come before: it is sent again for want of a reply."""
-        if answer_id is None:
-            return enter()
-        with self._answering:
-            if answer_id not in self._entered:
-                self._entered[answer_id] = enter()
-            while len(self._entered) > REMEMBERED:
-                self._entered.popitem(last=False)
-            return self._entered[answer_id]
 
     def decide(
         self,

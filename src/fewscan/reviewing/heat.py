@@ -34,10 +34,11 @@ class HeatMaps:
 
         Raises CannotNowError where there is no model, or one without an encoder; NoSuchThingError for a class it does not know.
         """
-        opinion, seen = self._tutor.opinion, self._tutor.seen
-        if opinion is None or seen is None:
+        opinion = self._tutor.opinion
+        if opinion is None:
             raise CannotNowError("there is no model yet: label scans of two classes first")
-        if seen.encoder is None:
+        seen = opinion.seen
+        if seen is None or seen.encoder is None:
             raise CannotNowError("no heat map for a model of pixels alone: start the page again with --encoder")
         label = opinion.best(row)[0] if label is None else label
         if label not in opinion.classes:

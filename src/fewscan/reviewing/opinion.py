@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from fewscan.choosing import model
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.logistic_regression import USUAL_STRENGTH
 from fewscan.reviewing.apart import Call, here
+
+if TYPE_CHECKING:
+    from fewscan.reviewing.seeing import Seen
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
@@ -39,7 +42,7 @@ class Opinion:
     """The model after the log's entry `entry`. `probabilities` (N, K) of `classes`, summing to 1.
 
     accuracy: of scans that were drawn at random, each called by a model that has not learned from its group; None for too few.
-    seconds: what it took.
+    seconds: what it took. seen: what it goes by, whose encoder its solution is for; the page may see scans otherwise by now.
     """
 
     entry: int
@@ -50,6 +53,7 @@ class Opinion:
     accuracy: Interval | None
     scored: int
     seconds: float
+    seen: "Seen | None" = None
 
     def of(self, row: int) -> dict[str, float]:
         """Return the probability of each class."""

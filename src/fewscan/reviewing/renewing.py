@@ -18,7 +18,6 @@ from fewscan.progress import say
 from fewscan.reviewing.apart import Apart
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.atlas import Atlas
-from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.training import Made
@@ -102,7 +101,7 @@ def renewed(old: Review) -> Review:
     dataset = Dataset.open(before.folder)
     news = news_of(before, dataset, old.trainings.made)
     revision = old.desk.revision + bool(news)
-    desk = Desk(dataset, old.desk.classes, revision=revision, news=news or old.desk.news, kept_log=old.desk.kept_log)
+    desk = replace(old.desk, dataset=dataset, asked=old.desk.classes, revision=revision, news=news or old.desk.news)
     tutor = Tutor(desk, old.tutor.encoder)
     if old.tutor.seen is not None and dataset.images.chain == before.images.chain:
         tutor.take(old.tutor.seen)

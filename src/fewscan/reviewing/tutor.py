@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal, NamedTuple
@@ -115,7 +116,7 @@ class Tutor:
         if sum(bool(scans.open[one.row]) for one in plan) <= LEFT:
             self._plan = self._call(planned, scans, self._desk.sample, probabilities, plan)
         # With the plan that goes by it: who sees that the model knows an answer is asked for what follows from that.
-        self.opinion = opinion
+        self.opinion = None if opinion is None else replace(opinion, seen=self.seen)
         return self.opinion
 
     def _advance(self, done: int) -> None:

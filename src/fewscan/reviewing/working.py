@@ -117,10 +117,11 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
     Raises CannotNowError before there is a model, or where it goes by pixels of the dataset alone; FewscanError for a file that
     cannot be read.
     """
-    opinion, seen = tutor.opinion, tutor.seen
-    if opinion is None or seen is None:
+    opinion = tutor.opinion
+    if opinion is None:
         raise CannotNowError("there is no model yet: label scans of two classes first")
-    if seen.encoder is None:
+    seen = opinion.seen
+    if seen is None or seen.encoder is None:
         raise CannotNowError("a model of pixels alone cannot predict other scans: start the page again with --encoder")
     spec = desk.dataset.description.spec
     with TemporaryDirectory(prefix="fewscan-") as folder:
