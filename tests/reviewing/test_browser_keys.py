@@ -54,6 +54,18 @@ def test_arrows_move_among_pairs_once_the_part_of_the_page_is_chosen(
 
 
 @pytest.mark.slow
+def test_escape_leaves_who_is_reviewing(browser: "playwright.Browser", page_server: Served) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/agreement")
+    for key, name in (("Escape", "Ada"), ("Enter", "Grace"), ("Escape", "Grace")):
+        page.click("#who")
+        page.fill("#name", "Grace")
+        page.keyboard.press(key)
+        page.wait_for_selector("#name-dialog[open]", state="hidden")
+        page.evaluate("() => new Promise((done) => setTimeout(done, 50))")  # the page is told of it after that
+        assert (page.inner_text("#who"), page.evaluate("localStorage['fewscan reviewer']")) == (name, name)
+
+
+@pytest.mark.slow
 def test_a_choice_made_with_the_mouse_gives_the_keys_to_what_it_brings(
     browser: "playwright.Browser", page_server: Served
 ) -> None:

@@ -150,6 +150,38 @@ def test_a_copy_is_drawn_as_the_first_lies(browser: "playwright.Browser", page_s
             assert (found[:4], found[5]) == ([4, 6, 6, 4], turn.inverted)
 
 
+class TestASetOfThree:
+    @pytest.fixture
+    def dataset(self, dataset: Dataset) -> Dataset:
+        """The pile, with 0, 1 and 2 as copies."""
+        assert dataset.description.audit is not None
+        pairs = pairs_table(((0, 1, "near", 0.88), (0, 2, "near", 0.9), (1, 2, "near", 0.92)))
+        return dataset.with_pairs(pairs, dataset.description.audit)
+
+    @pytest.mark.slow
+    def test_what_is_no_copy_of_the_others_comes_back_by_undo_and_nothing_else(
+        self, browser: "playwright.Browser", page_server: Served
+    ) -> None:
+        page = opened(browser, page_server.address, "Ada", [], "/quality")
+
+        def said() -> list[tuple[int, int, str]]:
+            folder = page_server.review.desk.dataset.folder
+            return [(one.row_a, one.row_b, one.verdict) for one in Dataset.open(folder).pair_decisions.entries()]
+
+        shown(page, "pair")
+        page.keyboard.press("c")
+        says(page, "saved", "Confirmed")
+        shown(page, "pair")
+        page.click("#pair-set button[aria-label$='take scan 2 out of the set']")
+        says(page, "saved", "Scan 2 is out of its set")
+        page.wait_for_selector("#pair", state="hidden")
+        dissolved = [(0, 2, "apart"), (1, 2, "apart")]
+        assert said() == [(0, 1, "together"), *dissolved]
+        page.keyboard.press("u")
+        says(page, "saved", "Undone: 2 pairs")
+        assert said()[3:] == [(0, 2, "open"), (1, 2, "open")]
+
+
 @pytest.mark.slow
 def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     browser: "playwright.Browser", page_server: Served, tmp_path: Path

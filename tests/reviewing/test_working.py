@@ -203,6 +203,17 @@ def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another
     assert review.tutor._encoder == job["run"]
 
 
+def test_a_command_that_takes_long_to_end_does_not_keep_the_page_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-S", "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    monkeypatch.setattr(commands, "CANCEL_SECONDS", 0.05)
+    commands.Commands(_process=process).close()
+    assert process.poll() is None
+    process.communicate(b"\n")
+
+
 def test_a_dataset_is_audited_and_split_before_it_is_trained_on_and_a_fault_is_not_hidden(
     client: TestClient, decide: Decide, review: Review, monkeypatch: pytest.MonkeyPatch
 ) -> None:

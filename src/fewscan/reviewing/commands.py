@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -55,10 +56,11 @@ class Commands:
             self._process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
-        """End what runs, and wait until it has."""
+        """End what runs, and wait until it has; where that takes longer than CANCEL_SECONDS it ends by itself."""
         self.cancel()
         if self._process is not None:
-            self._process.wait(CANCEL_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(CANCEL_SECONDS)
 
 
 def _environment(verb: str) -> dict[str, str]:

@@ -112,8 +112,9 @@ export function askWho(force = false) {
   }
   field.value = reviewer();
   dialog.showModal();
+  dialog.oncancel = () => { field.value = reviewer(); }; // Escape leaves who it was
   return new Promise((done) => {
-    dialog.addEventListener("close", () => {
+    dialog.onclose = () => {
       const name = field.value.trim();
       if (name) localStorage.setItem(KEY, name);
       if (!reviewer()) {
@@ -122,7 +123,7 @@ export function askWho(force = false) {
       }
       show();
       done(reviewer());
-    });
+    };
   });
 }
 

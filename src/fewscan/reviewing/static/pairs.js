@@ -12,7 +12,7 @@ const list = new OneByOne("pairs", (part) => {
   const query = { reviewer: reviewer(), which: element("which-pairs").value, ...part };
   return ask("/api/pairs", of === null ? query : { ...query, of });
 }, element("pair"));
-const judged = []; // what was said here, to be taken back
+const judged = []; // of what was said here, to be taken back, the rows of its pairs: of one, or of all of a scan
 
 const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near-duplicates", head: "probably two slices of the same head" };
 
@@ -88,8 +88,10 @@ function showSet(pair) {
   element("pair-set").replaceChildren(made("h2", {}, `Part of a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
-async function enter(verdict, pair) {
-  const said = { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() };
+const rowsOf = (pair) => [pair.first.row, pair.second.row];
+
+async function enter(verdict, [row_a, row_b]) {
+  const said = { row_a, row_b, verdict, reviewer: reviewer() };
   const answer = await sendInTurn(() => send("/api/pairs/decisions", said));
   const words = { apart: "Dissolved", together: "Confirmed", open: "Undone" };
   page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);
@@ -100,21 +102,23 @@ const goOn = async () => { await page.refresh(); await show(of); };
 async function takeOut(row) {
   const said = { row, verdict: "apart", reviewer: reviewer() };
   const answer = await list.alone(() => sendInTurn(() => send("/api/pairs/scan", said)));
+  judged.push(answer.pairs);
   page.saved(`Saved. Scan ${row} is out of its set: ${answer.words} dissolved.`);
   await goOn();
 }
 
 // What was said last, or where nothing was what stands here: what is being saved is among it, and is taken back after that.
 async function takeBack() {
-  const here = list.shown?.verdict ? list.shown : undefined;
-  const pair = judged.pop() ?? here;
-  if (!pair) return;
+  const here = list.shown?.verdict ? [rowsOf(list.shown)] : undefined;
+  const pairs = judged.pop() ?? here;
+  if (!pairs) return;
   try {
-    await list.alone(() => enter("open", pair));
+    await list.alone(async () => { for (const pair of pairs) await enter("open", pair); });
   } catch (refused) {
-    if (pair !== here) judged.push(pair);
+    if (pairs !== here) judged.push(pairs);
     throw refused;
   }
+  if (pairs.length > 1) page.saved(`Saved. Undone: ${counted(pairs.length, "pair")}.`);
   await goOn();
 }
 
@@ -123,11 +127,12 @@ const certain = (pair) => pair?.kind === "bytes" || pair?.kind === "pixels";
 const judge = async (verdict) => { if (!certain(list.shown)) await list.answer((pair) => say(verdict, pair), goOn); };
 
 async function say(verdict, pair) {
-  judged.push(pair);
+  const pairs = [rowsOf(pair)];
+  judged.push(pairs);
   try {
-    await enter(verdict, pair);
+    await enter(verdict, pairs[0]);
   } catch (refused) {
-    if (judged.includes(pair)) judged.splice(judged.lastIndexOf(pair), 1);
+    if (judged.includes(pairs)) judged.splice(judged.indexOf(pairs), 1);
     throw refused;
   }
 }
