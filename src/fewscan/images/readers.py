@@ -36,7 +36,7 @@ class Image:
     """What was read of one image.
 
     `pixels` is uint8, (H, W) or (H, W, 3), and where it was fitted (C, S, S); `whole` is the same without the crop. `sha256` is
-    over the file's bytes, whichever of its images this is, and where the file is the header of another, over both.
+    over the file's bytes, whichever of its images this is, and where header and values are two files, over both.
     `pixels_sha256` is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as
     one, before any window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels.
     `color`: whether it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of
@@ -200,7 +200,7 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
-            _add_values(digest, task.path, file)
+            _add_other(digest, task.path, file)
             sha256 = digest.hexdigest()
             for one in recognize(task.path, file).read(file, task.parts, reading):
                 if isinstance(one, UnreadableImage):
@@ -222,17 +222,17 @@ def file_sha256(path: Path) -> str | None:
         with opened(path) as file:
             digest = _digest_of(file)
             with suppress(UnreadableImage):
-                _add_values(digest, path, file)
+                _add_other(digest, path, file)
             return digest.hexdigest()
     except UnreadableImage:
         return None
 
 
-def _add_values(digest: "hashlib._Hash", path: Path, file: BufferedReader) -> None:
-    """Let the digest of a header go on over the file that holds its values, where that is another one."""
-    if (values_file := hashed_with(path, file)) is not None:
-        with opened(values_file) as values:
-            digest.update(_digest_of(values).digest())
+def _add_other(digest: "hashlib._Hash", path: Path, file: BufferedReader) -> None:
+    """Let the digest of a file go on over the one that is read with it, its values' or its header's, if there is one."""
+    if (other := hashed_with(path, file)) is not None:
+        with opened(other) as beside:
+            digest.update(_digest_of(beside).digest())
 
 
 def _digest_of(file: BufferedReader) -> "hashlib._Hash":

@@ -19,7 +19,8 @@ NIFTI1_HEADER_BYTES = 348
 NIFTI2_HEADER_BYTES = 540
 # Of these nibabel tells by the name what they are.
 MGH_SUFFIXES = (".mgz", ".mgh")
-ANALYZE_SUFFIX = ".img"
+# Of Analyze, and of NIfTI in two files.
+_VALUES_SUFFIX = ".img"
 # What stands behind the values, and at the end the sum that gzip checks when it is read: a few tags, or zeros.
 _BEHIND_BYTES = 2**16
 
@@ -32,6 +33,12 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the slices that `parts` names; see `volumes.read_slices`."""
     return read_slices(partial(_opened, file, reading), parts, reading)
+
+
+def header_file(path: Path) -> Path | None:
+    """Return the file beside the values of a volume that holds its header; None where there is none, or they hold it."""
+    header = path.with_suffix(".hdr")
+    return header if path.name.lower().endswith(_VALUES_SUFFIX) and header.is_file() else None
 
 
 @contextmanager
@@ -53,7 +60,7 @@ def _opened(file: BufferedReader, reading: Reading) -> Iterator[Volume]:
 def _image(stream: Any, path: Path) -> Any:
     import nibabel
 
-    if path.name.lower().endswith(ANALYZE_SUFFIX):
+    if header_file(path) is not None:
         # Not from the stream, since it has its header in another file.
         return nibabel.load(path)
     if path.name.lower().endswith(MGH_SUFFIXES):

@@ -60,9 +60,8 @@ def recognize(path: Path, file: BufferedReader) -> Format:
         return matlab
     if head.startswith(itk.NRRD_MAGIC) or name.endswith(itk.META_SUFFIXES):
         return itk
-    is_analyze = name.endswith(nifti.ANALYZE_SUFFIX) and path.with_suffix(".hdr").is_file()
     if (
-        is_analyze
+        nifti.header_file(path) is not None
         or name.endswith((".nii", ".nii.gz", *nifti.MGH_SUFFIXES))
         or head[_NIFTI1_MAGIC_AT:].startswith(b"n+1\0")
         or head[_NIFTI2_MAGIC_AT:].startswith(b"n+2\0")
@@ -98,8 +97,11 @@ def contents_of(path: Path, reading: Reading) -> Contents:
 
 
 def hashed_with(path: Path, file: BufferedReader) -> Path | None:
-    """Return the other file whose bytes belong to an image's hash: that of the values, where `file` is a header only."""
-    return itk.values_file(file) if not holds_one_image(path) and recognize(path, file) is itk else None
+    """Return the other file whose bytes belong to an image's hash: of values beside a header, or of a header beside values."""
+    if holds_one_image(path):
+        return None
+    format_ = recognize(path, file)
+    return itk.values_file(file) if format_ is itk else nifti.header_file(path) if format_ is nifti else None
 
 
 def shows_color(path: Path) -> bool | None:
