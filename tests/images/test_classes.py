@@ -98,9 +98,31 @@ def test_the_renamings_that_are_named_make_many_spellings_one_class_by_the_one_o
         fit_classes({("one", "Gliom"), ("one", "GLIOM")}, ["gliom"], {})
 
 
-def test_a_letter_with_its_accent_in_two_pieces_is_no_other_class():
-    with pytest.raises(FewscanError, match="differ only in spelling"):
-        settle_classes(labeled("\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"), {})
+@pytest.mark.parametrize(
+    ("plain", "other"),
+    [
+        ("gli\u00e9", "glie\u0301"),  # an accent in two pieces
+        ("no tumor", "no\u00a0tumor"),
+        ("no tumor", "no\u2009tumor"),
+        ("no-tumor", "no\u2011tumor"),
+        ("ER-", "ER\u2212"),
+        ("glioma", "gli\u00adoma"),  # a soft hyphen
+        ("glioma", "\u200eglioma"),
+        ("glioma", "\uff47lioma"),
+        ("1", "\uff11.0"),
+    ],
+)
+def test_labels_that_look_alike_are_one_class_with_a_note(plain, other):
+    scans = settle_classes(labeled(other, plain, "x"), {})
+    assert [scan.label for scan in scans] == [plain, plain, "x"]
+    assert [len(scan.notes) for scan in scans] == [1, 0, 0]
+    assert [scan.label for scan in settle_classes(labeled(other), {plain: "y"})] == ["y"]
+    assert spelling_key(other) == spelling_key(plain)
+    assert fit_classes({("one", plain), ("one", other)}, [other], {}) == {("one", plain): other, ("one", other): other}
+
+
+def test_signs_that_only_mean_the_same_are_two_classes():
+    assert {scan.label for scan in settle_classes(labeled("T\u00b2", "T2"), {})} == {"T\u00b2", "T2"}
 
 
 @pytest.mark.parametrize(

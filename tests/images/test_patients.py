@@ -68,6 +68,8 @@ def test_what_is_said_holds_the_numbers_and_what_may_cross(with_patient: int) ->
         ["P7", "p7", "P007", "p07"],
         ["Doe^Jane", "doe jane", "DOE^JANE^^^"],
         ["0", "00", "0.0"],
+        ["P-12", "P\u201112", "P\u201312", "P\u221212", "P-\u200b12", "\uff30-12"],
+        ["P2", "P\u00b2"],
     ],
 )
 def test_spellings_of_one_patient_are_one(spellings: list[str]) -> None:

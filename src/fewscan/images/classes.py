@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.kaggle import KAGGLE_SETS
 from fewscan.images.options import words_for_no_label
 from fewscan.images.sources import InPlace, ScanFile
+from fewscan.images.spelling import plainly
 from fewscan.wording import listed
 
 MAX_CLASSES = 100
@@ -56,16 +56,17 @@ def _state(word: str) -> InPlace | None:
 def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str], no_label: Collection[str] = ()) -> list[ScanFile]:
     """Return the images with the names that their classes go by, and those without a class with what is said in its place.
 
-    Labels that are one number (`1`, `1.0`) are one class, by its shortest name, with a note of that. `rename` maps old names to
-    new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise. A new name is read as a cell with that
-    word would be: as a state, or, where it is one of NO_LABEL and `no_label`, as no label.
+    Labels that are one number (`1`, `1.0`), and such as look alike (`plainly`), are one class, by its shortest name, with a
+    note of that. `rename` maps old names to new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise.
+    A new name is read as a cell with that word would be: as a state, or, where it is one of NO_LABEL and `no_label`, as no
+    label.
 
     Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
     that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
     """
-    shortest = _shortest_numbers({scan.label for scan in scans if scan.label is not None})
+    shortest = _shortest_names({scan.label for scan in scans if scan.label is not None})
     scans = [_with_shortest(scan, shortest) for scan in scans]
-    rename = {shortest.get(old, old): new for old, new in rename.items()}
+    rename = {shortest.get(_seen(old), old): new for old, new in rename.items()}
     _check_rename(rename, {(scan.source, scan.label) for scan in scans if scan.label is not None})
     scans = [scan if scan.label is None else _named(scan, scan.label, rename, no_label) for scan in scans]
     _check_classes(Counter(scan.label for scan in scans if scan.label is not None))
@@ -80,10 +81,9 @@ def fit_classes(
     Of one that names no class, as in `settle_classes`, what is said in its place, behind IN_PLACE.
     Raises FewscanError as `settle_classes` does.
     """
-    numbers = {number_key(name): name for name in sorted(classes) if number_key(name) is not None}
-    shortest = _shortest_numbers({label for _, label in labels})
-    names = {label: numbers.get(number_key(label), shortest.get(label, label)) for _, label in labels}
-    rename = {names.get(old, old): new for old, new in rename.items()}
+    known = _shortest_names({label for _, label in labels}) | {_seen(name): name for name in sorted(classes)}
+    names = {label: label if label in classes else known[_seen(label)] for _, label in labels}
+    rename = {known.get(_seen(old), old): new for old, new in rename.items()}
     _check_rename(rename, {(source, names[label]) for source, label in labels})
     fitted = {(source, label): _meant(source, names[label], rename, no_label, classes) for source, label in labels}
     _check_classes(Counter(name for name in fitted.values() if not name.startswith(IN_PLACE)), classes)
@@ -105,10 +105,9 @@ def spelling_key(label: str) -> str:
     """Return what is equal for two spellings of one class.
 
     Case does not count, nor do spaces, `_` and `-` between letters: `No-Tumor` and `no_tumor` are one. Between digits they do
-    (`T1-2`, `T12`), and a minus at either end is a sign (`ER-`, `-1`). Numbers are compared as numbers. A letter with an accent
-    is one, whether it is written in one piece or, as folders of a Mac are, in two.
+    (`T1-2`, `T12`), and a minus at either end is a sign (`ER-`, `-1`). Numbers are compared as numbers, and all as they look.
     """
-    label = unicodedata.normalize("NFC", label).strip().casefold()
+    label = plainly(label).strip().casefold()
     return number_key(label) or _SEPARATORS.sub("", _BETWEEN_DIGITS.sub("\0", label))
 
 
@@ -149,20 +148,26 @@ def _begins_alike(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _shortest_numbers(labels: Collection[str]) -> dict[str, str]:
-    """Return the shortest name of each label that is a number."""
+def _seen(label: str) -> str:
+    """Return what is equal for labels that are one number, or look alike."""
+    seen = plainly(label)
+    return number_key(seen) or seen
+
+
+def _shortest_names(labels: Collection[str]) -> dict[str, str]:
+    """Return the shortest of the labels that are one number or look alike, by `_seen`; of several the one of plainest signs."""
     names: dict[str, list[str]] = {}
     for label in labels:
-        if (number := number_key(label)) is not None:
-            names.setdefault(number, []).append(label)
-    return {label: min(same, key=lambda name: (len(name), name)) for same in names.values() for label in same}
+        names.setdefault(_seen(label), []).append(label)
+    return {seen: min(same, key=lambda name: (len(name), name)) for seen, same in names.items()}
 
 
 def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
-    name = scan.label if scan.label is None else shortest.get(scan.label, scan.label)
+    name = scan.label if scan.label is None else shortest[_seen(scan.label)]
     if name == scan.label:
         return scan
-    note = f"the label '{scan.label}' is read as '{name}', the same number"
+    why = "which looks the same" if number_key(str(name)) is None else "the same number"
+    note = f"the label '{scan.label}' is read as '{name}', {why}"
     return replace(scan, label=name, notes=(*scan.notes, note))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fewscan.images.part_names import given_split
 from fewscan.images.sources import ScanFile
+from fewscan.images.spelling import plainly
 from fewscan.wording import counted
 
 HEX_DIGITS = 16
@@ -56,10 +57,10 @@ def patient_key(written: str) -> str | None:
     """Return what all spellings of one patient have in common, or None where nothing is written.
 
     Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0` or `,0` behind it tell no
-    two patients apart: `0012`, `12`, ` 12`, `12^`, `12.0` are one. To take two patients for one only costs images; to take one
-    for two leaks.
+    two patients apart: `0012`, `12`, ` 12`, `12^`, `12.0` are one. Nor do signs that look alike (`plainly`) or mean the same.
+    To take two patients for one only costs images; to take one for two leaks.
     """
-    text = " ".join(unicodedata.normalize("NFKC", written).replace("^", " ").split()).casefold()
+    text = " ".join(unicodedata.normalize("NFKC", plainly(written)).replace("^", " ").split()).casefold()
     return _ZEROS_BEFORE.sub("", _ZEROS_BEHIND.sub(r"\1", text)) or None
 
 
