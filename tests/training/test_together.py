@@ -245,6 +245,31 @@ def test_one_process_that_is_killed_ends_all_and_the_run_goes_on(
     assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
 
 
+# Imported likewise: the first one is later than the second to see that a loss is not finite.
+LATE = """
+import os, time
+from fewscan.training import fit
+require_finite = fit._require_finite
+def late(*arguments):
+    time.sleep(float(os.environ["LOCAL_RANK"] == "0"))
+    require_finite(*arguments)
+fit._require_finite = late
+"""
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_is_told_by_the_process_that_knows_what_was_saved(
+    dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sees_late.py").write_text(LATE)
+    monkeypatch.syspath_prepend(tmp_path)
+    changes = {"checkpoint_seconds": 0, "epochs": 3, "optimizer": {"learning_rate": 1e30, "warmup_epochs": 0}, "passes": 1}
+    run = new_run(dataset, tmp_path / "run", "supervised", **changes)
+    job = Job(run.folder, dataset.folder, resume=False, modules=frozenset(["sees_late"]))
+    with pytest.raises(FewscanError, match=r"in epoch 2.*after epoch 1 is kept"):
+        train_together(job, Devices(2))
+
+
 def forward_with_dropout(encoder: ResNetSmall, images: Tensor) -> Tensor:
     maps = F.dropout(encoder.stages(encoder.stem(images)), 0.5, encoder.training)
     return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
@@ -257,6 +282,7 @@ def forward_with_dropout(encoder: ResNetSmall, images: Tensor) -> Tensor:
         ("supervised", {"batch_size": 2}, 3, "3 devices cannot share batches of 2 images"),
         ("joint", {"chunk_size": 2}, 4, "chunk_size=2.*4 devices"),
         ("probe", {"encoder": {"weights": "x"}}, 2, "probe .* leave out --devices"),
+        ("supervised", {"device": "mps"}, 1, "device=mps: this machine has none"),
     ],
 )
 def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
@@ -268,10 +294,11 @@ def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("fewscan.training.devices.available", lambda device: 4)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     settings = RunSettings.resolve(method, "fewscan", {"device": "cpu"} | changes, labeled=12, unlabeled=40)
     with pytest.raises(FewscanError, match=said):
         require_shareable(Devices(devices), settings, dataset)
-    require_shareable(Devices(), settings, dataset)
+    require_shareable(Devices(), settings.model_copy(update={"device": "cpu"}), dataset)
 
 
 def test_a_network_or_views_that_devices_would_draw_otherwise_are_refused_by_name(

@@ -15,6 +15,7 @@ from fewscan.learning.views import Views
 from fewscan.models.network import Network
 from fewscan.processes import require_guard
 from fewscan.training.batches import smallest_batch
+from fewscan.training.images import usable_device
 from fewscan.training.lengths import used
 from fewscan.training.settings import RunSettings
 from fewscan.wording import counted
@@ -101,7 +102,9 @@ def _started() -> "tuple[ClusterEnvironment, int] | None":
 
 
 def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot) -> None:
-    """Raise FewscanError where several devices cannot do what one would, or are not there."""
+    """Raise FewscanError where several devices cannot do what one would, or where what is asked for is not there."""
+    if not settings.solved and settings.device not in ("auto", usable_device(settings.device).type):
+        raise FewscanError(f"device={settings.device}: this machine has none; leave it out, or train where there is one")
     if devices.count == 1:
         return
     if settings.solved:

@@ -121,8 +121,9 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None
         for epoch in range(finished_epochs + 1, settings.epochs + 1):
             began = time.perf_counter()
             tally = _train_epoch(training, epoch, told.stepped)
-            # Once an epoch: on a GPU, to look at a loss is to wait for the device.
-            _require_finite(tally, run, epoch, checkpoints.epoch)
+            # Once an epoch: on a GPU, to look at a loss is to wait for the device. And by the rank that knows what was saved.
+            if leads:
+                _require_finite(tally, run, epoch, checkpoints.epoch)
             numbers = _epoch_numbers(training, epoch, tally)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
             told.log(numbers, tally.loss_names)
