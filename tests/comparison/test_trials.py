@@ -206,6 +206,14 @@ def test_every_method_makes_as_many_steps(split_dataset: Snapshot, tmp_path: Pat
     assert set(steps.values()) == {round((labeled + unlabeled) / 20)}
 
 
+def test_every_method_trains_on_as_many_images_where_these_are_counted() -> None:
+    size = {"labeled": 124, "unlabeled": 4000}
+    for method in ("supervised", "joint", "mixmatch"):
+        settings = settings_of(method, "fewscan", {"batch_size": 512, "training_images": 300_000}, seed=0, **size)
+        assert settings.batch_size == 512
+        assert settings.images_trained(**size) == pytest.approx(300_000, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -44,9 +44,9 @@ Example: fewscan compare mri --methods supervised,mixmatch,simclr+propagation --
 simclr+propagation is 'propagation' after an encoder has learned by 'simclr', without labels, from all scans except the test
 set's: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' with the recipe 'finetune'.
 
---protocol random,leakfree also shows how much copies in the test set raise the score. batch_size counts labeled and
-unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as many steps.
-training_images=300000 gives every method a third of the usual time.
+--protocol random,leakfree also shows how much copies in the test set raise the score. training_images=300000 gives every
+method a third of the usual time. batch_size counts labeled and unlabeled images together; with epochs= 'supervised' takes
+the labeled ones of such a batch, to make as many steps.
 
 How many labels does it take? --labels-budget makes such a comparison for every budget, in OUT/labels-N, on the same test
 images, with a smaller budget's labels within a larger one's. label_efficiency.csv, .png and .html set them side by side.

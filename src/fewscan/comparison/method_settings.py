@@ -1,4 +1,4 @@
-"""Settings of one command for several methods: each gets those that it has, and batches of as many steps as the others'."""
+"""Settings of one command for several methods: each gets those that it has, and of as many epochs as many steps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +25,8 @@ def settings_of(
 ) -> RunSettings:
     """Return the settings of a run of the way `name` on a dataset of that size, `changes` of methods where its own has them.
 
+    A batch size counts labeled and unlabeled images. Where epochs are given, a method that leaves the unlabeled ones out gets
+    the labeled ones of such a batch, and so makes as many steps; where images are given, it trains on as many as the others.
     first: the finished run whose encoder it begins with; None where there is none, or none yet.
     Raises FewscanError naming a wrong one.
     """
@@ -37,16 +39,16 @@ def settings_of(
         changes = {key: value for key, value in changes.items() if key not in OF_STEPS}
     own = kind.settings_type.model_fields
     chosen = {key: value for key, value in changes.pop("method", {}).items() if key in own} | {"name": way.method}
-    batch_size = changes.get("batch_size")
-    if isinstance(batch_size, int) and batch_size > 0 and not kind.uses_unlabeled:
-        share = changes.get("labeled_share")
-        changes["batch_size"] = batch_size_without_unlabeled(labeled, unlabeled, batch_size, share)
 
     def resolved(laid_over: Mapping[str, Any]) -> RunSettings:
         seeded = {**laid_over, "seed": seed}
         return RunSettings.resolve(chosen, way.recipe_in(recipe), seeded, labeled=labeled, unlabeled=unlabeled)
 
-    return resolved(changes) if first is None else resolved(beginning_with(first, changes, resolved(changes)))
+    found = resolved(changes)
+    if "batch_size" in changes and not kind.uses_unlabeled and found.training_images is None:
+        changes["batch_size"] = batch_size_without_unlabeled(labeled, unlabeled, found.batch_size, found.labeled_share)
+        found = resolved(changes)
+    return found if first is None else resolved(beginning_with(first, changes, found))
 
 
 def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any]) -> None:
