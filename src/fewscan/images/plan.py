@@ -9,7 +9,7 @@ from fewscan.config import Settings
 from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.notes import kind_of, of_spelling
-from fewscan.images.patients import patient_key
+from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
 from fewscan.wording import counted, each_counted, folder_below, listed
 
@@ -79,12 +79,17 @@ class ImportPlan(Settings):
 def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:
     """Return the plan for images that `listing.list_scans` listed."""
     of: dict[str, list[ScanFile]] = {source.name: [] for source in sources}
-    for scan in scans:
+    patients: dict[str, set[str | None]] = {source.name: set() for source in sources}
+    # As they will be in the dataset: one may go by several names.
+    for scan, patient in zip(scans, PatientKeys().hashed(scans), strict=True):
         of[scan.source].append(scan)
-    return ImportPlan(sources=tuple(_source_plan(source, of[source.name]) for source in sources), warnings=tuple(warnings))
+        if scan.set_aside is None and scan.patient_known:
+            patients[scan.source].add(patient)
+    plans = (_source_plan(source, of[source.name], len(patients[source.name] - {None})) for source in sources)
+    return ImportPlan(sources=tuple(plans), warnings=tuple(warnings))
 
 
-def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
+def _source_plan(source: Source, scans: Sequence[ScanFile], patients: int) -> SourcePlan:
     taken = [scan for scan in scans if scan.set_aside is None]
     known = [scan for scan in taken if scan.patient is not None and scan.patient_known]
     reasons = _reasons([scan.set_aside for scan in scans if scan.set_aside is not None])
@@ -102,7 +107,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         labels_from=_labels_from(taken),
         unlabeled=sum(scan.label is None for scan in taken),
         states=dict(sorted(Counter(scan.state for scan in taken if scan.state is not None).items())),
-        patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
+        patients=patients,
         images_with_patient=len(known),
         patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
         given_splits={part: parts[part] for part in get_args(GivenSplit) if parts[part]},

@@ -26,6 +26,7 @@ from fewscan.images.listing import list_scans
 from fewscan.images.listing.contents import look_into
 from fewscan.images.options import ImageSpec, ImportOptions, PatientTag
 from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.plan import plan_of
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -452,6 +453,8 @@ def test_a_study_in_which_some_files_have_the_number_is_one_patients(tmp_path):
     *one, other = patients_of(tmp_path / "in")
     assert len(set(one)) == 1
     assert other not in one
+    source = Source("in", tmp_path / "in")
+    assert plan_of(list_scans([source]), [source]).sources[0].patients == 2
     (tmp_path / "table.csv").write_text("path,patient\nin/0.dcm,77\n")
     assert len(set(patients_of(tmp_path / "in", labels=tmp_path / "table.csv"))) == 2
     # Whoever tells series apart, or files by their names, is not contradicted by the study.
