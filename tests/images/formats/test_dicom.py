@@ -335,6 +335,19 @@ def test_color_is_what_pydicom_makes_of_it(name):
     np.testing.assert_array_equal(read_image(SHIPPED / name, channels=3, reading=KEPT).pixels, expected)
 
 
+@pytest.mark.parametrize("kind", ["<u2", "u1"])
+@pytest.mark.parametrize("shift", [0, 8])
+def test_a_palette_is_shown_by_the_bits_that_its_entries_have(tmp_path, kind, shift):
+    colors = np.random.default_rng(0).integers(0, 256, (3, 256))
+    shown = (RAMP % 256).astype(np.uint8)
+    dataset = gray(shown, BitsAllocated=8, BitsStored=8, HighBit=7, PhotometricInterpretation="PALETTE COLOR")
+    for name, entries in zip(("Red", "Green", "Blue"), colors << (shift if kind == "<u2" else 0), strict=True):
+        dataset.add_new(f"{name}PaletteColorLookupTableDescriptor", "US", [256, 0, 8 if kind == "u1" or not shift else 16])
+        dataset.add_new(f"{name}PaletteColorLookupTableData", "OW", entries.astype(kind).tobytes())
+    pixels = read_image(saved(dataset, tmp_path / "scan.dcm"), channels=3).pixels
+    np.testing.assert_array_equal(pixels, colors[:, shown].transpose(1, 2, 0))
+
+
 def test_palettes_and_deep_color_become_8_bits():
     palette = shipped("examples_palette.dcm")
     expected = apply_color_lut(palette.pixel_array, palette) >> 8

@@ -215,5 +215,14 @@ def color(values: Values, dataset: "Dataset") -> Values:
 
 def upper_8_bits(values: Values, dataset: "Dataset") -> Shown:
     """Keep of deep color the upper 8 bits."""
-    stored_bits = 8 * values.dtype.itemsize if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored)
-    return Shown((values >> max(stored_bits - 8, 0)).astype(np.uint8))
+    bits = _palette_bits(dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else int(dataset.BitsStored)
+    return Shown((values >> max(bits - 8, 0)).astype(np.uint8))
+
+
+def _palette_bits(dataset: "Dataset") -> int:
+    """Return how many bits the entries of a palette have, which may be 8 in words of 16 (PS3.3 C.7.6.3.1.5, note 1)."""
+    from pydicom.pixels.processing import apply_color_lut
+
+    entries, first, _ = dataset.RedPaletteColorLookupTableDescriptor
+    whole = apply_color_lut(np.arange(entries or 2**16) + first, dataset)[..., :3]
+    return 8 if whole.max() < 2**8 else 16
