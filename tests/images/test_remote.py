@@ -76,6 +76,25 @@ def test_a_copy_that_was_broken_off_goes_on(bucket: Any, monkeypatch: pytest.Mon
     assert [(folder / name).read_text() for name in many] == many
 
 
+def test_what_a_copy_that_broke_off_had_just_brought_goes_where_it_is_gone(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        bucket.pipe(f"/bucket/scans/{name}", name.encode())
+    get = type(bucket).get
+
+    def break_off(self: Any, paths: list[str], targets: list[str]) -> None:
+        get(self, paths, targets)
+        raise OSError("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(bucket), "get", break_off)
+        with pytest.raises(FewscanError, match="the line is dead"):
+            fetch(URL)
+    bucket.rm("/bucket/scans/b")
+    assert names(fetch(URL)) == ["a"]
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -71,16 +71,17 @@ def fetch(url: str) -> Path:
     system, found = _listed(url)
     with writing(place):
         folder.mkdir(parents=True, exist_ok=True)
-        told, before = {name: _told(file) for name, file in found.items()}, _copied(place, url, folder)
-        copied = {name: of_file for name, of_file in before.items() if told.get(name) == of_file}
+        told = {name: _told(file) for name, file in found.items()}
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        copied = {name: of_file for name, of_file in _copied(place, url).items() if name in there and told.get(name) == of_file}
         missing = [name for name in found if name not in copied]
         megabytes = sum(found[name].get("size") or 0 for name in missing) / 1e6
         say(
             f"{url}: copying {len(missing):,} of {counted(len(found), 'file')} ({megabytes:,.0f} MB) to {folder}; "
             f"{CACHE_VARIABLE}=FOLDER chooses another place"
         )
-        for name in before.keys() - found.keys():
-            (folder / name).unlink(missing_ok=True)
+        for name in there - found.keys():
+            (folder / name).unlink()
         parts = [missing[start : start + _AT_ONCE] for start in range(0, len(missing), _AT_ONCE)]
         with kept_if_stopped(
             lambda: f"{len(copied):,} of {counted(len(found), 'file')} have been copied to {folder}" if copied else None
@@ -117,12 +118,12 @@ def _told(about: dict[str, Any]) -> str:
     return hashlib.sha256(repr(sorted((key, repr(value)) for key, value in about.items())).encode()).hexdigest()
 
 
-def _copied(place: Path, url: str, folder: Path) -> dict[str, str]:
+def _copied(place: Path, url: str) -> dict[str, str]:
     try:
         listing = _Copied.model_validate_json((place / _LISTING).read_bytes())
     except (OSError, pydantic.ValidationError):
         return {}
-    return {name: told for name, told in listing.files.items() if listing.url == url and (folder / name).is_file()}
+    return listing.files if listing.url == url else {}
 
 
 def _copy(url: str, system: Any, paths: Sequence[str], targets: Sequence[Path]) -> None:
