@@ -1,5 +1,6 @@
 """One process at a time writes; a dead one is in nobody's way."""
 
+import os
 import subprocess
 import sys
 import time
@@ -53,6 +54,9 @@ def test_who_waits_for_a_folder_says_so_and_gets_it_once_it_is_free(tmp_path: Pa
     def wait() -> None:
         with alone(tmp_path, "add", wait=True):
             done.append("add")
+            with pytest.raises(FewscanError, match=f"'fewscan add', process {os.getpid()}"), alone(tmp_path, "split"):
+                pass
+            done.append("named")
 
     waiting = Thread(target=wait)
     with alone(tmp_path, "audit"):
@@ -61,7 +65,7 @@ def test_who_waits_for_a_folder_says_so_and_gets_it_once_it_is_free(tmp_path: Pa
             time.sleep(0.01)
         done.append("audit")
     waiting.join()
-    assert done == ["audit", "add"]
+    assert done == ["audit", "add", "named"]
 
 
 def test_a_process_that_has_not_yet_said_who_it_is_holds_the_folder_all_the_same(tmp_path: Path) -> None:

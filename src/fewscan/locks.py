@@ -37,7 +37,8 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
             say(f"{held}: waiting until it has finished")
             fcntl.flock(lock, fcntl.LOCK_EX)
         with writing(folder):
-            lock.truncate(0)
+            lock.seek(0)  # it may have been read
+            lock.truncate()
             lock.write(json.dumps({"verb": verb, "process": os.getpid(), "machine": platform.node()}))
             lock.flush()
         remove_left(folder)
