@@ -189,6 +189,18 @@ class TestToken:
         assert client.get("/api/status", headers={"authorization": f"Bearer {token}x"}).status_code == 401
         assert client.get(f"/api/status?token={token}").status_code == 401
 
+    def test_a_page_at_another_port_has_a_session_of_its_own(self, outside: tuple[TestClient, str], dataset: Dataset) -> None:
+        client, token = outside
+        assert client.post("/api/login", json={"token": token}).status_code == 200
+        door = Door.at("0.0.0.0", 8766)
+        other = reviewed(dataset, classes=CLASSES, encoder=None, door=door, runs=Path("runs"))
+        # A browser keeps what the pages of a machine gave it, whichever port they listen at.
+        beside = TestClient(application(other), base_url="http://192.168.1.5:8766", cookies=client.cookies)
+        assert beside.get("/api/status").status_code == 401
+        assert beside.post("/api/login", json={"token": door.token}).status_code == 200
+        client.cookies.update(beside.cookies)
+        assert client.get("/api/status").status_code == 200
+
     def test_another_name_is_refused_with_it_too(self, outside: tuple[TestClient, str]) -> None:
         client, token = outside
         headers = {"authorization": f"Bearer {token}", "host": "evil.example:8765"}
@@ -209,9 +221,9 @@ def test_a_page_answers_at_the_address_that_it_was_given(host: str) -> None:
     # A browser writes names in small letters.
     asked = f"[{host}]:8765" if ":" in host else f"{host.lower()}:8765"
     headers = {"host": asked, "origin": f"http://{asked}"}
-    assert door.refusal("GET", "/login", headers) is None
+    assert door.refusal("/login", headers) is None
     for other in ("evil.example:8765", "127.0.0.3:8765" if door.token is None else "scanner.evil:8765"):
-        refused = door.refusal("GET", "/login", headers | {"host": other, "origin": f"http://{other}"})
+        refused = door.refusal("/login", headers | {"host": other, "origin": f"http://{other}"})
         assert refused is not None
         assert refused.status == 421
 

@@ -96,7 +96,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, atlas: Atlas) -> APIRouter:
         board = desk.board()
         shown = answerable(desk, board)
         rows = [row for row in asked.rows if shown[desk.require_row(row)]]
-        return [inside(desk, scans, tutor, board, asked.reviewer, row) for row in rows]
+        return [inside(scans, tutor, board, asked.reviewer, row) for row in rows]
 
     return routes
 
@@ -139,7 +139,7 @@ def colored(desk: Desk, tutor: Tutor, board: Board, reviewer: str, by: By) -> tu
     return names, len(plain), np.array([places[value] for value in values], np.int64)
 
 
-def inside(desk: Desk, scans: Scans, tutor: Tutor, board: Board, reviewer: str, row: int) -> Inside:
+def inside(scans: Scans, tutor: Tutor, board: Board, reviewer: str, row: int) -> Inside:
     """Return what is known of one scan that many can be answered together with."""
     said, opinion = board.known_to(row, reviewer), tutor.opinion
     called, probability = (None, None) if opinion is None else opinion.best(row)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-COOKIE = "fewscan_session"
 # What a page needs before it knows the token: nothing of the dataset.
 OPEN_PATHS = ("/login", "/api/login", "/static/page.css", "/static/login.js", "/static/asking.js")
 READING = ("GET", "HEAD")
@@ -42,7 +41,12 @@ class Door:
         """Return the door of an address: with a token, made anew, unless only this machine can reach it."""
         return cls(host, port, None if is_local(host) else secrets.token_urlsafe(24))
 
-    def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Refusal | None:
+    @property
+    def cookie(self) -> str:
+        """What the cookie of a session is called: a browser keeps those of all ports of a machine together."""
+        return f"fewscan_session_{self.port}"
+
+    def refusal(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         """Return why a request is refused, None where it is let in; headers: by their names in lower case."""
         host = headers.get("host", "")
         if not self._is_ours(host):
@@ -79,7 +83,7 @@ class Door:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if self.token is not None and scheme.lower() == "bearer":
             return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
-        return _cookie(headers.get("cookie", "")) in self.sessions
+        return _cookie(headers.get("cookie", ""), self.cookie) in self.sessions
 
 
 def is_local(host: str) -> bool:
@@ -102,9 +106,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, name: str) -> str | None:
     for part in header.split(";"):
-        name, _, content = part.strip().partition("=")
-        if name == COOKIE:
+        called, _, content = part.strip().partition("=")
+        if called == name:
             return content
     return None

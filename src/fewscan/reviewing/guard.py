@@ -47,7 +47,7 @@ class Guard:
             await send(message)
 
         headers = _headers(scope)
-        refused = self.door.refusal(scope["method"], scope["path"], headers) or _refused_body(scope, headers)
+        refused = self.door.refusal(scope["path"], headers) or _refused_body(scope, headers)
         if refused is None:
             await self.app(scope, _bounded(receive, _most_bytes(scope["path"])), guarded_send)
         elif refused.status == 401 and scope["method"] in READING and not scope["path"].startswith("/api/"):

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fewscan.reporting.rendering import render
 from fewscan.reviewing.asked import REFUSALS, Token
 from fewscan.reviewing.desk import CannotNowError, Desk
-from fewscan.reviewing.door import COOKIE, Door
+from fewscan.reviewing.door import Door
 from fewscan.reviewing.taking import ERRORS
 
 PACKAGE = "fewscan.reviewing"
@@ -79,7 +79,7 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
         session = door.log_in(token.token)
         if session is None:
             raise CannotNowError("this is not the token that 'fewscan review' printed")
-        response.set_cookie(COOKIE, session, max_age=SESSION_SECONDS, httponly=True, samesite="strict", path="/")
+        response.set_cookie(door.cookie, session, max_age=SESSION_SECONDS, httponly=True, samesite="strict", path="/")
         return {"in": True}
 
     return routes
