@@ -82,6 +82,8 @@ def test_each_demo_has_a_folder_of_its_own(
     for words in ([], ["--quick"], ["--review"]):
         assert fewscan("demo", *words, cwd=tmp_path).returncode == 130
     assert len(list((tmp_path / "runs").iterdir())) == 3
+    for other in ("--quick", "--json"):
+        assert fewscan("demo", "--review", other, cwd=tmp_path).returncode == 2
 
 
 STEPS = ("import_scans", "audit", "split", "train", "evaluate", "label", "report")

@@ -430,6 +430,7 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path:
         "cut description",
         "a list",
         "classes turned",
+        "other weights",
         "another gate",
         "a gate of an earlier version",
     ],
@@ -455,6 +456,8 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_
         case "classes turned":
             content = json.loads(description.read_text())
             description.write_text(json.dumps(content | {"classes": content["classes"][::-1]}))
+        case "other weights":
+            save_file({name: value + 1 for name, value in load_file(weights).items()}, weights)
         case "another gate":
             Gate.of(gray.open_dataset()).typicality.save(tmp_path / "typicality.safetensors")
             tensors = load_file(tmp_path / "typicality.safetensors")

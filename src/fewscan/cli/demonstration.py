@@ -11,6 +11,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.reviewing import serve
+from fewscan.errors import FewscanError
 from fewscan.wording import command_line
 
 
@@ -40,6 +41,8 @@ def demo(
     from fewscan.demo import demo as whole_way
 
     # A folder each: after one demo the others are as ready.
+    if review and (quick or as_json):
+        raise FewscanError("--review opens a page on practice scans: leave out --quick and --json")
     out = out or Path("runs/demo-review" if review else "runs/demo-quick" if quick else "runs/demo")
     if review:
         with _going_on(out):

@@ -54,7 +54,7 @@ class SavedModel:
             typicality = Typicality.load(folder / TYPICALITY_FILE, description.spec.channels, description.spec.size_px)
         except (SafetensorError, OSError, RuntimeError, KeyError, ValueError):  # the last: a gate of fewer densities
             raise damaged from None
-        if belongs_to not in (None, _digest(folder)):
+        if belongs_to != _digest(folder):
             raise FewscanError(
                 f"{folder}: {WEIGHTS_FILE} belongs to another {DESCRIPTION_FILE} or {TYPICALITY_FILE}: export again"
             )
