@@ -24,7 +24,7 @@ from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.evaluation.evaluate import EVALUATION_FILE
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.label_suspects import LabelSuspects
-from fewscan.explaining.evidence import Evidence
+from fewscan.explaining.evidence import Evidence, Neighbor
 from fewscan.models.encoders import ENCODERS
 from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.splits.split import split
@@ -94,7 +94,7 @@ def test_a_scan_that_is_like_nothing_learned_from_is_called_so_before_its_probab
             probabilities=np.array([0.4, 0.6], np.float32),
             explained="b",
             heat_map=heat_map,
-            neighbors=(),
+            neighbors=(Neighbor(7, "mine/patient-4711.png", "a", 0.5, np.zeros((1, 4, 4), np.uint8)),),
             typicality=0.25,
             typicality_limit=1.5,
             notes=("turned upside down",),
@@ -105,6 +105,10 @@ def test_a_scan_that_is_like_nothing_learned_from_is_called_so_before_its_probab
         assert "turned upside down" in told
         assert ("0.25" in first, "1.50" in first) == (True, True)
         assert ("--class" in second) == (heat_map is None)
+        # Names can point to a patient: they are told where they are asked for.
+        assert ("row 7" in told, "4711" in told) == (True, False)
+        showing._finish_evidence(odd, run.folder, None, Path("picture.png"), as_json=False, names=True)
+        assert "mine/patient-4711.png" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -70,10 +70,12 @@ def explain(
         )
     else:
         evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)
-        _finish_evidence(evidence, run, data, out, as_json)
+        _finish_evidence(evidence, run, data, out, as_json, names=names)
 
 
-def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool) -> None:
+def _finish_evidence(
+    evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool, *, names: bool = False
+) -> None:
     lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
     if evidence.out_of_distribution:
         lines = [
@@ -85,7 +87,8 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
         ]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labeled scans most alike (distance: 1 - cosine similarity of features):")
-    lines += [f"  {near.label:20} {near.distance:.3f}  {near.name}" for near in evidence.neighbors]
+    called = [near.name if names else f"row {near.row}" for near in evidence.neighbors]
+    lines += [f"  {near.label:20} {near.distance:.3f}  {name}" for near, name in zip(evidence.neighbors, called, strict=True)]
     lines += [f"note: {note}" for note in evidence.notes]
     finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))
 
