@@ -13,6 +13,8 @@ import pytest
 
 from fewscan.atomic import json_entry, new_folder, remove_folder, remove_left, replaced_file, write_json, write_text, writing
 from fewscan.errors import FewscanError
+from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.locks import LOCK_FILE, alone
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -130,6 +132,21 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
     with new_folder(tmp_path / "run"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "run"]
+
+
+@pytest.mark.parametrize(("umask", "rights"), [(0o022, 0o755), (0o077, 0o700), (0o002, 0o775)])
+def test_folders_locks_and_label_logs_have_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int, rights: int) -> None:
+    before = os.umask(umask)
+    try:
+        with new_folder(tmp_path / "a") as folder:
+            assert folder.stat().st_mode & 0o777 == 0o700
+        with alone(tmp_path / "a", "add"):
+            LabelLog.create(tmp_path / "a" / LABELS_FILE).enter([0], ["x"], origin="folder")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == rights
+    for name in (LOCK_FILE, LABELS_FILE):
+        assert (tmp_path / "a" / name).stat().st_mode & 0o777 == rights & 0o666
 
 
 def test_what_a_killed_process_left_is_removed_from_all_of_a_folder(tmp_path: Path) -> None:

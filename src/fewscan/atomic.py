@@ -14,6 +14,7 @@ import re
 import secrets
 import shlex
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count, takewhile
@@ -114,11 +115,14 @@ def new_folder(path: Path, argument: str = "--out") -> Iterator[Path]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
-        temporary.mkdir(mode=0o700)
+        temporary.mkdir()
+        # Of what the user's umask leaves it is the owner's alone while it is made.
+        rights = stat.S_IMODE(temporary.stat().st_mode)
+        temporary.chmod(0o700)
     try:
         yield temporary
         with writing(path):
-            temporary.chmod(0o755)
+            temporary.chmod(rights)
             refuse_existing(path, argument=argument)
             temporary.rename(path)
     finally:

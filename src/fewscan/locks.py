@@ -26,7 +26,7 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
     path = folder / LOCK_FILE
     with writing(folder):
         # Not truncated when opened: what another process wrote into it is still to be read.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

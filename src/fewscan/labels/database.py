@@ -59,7 +59,7 @@ _KEPT = "".join(
 
 
 def make(path: Path, images: str) -> None:
-    """Write an empty log to `path`, where no file stands yet; images: what tells those that it is about from all others."""
+    """Write an empty log to `path`, where no file or an empty one stands; images: what tells those that it is about."""
     with _one_line(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN;{_SCHEMA}{_KEPT}COMMIT;")

@@ -60,6 +60,7 @@ class LabelLog:
         """
         refuse_existing(path)
         with replaced_file(path) as temporary:
+            temporary.touch()  # with the rights of other new files: SQLite lets only the owner write to what it makes
             database.make(temporary, images)
         return cls(path, about=images)
 
