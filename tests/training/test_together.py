@@ -283,6 +283,7 @@ def forward_with_dropout(encoder: ResNetSmall, images: Tensor) -> Tensor:
         ("joint", {"chunk_size": 2}, 4, "chunk_size=2.*4 devices"),
         ("probe", {"encoder": {"weights": "x"}}, 2, "probe .* leave out --devices"),
         ("supervised", {"device": "mps"}, 1, "device=mps: this machine has none"),
+        ("supervised", {"precision": "16-mixed"}, 1, "precision=16-mixed is for GPUs"),
     ],
 )
 def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
@@ -298,7 +299,7 @@ def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
     settings = RunSettings.resolve(method, "fewscan", {"device": "cpu"} | changes, labeled=12, unlabeled=40)
     with pytest.raises(FewscanError, match=said):
         require_shareable(Devices(devices), settings, dataset)
-    require_shareable(Devices(), settings.model_copy(update={"device": "cpu"}), dataset)
+    require_shareable(Devices(), settings.model_copy(update={"device": "cpu", "precision": "32-true"}), dataset)
 
 
 def test_a_network_or_views_that_devices_would_draw_otherwise_are_refused_by_name(

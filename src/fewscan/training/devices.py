@@ -105,6 +105,8 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
     """Raise FewscanError where several devices cannot do what one would, or where what is asked for is not there."""
     if not settings.solved and settings.device not in ("auto", usable_device(settings.device).type):
         raise FewscanError(f"device={settings.device}: this machine has none; leave it out, or train where there is one")
+    if settings.precision == "16-mixed" and on_cpu(settings.device):
+        raise FewscanError("precision=16-mixed is for GPUs: on a CPU use 'bf16-mixed' or '32-true'")
     if devices.count == 1:
         return
     if settings.solved:
