@@ -348,6 +348,17 @@ def test_settings_of_steps_are_left_out_for_a_method_that_makes_none_and_refused
     with pytest.raises(FewscanError, match="leave out epochs"):
         refuse_settings_of_no_method(["probe"], changes)
     refuse_settings_of_no_method(["probe", "supervised"], changes)
+    refuse_settings_of_no_method(["simclr+probe"], changes)
+
+
+def test_what_a_second_view_shows_is_left_out_for_a_method_without_one_and_refused_where_none_has_one() -> None:
+    changes = {"positives": "copies"}
+    found = [settings_of(name, "fewscan", changes, seed=0, labeled=40, unlabeled=60) for name in ("supervised", "joint")]
+    assert [settings.positives for settings in found] == ["views", "copies"]
+    with pytest.raises(FewscanError, match="leave out positives"):
+        refuse_settings_of_no_method(["supervised", "mixmatch"], changes)
+    refuse_settings_of_no_method(["supervised", "joint"], changes)
+    refuse_settings_of_no_method(["simclr+supervised"], changes)
 
 
 def test_labels_that_were_given_since_ask_for_another_comparison(split_dataset: Snapshot, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import method_type
 from fewscan.training.lengths import batch_size_without_unlabeled
-from fewscan.training.settings import OF_STEPS, RunSettings
+from fewscan.training.settings import RunSettings
 from fewscan.training.unlabeled_first import beginning_with, divided
 
 
@@ -32,11 +32,7 @@ def settings_of(
     """
     way = Way.read(name)
     kind = method_type(way.method)
-    if way.first is not None:
-        _, changes = divided(way.method, changes)
-    changes = dict(changes)
-    if kind.solves:
-        changes = {key: value for key, value in changes.items() if key not in OF_STEPS}
+    _, changes = divided(way.method, changes)
     own = kind.settings_type.model_fields
     chosen = {key: value for key, value in changes.pop("method", {}).items() if key in own} | {"name": way.method}
 
@@ -56,9 +52,12 @@ def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any
     ways = [Way.read(name) for name in names]
     methods = [method_type(way.method) for way in ways]
     known = {name for method in methods for name in method.settings_type.model_fields} - {"name"}
-    given = sorted(OF_STEPS & changes.keys())
-    if given and all(method.solves for method in methods) and all(way.first is None for way in ways):
-        raise FewscanError(f"no training steps with {', '.join(names)}: leave out {', '.join(given)}")
+    taken: set[str] = set()
+    for way in ways:
+        first, second = divided(way.method, changes)
+        taken |= second.keys() if way.first is None else first.keys() | second.keys()
+    if left := sorted(changes.keys() - taken):
+        raise FewscanError(f"none of {', '.join(names)} has a use for {', '.join(left)}: leave out {', '.join(left)}")
     for name in changes.get("method", {}):
         if name not in known:
             raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {nearest(name, known)}")
