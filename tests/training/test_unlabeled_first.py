@@ -158,7 +158,7 @@ def test_settings_go_to_the_run_that_has_them() -> None:
     assert divided("propagation", asked) == (both | {"epochs": 3, "positives": "copies"}, both | {"class_balance": 0.5})
     trained = both | {"epochs": 3}
     assert divided("supervised", asked) == (trained | {"positives": "copies"}, trained | {"class_balance": 0.5})
-    assert divided("joint", asked) == (trained, asked)
+    assert divided("joint", asked) == (trained | {"positives": "copies"}, asked)
 
 
 def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from(make_dataset: Callable[..., Snapshot]) -> None:

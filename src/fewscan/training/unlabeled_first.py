@@ -26,7 +26,7 @@ from fewscan.wording import counted
 
 # What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
 LENGTH = ("epochs", "training_images")
-SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENGTH)
+SHARED = ("chunk_size", "device", "encoder", "positives", "precision", "seed", "views", *LENGTH)
 # Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: how many images it learns from, and
 # at what size it sees larger ones. That takes two minutes of a GPU; without one less has to do: docs/search.md, 23 and 24.
 OF_FEATURES, OF_FEATURES_PX = 240_000, 160
@@ -56,6 +56,7 @@ def divided(method: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], d
     """
     kind = method_type(method)
     first_alone = set() if kind.two_views else {"positives"} | (OF_STEPS if kind.solves else set())
+    # All methods that are trained give the first run the same settings: what it learns, any of them can begin with.
     first = {name: value for name, value in settings.items() if name in SHARED or name in first_alone}
     return first, {name: value for name, value in settings.items() if name not in first_alone}
 
