@@ -156,6 +156,16 @@ def test_the_width_of_an_encoder_that_was_asked_for_is_its_own() -> None:
     assert any("width 64" in line for line in choice.reasons)
 
 
+@pytest.mark.parametrize("recipe", ["study", "finetune"])
+@pytest.mark.parametrize("cuda", [False, True])
+def test_a_recipes_own_encoder_has_its_own_size_where_nothing_is_labeled(recipe: str, cuda: bool) -> None:
+    choice = choose(size_px=96, labeled=0, unlabeled=3000, recipe=recipe, cuda=cuda)
+    settings = RunSettings.resolve(choice.method, choice.recipe, choice.changes, labeled=0, unlabeled=3000)
+    assert settings.encoder.name != "resnet_small"
+    assert any(settings.encoder.name in line for line in choice.reasons)
+    assert not any("resnet_small" in line for line in choice.reasons)
+
+
 @pytest.mark.parametrize("labeled", [40, 988])
 @pytest.mark.parametrize("cuda", [False, True])
 @pytest.mark.parametrize("asked", [False, True])

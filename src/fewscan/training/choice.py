@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fewscan.config import merge
 from fewscan.learning.probe import Probe
 from fewscan.learning.propagation import Propagation
 from fewscan.learning.registry import DEFAULT_METHOD, method_type
@@ -108,8 +107,9 @@ def choose(
         kept, why_kept = ({}, ()) if cuda else _kept(recipe, preferred.method, asked, labeled, unlabeled)
         reasons = (*why_recipe, f"method {preferred.method}: {preferred.why}", *why_kept)
         return Choice(recipe, preferred.method, kept, reasons, bool(unlabeled_first))
-    size, why_size = _size(cuda, asked.get("encoder"))
-    method, why = _method(labeled, unlabeled, recipe, merge(size, asked))
+    method, why = _method(labeled, unlabeled, recipe, asked)
+    encoder = RunSettings.resolve(method, recipe, asked, labeled=labeled, unlabeled=unlabeled).encoder.name
+    size, why_size = _size(cuda, encoder, recipe, asked.get("encoder"))
     return Choice(recipe, method, size, (*why_recipe, f"method {method}: {why}", why_size), bool(unlabeled_first))
 
 
@@ -180,14 +180,13 @@ def _kept(
     )
 
 
-def _size(cuda: bool, encoder: Any) -> tuple[dict[str, Any], str]:
-    """Return the size of the encoder, and why; encoder: what is asked of it, if anything."""
-    asked = encoder if isinstance(encoder, Mapping) else {}
-    name = asked.get("name", DEFAULT_ENCODER)
-    if name != DEFAULT_ENCODER:
-        return {}, f"encoder {name}: as you asked"
-    if "width" in asked:
-        return {}, f"encoder {DEFAULT_ENCODER}, width {asked['width']}: as you asked"
+def _size(cuda: bool, encoder: str, recipe: str, asked: Any) -> tuple[dict[str, Any], str]:
+    """Return the size of the encoder of that name, and why; asked: what the user asks of it, if anything."""
+    given = asked if isinstance(asked, Mapping) else {}
+    if encoder != DEFAULT_ENCODER:
+        return {}, f"encoder {encoder}: {'as you asked' if 'name' in given else f'that of the recipe {recipe}'}"
+    if "width" in given:
+        return {}, f"encoder {DEFAULT_ENCODER}, width {given['width']}: as you asked"
     if cuda:
         return {"encoder": {"width": 32}}, f"encoder {DEFAULT_ENCODER}, width 32: this machine has a GPU"
     return {}, f"encoder {DEFAULT_ENCODER}, width 16: of the shapes we tried, it learned most in a given time on a CPU"
