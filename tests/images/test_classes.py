@@ -103,6 +103,7 @@ def test_the_renamings_that_are_named_make_many_spellings_one_class_by_the_one_o
     [
         ("gli\u00e9", "glie\u0301"),  # an accent in two pieces
         ("no tumor", "no\u00a0tumor"),
+        ("no tumor", " no  tumor"),
         ("no tumor", "no\u2009tumor"),
         ("no-tumor", "no\u2011tumor"),
         ("ER-", "ER\u2212"),

@@ -326,6 +326,18 @@ def test_a_scan_is_found_by_its_row_or_its_path() -> None:
     assert isinstance(find_scan("0", IMAGES, SOURCES), np.ndarray)
 
 
+def test_a_number_sign_in_the_name_of_a_folder_or_at_the_beginning_of_a_files_is_no_part() -> None:
+    images = pd.DataFrame({"source": "one", "path": ["case#3/1.png", "case#3/2.png", "b/#7.png", "head.nii#axial=1"]})
+    for name, rows in (
+        ("case#3", [0, 1]),
+        ("case#3/2.png", [1]),
+        ("b/#7.png", [2]),
+        ("head.nii", [3]),
+        ("head.nii#axial=1", [3]),
+    ):
+        assert find_scan(f"/nowhere/one/{name}", images, SOURCES).tolist() == rows
+
+
 def test_rows_that_name_a_scan_again_are_counted_by_whether_they_agree(tmp_path: Path) -> None:
     text = "path,label\none/a/1.png,glioma\nONE/A/1.PNG,glioma\none/a/2.png,glioma\n"
     text += "two/c/9.png,glioma\ntwo/c/9.png,pituitary\ntwo/c/9.png,glioma\n"

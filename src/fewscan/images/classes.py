@@ -150,7 +150,7 @@ def _begins_alike(one: str, other: str) -> int:
 
 def _seen(label: str) -> str:
     """Return what is equal for labels that are one number, or look alike."""
-    seen = plainly(label)
+    seen = " ".join(plainly(label).split())
     return number_key(seen) or seen
 
 

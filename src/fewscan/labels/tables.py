@@ -164,8 +164,11 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
     folders = {source.name: source.folder for source in sources}
     scans = []
     for source, path in zip(images["source"], images["path"], strict=True):
-        file, _, part = path.rpartition("#")
-        scans.append(ScanFile(source, path, folders[source] / (file or path), part=part if file else None))
+        name = path.rpartition("/")[2]
+        # A folder may have a # in its name, and a file begin with one.
+        part = name.rpartition("#")[2] if "#" in name[1:] else None
+        file = path if part is None else path.removesuffix(f"#{part}")
+        scans.append(ScanFile(source, path, folders[source] / file, part=part))
     return scans
 
 
