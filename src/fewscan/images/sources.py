@@ -100,6 +100,18 @@ class ScanFile:
         return tuple(self.file.split("/")[:-1])
 
 
+def file_and_part(path: str) -> tuple[str, str | None]:
+    """Return the file of an image and which of its images it is, None for the only one, by `ScanFile.relative`.
+
+    A folder may have a # in its name, and a file begin with one.
+    """
+    name = path.rpartition("/")[2]
+    if "#" not in name[1:]:
+        return path, None
+    file, _, part = path.rpartition("#")
+    return file, part
+
+
 def stamp(scans: Sequence[ScanFile], besides: str = "") -> str:
     """Return a digest that changes where a file comes, goes, or is written anew, and with what is said `besides`."""
     digest = hashlib.sha256(besides.encode())

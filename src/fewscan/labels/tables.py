@@ -16,7 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
 from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
-from fewscan.images.sources import ScanFile, Source
+from fewscan.images.sources import ScanFile, Source, file_and_part
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import read_cells
@@ -164,10 +164,7 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
     folders = {source.name: source.folder for source in sources}
     scans = []
     for source, path in zip(images["source"], images["path"], strict=True):
-        name = path.rpartition("/")[2]
-        # A folder may have a # in its name, and a file begin with one.
-        part = name.rpartition("#")[2] if "#" in name[1:] else None
-        file = path if part is None else path.removesuffix(f"#{part}")
+        file, part = file_and_part(path)
         scans.append(ScanFile(source, path, folders[source] / file, part=part))
     return scans
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from fewscan.images.sources import file_and_part
 from fewscan.reviewing.desk import Desk
 
 Floats = npt.NDArray[np.float32]
@@ -26,9 +27,8 @@ class Scans:
         self._desk = desk
         facts = desk.facts
         path = facts["path"].astype(str)
-        # The part of a file that holds several images stands behind the last '#' of its name.
         self.names: list[str] = (facts["source"].astype(str) + "/" + path).tolist()
-        whole = path.where(~path.str.contains("#"), path.str.rpartition("#")[0])
+        whole = path.map(lambda one: file_and_part(one)[0])
         self._files = (facts["source"].astype(str) + "/" + whole).to_numpy(object)
 
     @cached_property
