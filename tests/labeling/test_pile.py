@@ -122,6 +122,10 @@ def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_s
     known = api.calibrate(run, folds=2)
     assert known.pile is None
     assert not speaks_for_pile(run, opened)
+    # Nor is it then promised of these which classes they may have.
+    own = api.label(run, out=tmp_path / "own.csv")
+    assert own.threshold is None
+    assert any("the promise is for new scans" in reason for reason in own.reasons)
     before = (run.folder / "held_out.csv").read_bytes()
     with pytest.raises(FewscanError, match="already calibrated"):
         api.calibrate(run)
@@ -132,6 +136,8 @@ def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_s
     assert Calibration.load(run) == found
     assert (run.folder / "held_out.csv").read_bytes() == before
     assert speaks_for_pile(run, opened)
+    again = api.label(run, out=tmp_path / "again.csv")
+    assert not any("the promise is for new scans" in reason for reason in again.reasons)
     with pytest.raises(FewscanError, match="already calibrated"):
         api.calibrate(run, pile=True)
 

@@ -191,7 +191,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
             *_of_this_batch(rule, asked, promised),
             *(
                 _learned_from(run, dataset)
-                if scans.of_dataset and scans.pile.population == "new" and rule.threshold is not None
+                if scans.of_dataset and scans.pile.population == "new" and rule.promises
                 else ()
             ),
             *_others(shifted, promised),

@@ -44,6 +44,11 @@ class DecisionRule:
     # button, is not for whoever reads them.
     refusal: str | None = None
 
+    @property
+    def promises(self) -> bool:
+        """Whether anything is promised of scans: of labels that are accepted, or of classes that are ruled out."""
+        return self.threshold is not None or bool(self.inclusion.any())
+
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None, in_color: Flags | None = None) -> Decided:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,) are theirs in the run's dataset, -1 for none.
 
