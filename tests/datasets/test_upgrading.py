@@ -118,6 +118,8 @@ def test_a_run_goes_on_where_its_dataset_went(
 
 
 def test_what_needs_no_conversion_or_is_damaged_is_one_line(before: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match="--data is for a run"):
+        api.upgrade(before.folder, tmp_path / "new", data=before.folder)
     with pytest.raises(FewscanError, match="nothing to convert"):
         api.upgrade(before.folder, tmp_path / "new")
     old = first_format(before, tmp_path / "old")

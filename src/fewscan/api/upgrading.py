@@ -23,6 +23,8 @@ def upgrade(folder: str | Path, out: str | Path, *, data: str | Path | Dataset |
     from fewscan.training.upgrading import upgrade_run
 
     kind = kind_of(Path(folder))
+    if kind == "dataset" and data is not None:
+        raise FewscanError(f"{folder} is a dataset, and --data is for a run: leave it out")
     if kind == "dataset":
         return upgrade_dataset(Path(folder), Path(out))
     if kind == "run" and data is not None:

@@ -189,11 +189,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         reasons=(
             *(rule.reasons if promised or not decisions["accept",] else _of_none(rule, marks)),
             *_of_this_batch(rule, asked, promised),
-            *(
-                _learned_from(run, dataset)
-                if scans.of_dataset and scans.pile.population == "new" and rule.promises
-                else ()
-            ),
+            *(_learned_from(run, dataset) if scans.of_dataset and scans.pile.population == "new" and rule.promises else ()),
             *_others(shifted, promised),
         ),
         helps=rule.helps,
