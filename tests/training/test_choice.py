@@ -1,13 +1,20 @@
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fewscan
 from fewscan.config import merge
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.models.efficientnet_lite import EfficientNetLite0
+from fewscan.splits.split import split
 from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, SOLVED_LABELS, WORTH, choose
 from fewscan.training.settings import RunSettings
+
+MakeDataset = Callable[..., Snapshot]
 
 
 def test_unlabeled_scans_decide_the_method_and_explain_it() -> None:
@@ -94,6 +101,29 @@ def test_of_few_labels_the_classifier_is_solved_for_and_can_be(cuda: bool, unlab
     assert settings.solved
     assert choice.unlabeled_first == (cuda and unlabeled > 0)
     assert choice.reasons[0].startswith(f"method {method}")
+
+
+def test_train_counts_a_set_of_copies_as_one_label_when_it_chooses(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def chosen(copies: list[int]) -> str:
+        with pytest.raises(FewscanError) as stopped:
+            fewscan.train(split(make_dataset(images=80, size_px=96, copies=copies), test=0).folder, out=tmp_path / "run")
+        return str(stopped.value)
+
+    def stop(dataset: Snapshot, settings: RunSettings, *_: object, **__: object) -> None:
+        raise FewscanError(settings.method.name)
+
+    monkeypatch.setattr("fewscan.training.train.train_new", stop)
+    monkeypatch.setattr("fewscan.training.choice.SOLVED_LABELS", 60)
+    assert chosen(list(range(80))) == "supervised"
+    assert chosen([row // 8 * 4 + row % 4 for row in range(80)]) == "probe"
+
+
+@pytest.mark.parametrize("unlabeled", [3000, 0])
+def test_who_would_train_an_encoder_is_told_what_takes_seconds(unlabeled: int) -> None:
+    solving = choose(size_px=96, labeled=SOLVED_LABELS - 1, unlabeled=unlabeled).method
+    assert f"--method {solving}" in choose(size_px=96, labeled=SOLVED_LABELS, unlabeled=unlabeled, cuda=False).reasons[0]
 
 
 @pytest.mark.parametrize("asked", [{"changes": {"epochs": 3}}, {"changes": {"views": "scan"}}, {"recipe": "finetune"}])

@@ -116,7 +116,9 @@ def _chosen(
     if method is not None:
         return Choice(recipe or DEFAULT_RECIPE, method, dict(settings), (), bool(unlabeled_first))
     asked: dict[str, Any] = {"recipe": recipe, "changes": settings, "unlabeled_first": unlabeled_first}
-    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, **asked)
+    copies = dataset.manifest["copy_set"].iloc[dataset.rows("labeled")]
+    distinct = int(copies.nunique() + copies.isna().sum())
+    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, distinct=distinct, **asked)
     return replace(choice, changes=merge(choice.changes, settings))
 
 

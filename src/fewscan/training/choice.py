@@ -78,6 +78,7 @@ def choose(
     unlabeled: int,
     size_px: int,
     *,
+    distinct: int | None = None,
     recipe: str | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
     unlabeled_first: bool | None = None,
@@ -85,6 +86,7 @@ def choose(
 ) -> Choice:
     """Return what to train on so many labeled and unlabeled images of size_px x size_px pixels.
 
+    distinct: how many labels these are if a set of copies counts once; by default as many as labeled images.
     `recipe`, `changes` and `unlabeled_first` are what the user asks for; `cuda`: whether it trains on a GPU, by default as the
     machine has one and the user asks for no other device. Raises FewscanError naming a wrong setting.
     """
@@ -92,14 +94,14 @@ def choose(
     cuda = usable_device(str(asked.get("device", "auto"))).type == "cuda" if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
     undecided = unlabeled_first is None and unlabeled >= max(labeled + 1, LEAST_UNLABELED)
-    if recipe is None and _solved(labeled, size_px, asked):
-        why_solved: tuple[str, ...] = (_why_solved(labeled, unlabeled),)
+    if recipe is None and _solved(labeled if distinct is None else distinct, size_px, asked):
+        why_solved: tuple[str, ...] = (_why_solved(labeled, unlabeled, distinct),)
         if undecided:
             worth = FEATURES_WORTH if cuda else FEATURES_WORTH_ON_CPU
             unlabeled_first, why_solved = cuda, (*why_solved, _why_first(unlabeled, cuda, FEATURES_TIME, worth))
-        return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, why_solved, bool(unlabeled_first))
+        return Choice(DEFAULT_RECIPE, _solving(unlabeled), {}, why_solved, bool(unlabeled_first))
     if recipe is None:
-        recipe, why_recipe = _recipe(labeled, size_px, asked)
+        recipe, why_recipe = _recipe(labeled, unlabeled, size_px, asked)
         if recipe == FinetuneRecipe.name and undecided:
             unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda, "hours", ADAPTED_WORTH))
     preferred = recipe_named(recipe).preferred
@@ -124,7 +126,7 @@ def favors_supervised(settings: RunSettings, recipe: str, labeled: int, unlabele
     return settings.images_trained(labeled, unlabeled) < LEAST_IMAGES
 
 
-def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def _recipe(labeled: int, unlabeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if not labeled or size_px < PRETRAINED_PX or _asks_for_encoder(asked):
         return DEFAULT_RECIPE, ()
     if not PRETRAINED.installed:
@@ -134,8 +136,13 @@ def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, 
         )
     return FinetuneRecipe.name, (
         f"recipe {FinetuneRecipe.name}: it starts from ImageNet's weights, which suit scans of {PRETRAINED_PX} px and more. "
-        f"{PRETRAINED_WORTH}; '--recipe {DEFAULT_RECIPE}' trains from scratch",
+        f"{PRETRAINED_WORTH}; '--method {_solving(unlabeled)}' takes seconds, '--recipe {DEFAULT_RECIPE}' trains from scratch",
     )
+
+
+def _solving(unlabeled: int) -> str:
+    """Return the method that solves for a classifier, with unlabeled scans where there are any."""
+    return Propagation.name if unlabeled else Probe.name
 
 
 def _solved(labeled: int, size_px: int, asked: Mapping[str, Any]) -> bool:
@@ -149,8 +156,9 @@ def _asks_for_encoder(asked: Mapping[str, Any]) -> bool:
     return encoder is not None and not (isinstance(encoder, Mapping) and encoder.keys() <= {"input_px"})
 
 
-def _why_solved(labeled: int, unlabeled: int) -> str:
-    few = f"{counted(labeled, 'label')}, so it fits a small classifier to features of ImageNet's encoder, in seconds"
+def _why_solved(labeled: int, unlabeled: int, distinct: int | None) -> str:
+    once = f" ({distinct:,} if a set of copies counts once)" if distinct not in (None, labeled) else ""
+    few = f"{counted(labeled, 'label')}{once}, so it fits a small classifier to features of ImageNet's encoder, in seconds"
     otherwise = f"'--recipe {FinetuneRecipe.name}' also trains the encoder"
     if not unlabeled:
         return f"method {Probe.name}: {few}; {otherwise}"
