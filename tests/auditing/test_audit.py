@@ -230,6 +230,21 @@ def test_class_folders_are_no_parts_that_could_leak(scans: Callable[..., Snapsho
 
 
 @pytest.mark.slow
+def test_folders_of_one_patient_each_are_no_parts_and_copies_of_several_patients_are_told(
+    scans: Callable[..., Snapshot],
+) -> None:
+    folders = {row: f"{'abcde'[row % 5]}/{row}.png" for row in range(20)}
+    patients = {row: "abcde"[row % 5] for row in range(20)}
+    copies = {6: 0, 10: 5}  # of another patient, and of the same
+    found = audit(scans(copies, path=folders, patient=patients))
+    assert (found.leaks, found.copy_sets, found.copy_sets_of_patients) == ((), 2, 1)
+    assert any("several patients" in line for line in found.lines())
+    unknown = audit(scans(copies, path=folders, patient={row: f"file-{row}" for row in range(20)}))
+    assert [(leak.a, leak.b) for leak in unknown.leaks] == [("squares/a", "squares/b")]
+    assert unknown.copy_sets_of_patients == 0
+
+
+@pytest.mark.slow
 def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[..., Snapshot]) -> None:
     dataset = split(scans({17: 1, 18: 2}), labeled=8, test=4, protocol="study")
     parts = dataset.manifest["split"].to_numpy(copy=True)

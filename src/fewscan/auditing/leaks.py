@@ -1,6 +1,6 @@
 """Groups on both sides of a border that nothing should cross: between sources, between folders, between a split's parts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -13,10 +13,13 @@ from fewscan.datasets.descriptions import Split
 from fewscan.datasets.pairs import members_of, names_in
 from fewscan.datasets.roles import fingerprint_of_groups
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.patients import is_known
 from fewscan.wording import command_line
 
 Int64s = npt.NDArray[np.int64]
 Between = Literal["sources", "folders", "split"]
+BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
+SEVERAL_PATIENTS = "as where a patient has two numbers or a scan is filed under another's; 'fewscan split' keeps them together"
 
 # What training learns from or is steered by; a group that stands on both sides of one of these makes a score false.
 SEALED_FROM: dict[Split, tuple[Split, ...]] = {
@@ -93,6 +96,12 @@ def find_leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequ
     return tuple(leak for between, places in borders for leak in _leaks_between(between, places, members, partners))
 
 
+def copy_sets_of_several_patients(manifest: pd.DataFrame) -> int:
+    """Return how many sets of copies hold scans of more than one patient, of those who are known."""
+    known = manifest[is_known(manifest["patient"])].drop_duplicates(["copy_set", "patient"])
+    return int((known["copy_set"].value_counts() > 1).sum())
+
+
 def _leaks_between(
     between: Between, places: Sequence[str | None], members: Sequence[Int64s], partners: Mapping[int, Sequence[int]]
 ) -> Iterator[Leak]:
@@ -137,17 +146,24 @@ def _example(rows_a: Sequence[int], rows_b: Sequence[int], partners: Mapping[int
 def _part_folders(manifest: pd.DataFrame, rows: Int64s) -> list[str | None]:
     """Return 'source/first folder' of every row, or None where first folders are not parts such as Training and Testing.
 
-    Folders that hold one class each are classes, and that their copies disagree is a conflict, not a leak.
+    Folders that hold one class each are classes, and that their copies disagree is a conflict, not a leak. Folders that hold
+    one patient each are no parts either: nobody trains on some patients' folders and tests on others.
     """
     folders: list[str | None] = [None] * len(manifest)
     labels: dict[str, dict[str, set[str]]] = {}  # of every first folder of every source
+    patients: dict[str, set[str | None]] = {}  # of every first folder; None: of somebody who is not known
     images = manifest.iloc[rows]
-    labeled = names_in(images["label"])
-    for row, source, path, label in zip(rows.tolist(), images["source"], images["path"], labeled, strict=True):
+    labeled, whose = names_in(images["label"]), names_in(images["patient"].where(is_known(images["patient"])))
+    for row, source, path, label, patient in zip(rows.tolist(), images["source"], images["path"], labeled, whose, strict=True):
         first, slash, _ = path.partition("/")
         if slash:
-            folders[row] = f"{source}/{first}"
-            labels.setdefault(source, {}).setdefault(f"{source}/{first}", set()).update([label] if label else [])
+            folder = folders[row] = f"{source}/{first}"
+            labels.setdefault(source, {}).setdefault(folder, set()).update([label] if label else [])
+            patients.setdefault(folder, set()).add(patient)
     mixed = [held for held in labels.values() if any(len(names) > 1 for names in held.values())]
-    parts = {folder for held in mixed for folder in held}
+    parts = {folder for held in mixed if not all(_of_one(patients[folder]) for folder in held) for folder in held}
     return [folder if folder in parts else None for folder in folders]
+
+
+def _of_one(patients: Set[str | None]) -> bool:
+    return len(patients) == 1 and None not in patients

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fewscan.atomic import json_entry
 from fewscan.auditing.copies.index import SAID, Way
-from fewscan.auditing.leaks import Between, Leak, find_leaks
+from fewscan.auditing.leaks import BORDERS, SEVERAL_PATIENTS, Between, Leak, copy_sets_of_several_patients, find_leaks
 from fewscan.auditing.suspects import KINDS, Suspect
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.datasets.pair_decisions import PairDecision
@@ -99,6 +99,7 @@ class AuditResult:
     suspects: tuple[Suspect, ...] = ()
     suspects_set_aside: bool = False  # whether there are any, and all are among the `set_aside`
     search: Way | None = None  # how near copies were looked for; None: an earlier version did so
+    copy_sets_of_patients: int = 0  # sets of copies that hold scans of several patients, as far as these are known
     cropped: bool = False  # whether it looked at cropped scans, of which the dataset keeps no whole ones
 
     @property
@@ -130,6 +131,7 @@ class AuditResult:
             "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
             "copy_sets": self.copy_sets,
             "images_in_copy_sets": self.images_in_copy_sets,
+            "copy_sets_of_several_patients": self.copy_sets_of_patients,
             "images_with_patient": self.patients.with_patient,
             "patients": self.patients.patients,
             "same_head_pairs": None if self.same_head is None else len(self.same_head),
@@ -182,6 +184,8 @@ class AuditResult:
             f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
             f"sets of copies with different labels: {len(self.conflicts):,} ({counted(counts['conflicting_images'], 'image')})",
         ]
+        if shared := self.copy_sets_of_patients:
+            lines.append(f"{counted(shared, 'set')} of copies with scans of several patients, {SEVERAL_PATIENTS}")
         if self.dissolved:
             people = Counter(one.who or "nobody named" for one in self.dissolved)
             by = listed([f"{who} ({count:,})" for who, count in sorted(people.items())])
@@ -207,9 +211,6 @@ class AuditResult:
         if any(leak.between != "split" for leak in self.leaks):
             lines.append("  this matters if you train on one and test on the other; 'fewscan split' keeps them on one side")
         return lines
-
-
-BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
 def result_of(
@@ -257,6 +258,7 @@ def result_of(
         dissolved=gone,
         suspects=tuple(suspects),
         search=asked.search,
+        copy_sets_of_patients=copy_sets_of_several_patients(manifest.iloc[grouped]),
         cropped=now.spec.crop != "none" and not now.store.keeps_whole,
         suspects_set_aside=bool(suspects) and bool(manifest["set_aside"].iloc[[each.row for each in suspects]].notna().all()),
     )
