@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 import typer
 
@@ -93,6 +94,21 @@ def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     assert [(batch["entries"], batch["undone"]) for batch in done["batches"]] == [(8, 0), (2, 2), (2, 0)]
     assert "taking back batch 2" in fewscan("labels", "history", "data", cwd=place).stdout
     assert told(fewscan("labels", "conflicts", "data", "--json", cwd=place)) == {"people": [], "copies": []}
+
+
+@pytest.mark.slow
+def test_the_history_has_one_line_for_what_was_said_on_the_page_in_a_row_and_leaves_out_what_the_page_noted(
+    fewscan: Command, place: Path
+) -> None:
+    log = Dataset.open(place / "data").labels
+    for row in range(3):
+        log.enter(np.array([row]), ["glioma"], origin="review", who="Ada", note='{"reading": "first", "model": ["no_tumor"]}')
+    log.enter(np.array([3]), ["glioma"], origin="review", who="Grace", note="by phone")
+    batches = fewscan("labels", "history", "data", cwd=place).stdout.splitlines()[1:-1]
+    assert ["batches 2 to 4" in batches[0], "3 entries" in batches[0], "'by phone'" in batches[1]] == [True] * 3
+    assert not any("model" in line for line in batches)
+    assert "model" not in fewscan("labels", "history", "data", "0000.png", cwd=place).stdout
+    assert len(told(fewscan("labels", "history", "data", "--json", cwd=place))["batches"]) == 5
 
 
 @pytest.mark.slow

@@ -147,36 +147,17 @@ def export(
 @verbs.command()
 def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) -> None:
     """List the batches of entered labels, or all entries of one scan."""
+    from fewscan.cli.label_history import batch_lines, entry_line
     from fewscan.datasets.dataset import Dataset
 
     table = api.label_history(dataset, scan)
     told = table.to_dict("records")
     if scan is None:
-        earlier = [f"{len(told) - SHOWN:,} earlier batches; --json has all"] if len(told) > SHOWN else []
-        lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["no labels have been entered yet"]
+        lines = batch_lines(told) or ["no labels have been entered yet"]
         finish(as_json, {"batches": records(table)}, lines, *after_labels(Dataset.open(dataset)))
     else:
-        lines = [_entry_line(entry) for entry in told] or [f"no label has been entered for {scan} yet"]
+        lines = [entry_line(entry) for entry in told] or [f"no label has been entered for {scan} yet"]
         finish(as_json, {"entries": records(table)}, lines, "labels", "history", dataset)
-
-
-def _batch_line(batch: dict[str, Any]) -> str:
-    what = f"taking back batch {batch['undoes']}" if batch["origin"] == "undo" else f"from {batch['origin']}"
-    line = f"batch {batch['batch']}, {_when_and_who(batch)}: {counted(batch['entries'], 'entry', 'entries')} {what}"
-    return line + (f", {batch['undone']:,} of them taken back" if batch["undone"] else "")
-
-
-def _entry_line(entry: dict[str, Any]) -> str:
-    said = f"'{entry['label']}'" if entry["state"] == "label" else "no label" if entry["state"] == "none" else entry["state"]
-    what = f"takes back entry {entry['undoes']}" if entry["origin"] == "undo" else f"{said}, from {entry['origin']}"
-    line = f"entry {entry['id']}, batch {entry['batch']}, {_when_and_who(entry)}: row {entry['row']}, {entry['name']}: {what}"
-    return line + (" (taken back)" if entry["undone"] else "")
-
-
-def _when_and_who(line: dict[str, Any]) -> str:
-    who = f" by {line['who']}" if isinstance(line["who"], str) else ""
-    note = f", '{line['note']}'" if line["note"] else ""
-    return f"{line['at'][:19].replace('T', ' ')}{who}{', settling' if line['settles'] else ''}{note}"
 
 
 @verbs.command()

@@ -28,13 +28,18 @@ def chosen_by_network(origin: str, note: str = "") -> bool:
 
 def asked_as(note: str, *readings: str) -> bool:
     """Return whether entries with this note were given in one of these readings of the review page."""
+    return reading_of(note) in readings
+
+
+def reading_of(note: str) -> str | None:
+    """Return in which reading of the review page entries with this note were given; None: not on the page."""
     if '"reading"' not in note:
-        return False
+        return None
     try:
         told = json.loads(note)
     except ValueError:
-        return False
-    return isinstance(told, dict) and told.get("reading") in readings
+        return None
+    return str(told["reading"]) if isinstance(told, dict) and "reading" in told else None
 
 
 def confirmed(entries: pd.DataFrame) -> set[tuple[int, str]]:
