@@ -177,6 +177,17 @@ def test_folders_that_recur_below_patients_are_doubted_however_far_above_these_s
     assert "--unlabeled" in warnings(root)
 
 
+def test_a_patient_with_images_of_several_classes_is_shown_by_two_of_them(root):
+    make(
+        root,
+        *(f"{name}/P{case:03d}/1.png" for case in (1, 2, 3) for name in ("glioma", "normal") if (case, name) != (3, "normal")),
+    )
+    (line,) = [line for line in warnings(root).splitlines() if "several classes" in line]
+    assert line.startswith("2 of 3 patients")
+    assert "glioma/P001/1.png (glioma)" in line
+    assert "normal/P001/1.png (normal)" in line
+
+
 def test_left_and_right_below_classes_are_no_classes(root):
     make(root, *(f"{name}/{side}/1.png" for name in ("normal", "fracture") for side in ("left", "right")))
     assert set(labels(listed(root)).values()) == {"normal", "fracture"}

@@ -339,6 +339,17 @@ def test_csvs_that_cannot_be_right_are_refused(root, text, expected):
     assert expected in refusal(root, labels=[table(root / "labels.csv", text)])
 
 
+@pytest.mark.parametrize("column", ["Accession Number", "Pat.-Nr.", "StudyInstanceUID"])
+@pytest.mark.parametrize("option", [{}, {"path_column": True}])
+def test_who_names_scans_by_numbers_in_their_headers_is_told_how_to_add_paths(root, column, option):
+    make(root, "a.png")
+    options = {"path_column": column} if option else {}
+    assert "docs/labels.md" in refusal(
+        root, labels=[table(root / "labels.csv", f"{column},Farbe,label\nA24,rot,x\n")], **options
+    )
+    assert "docs/labels.md" not in refusal(root, labels=[table(root / "labels.csv", "Seite,Farbe,label\nA24,rot,x\n")])
+
+
 @pytest.mark.parametrize(("column", "repeated"), [("Patient", False), ("Subject ID", False), ("id", True), ("Image", True)])
 def test_a_column_that_was_taken_for_paths_in_vain_is_named_and_no_patient(root, column, repeated):
     make(root, "a.png")

@@ -272,12 +272,12 @@ def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]
 
 def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
     whose: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
-    classes: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    classes: dict[tuple[str, str | None], dict[str, str]] = defaultdict(dict)  # of each of a patient's classes, one image
     for scan in scans:
         if scan.label is not None and scan.patient is not None and scan.patient_known:
             patient = (scan.source, patient_key(scan.patient))
             whose[scan.label].add(patient)
-            classes[patient].add(scan.label)
+            classes[patient].setdefault(scan.label, scan.relative)
     labeled = Counter(scan.label for scan in scans if scan.label is not None)
     alone = [name for name, patients in whose.items() if len(patients) == 1]
     if len(classes) < 2:
@@ -287,6 +287,8 @@ def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
             "every class has scans of only one patient, so the class cannot be told from the patient: if the folders are "
             "patients, say where the classes are with --class-level or --labels CSV"
         )
-    several = sum(len(names) > 1 for names in classes.values())
+    several = [shown for shown in classes.values() if len(shown) > 1]
     if several:
-        yield f"{several:,} of {counted(len(classes), 'patient')} with a label have images in several classes"
+        example = listed([f"{path} ({name})" for name, path in islice(several[0].items(), 2)])
+        of = f"{len(several):,} of {counted(len(classes), 'patient')} with a label"
+        yield f"{of} have images in several classes, such as {example}"

@@ -72,6 +72,9 @@ _PERSON = r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|inne
 _PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?recordnumber"
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
+# Numbers that stand in headers of DICOM files, besides the patient's.
+_OF_HEADERS = re.compile(r"accession(nr|no|number|nummer)?|(study|series|sop)(instance)?uid")
+HEADERS = "rows find files by name, not by numbers in their headers; docs/labels.md shows how to add a column of paths"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
@@ -220,6 +223,11 @@ def names_patients(column: str) -> bool:
     return plain(column) in _COMMON_NAMES["patient"]
 
 
+def names_headers(column: str) -> bool:
+    """Return whether a column is called as one of numbers that are in headers, and name no file."""
+    return _of_patients(column, _OF_PATIENTS) or _OF_HEADERS.fullmatch(plain(column)) is not None
+
+
 def _else_path(columns: Sequence[str]) -> int | None:
     fits = [position for position, name in enumerate(columns) if plain(name) in _ELSE_PATHS]
     return fits[0] if len(fits) == 1 else None
@@ -238,6 +246,8 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
         count = counted(sum(map(bool, cells.columns)), "column")
         way = f"add {add}, or " if add else ""
         hint = f"it has {count}, which its first line should name: {way}write path,label,patient there, for example"
+    if "path" in wanted and guesses[0] is None and any(map(names_headers, cells.columns)):
+        hint += f"; {HEADERS}"
     return FewscanError(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
 
 

@@ -10,7 +10,7 @@ from fewscan.images.notes import SPELLED_OTHERWISE
 from fewscan.images.options import Several
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import Source
-from fewscan.images.tables.columns import names_patients
+from fewscan.images.tables.columns import HEADERS, names_headers, names_patients
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.rows import Row, with_finding
 
@@ -53,6 +53,7 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for example, is not"
     if row.path_column != "path" and not hint:
         hint = f"; its column '{row.path_column}' was taken as the paths: --path-column chooses another one"
+        hint += f". {HEADERS.capitalize()}" if names_headers(row.path_column) else ""
     raise FewscanError(f"{row.table} names no file of the sources: {one} in {looked}{hint}")
 
 
