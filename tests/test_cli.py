@@ -387,7 +387,11 @@ def test_training_refuses_a_split_that_leaks_and_names_the_pairs(
     assert paths[labeled_row] in line
     allowed = fewscan("train", leaking.folder, "--out", tmp_path / "run", "allow_leakage=true", *QUICK)
     assert allowed.returncode == 0, allowed.stderr
-    assert fewscan("evaluate", tmp_path / "run").returncode == 0
+    evaluated = fewscan("evaluate", tmp_path / "run")
+    assert evaluated.returncode == 0
+    assert all(
+        any(name in line and "sensitivity" in line for line in evaluated.stdout.splitlines()) for name in dataset.classes
+    )
     assert fewscan("report", tmp_path / "run").returncode == 0
     top = (tmp_path / "run" / "report.html").read_text().split("<h2")[0]
     assert "leak" in top

@@ -448,6 +448,27 @@ def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Sna
     text = Page(write_report(finished, split_dataset)).text
     assert "Not evaluated yet. fewscan evaluate RUN opens the test set once" in text
     assert not (finished.folder / "test_openings.jsonl").exists()
+    assert "fewscan stress RUN changes" in text
+
+
+def test_a_stress_test_is_advised_only_where_a_split_has_scans_for_it(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    for name, validation in (("some", 0.2), ("none", 0.0)):
+        drawn = split(make_dataset(), test=0, validation=validation)
+        text = Page(write_report(finished_run(drawn, tmp_path / name), drawn)).text
+        assert ("fewscan stress RUN --validation" in text) == bool(validation)
+        assert ("fewscan stress" in text) == bool(validation)
+
+
+def test_what_changed_since_stands_below_the_score(
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    score_run(run, split_dataset, opinions(split_dataset))
+    monkeypatch.setattr(Evaluation, "changes", ["a label of Ada's changed"])
+    text = Page(write_report(run, split_dataset)).text
+    assert text.index("Accuracy") < text.index("A label of Ada's changed.")
 
 
 def test_the_audit_and_the_split_are_counted(split_dataset: Snapshot, tmp_path: Path) -> None:

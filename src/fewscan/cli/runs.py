@@ -127,11 +127,10 @@ def _score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str
         ]
         if result.leaking_pairs:
             lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score is optimistic")
-    else:
-        lines += [
-            f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
-            for score in result.classes
-        ]
+    lines += [
+        f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
+        for score in result.classes
+    ]
     lines += [
         f"  {score.name:26}  accuracy {score.accuracy.percent}, balanced {score.balanced_accuracy.percent}, "
         f"{counted(score.images, result.image_word)}"

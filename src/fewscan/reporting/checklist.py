@@ -92,7 +92,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             "who was eligible, how scans were chosen",
             "6b, 6c",
             "8, 10",
-            f"{aside:,} files set aside as unreadable, {split.left_out:,} images left out of the split",
+            f"{aside:,} files set aside, {split.left_out:,} images left out of the split",
             "inclusion, exclusion, treatments before the scan",
         ),
         Item(
