@@ -234,6 +234,13 @@ def test_an_address_that_cannot_be_had_is_one_line(pile: Path) -> None:
         served(pile, port=page.review.door.port)
 
 
+def test_the_scans_that_can_be_labeled_are_counted_and_no_others(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    usable = dataset.snapshot().usable
+    dataset.labels.enter(usable[:1], [None], states=["not a scan"], origin="table.csv")
+    served(dataset.folder, port=0).listening.close()
+    assert f" {len(usable) - 1} images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", ["nothing", "nowhere/run"])
 def test_an_encoder_that_is_not_there_is_refused_before_a_page_is_open(wrong: str, dataset: Dataset) -> None:
     with pytest.raises(FewscanError, match=wrong):

@@ -23,6 +23,7 @@ from fewscan.reviewing.taking import FinishedRuns, Makings
 from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
 from fewscan.training.continuing import asked_encoder
+from fewscan.wording import counted
 
 LOCAL_HOST, PORT = "127.0.0.1", 8765
 # So long the end of the page waits for answers that are being given.
@@ -118,7 +119,7 @@ def served(
     name = f"[{host}]" if ":" in host else host
     if not is_local(host) and host in ("0.0.0.0", "::"):
         name = socket.gethostname()
-    say(f"{folder}: {dataset.images.rows:,} images")
+    say(f"{folder}: {counted(len(dataset.snapshot().usable), 'image')}")
     return Served(reviewed(dataset, classes=classes, encoder=encoder, door=door, runs=runs), listening, f"http://{name}:{port}")
 
 

@@ -71,7 +71,11 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     lone = classes_of_one_group(dataset)
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if in_turn_helps(dataset, runs):
-        return [f"{needs} {there} After training, {in_turn}: that makes {labels:,}."]
+        return [
+            f"after training, 'fewscan label' accepts nothing at its default --target-error of {TARGET_ERROR:g} until "
+            f"{in_turn}. That takes at least {kept} labels that can be held out{among(runs)}, each of a different patient or "
+            f"set of copies. {there} All labels together come to {labels:,}."
+        ]
     if labels >= kept:
         return [
             f"{needs} {there} Labels cannot be held out in turn, because those of {quoted(lone)} come from only one patient or "

@@ -31,7 +31,7 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
     if found is None:
         raise FewscanError(
             f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not next to the run either. "
-            "Give its folder with --data DATASET"
+            "Give its folder with --data DATASET. Where there is no dataset, what 'fewscan export' writes can be used"
         )
     return found
 
