@@ -60,11 +60,13 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     if held_out >= kept:
         return []
     needed = images_needed(TARGET_ERROR, candidates=runs)
-    needs = (
-        f"'fewscan label' would accept nothing at its default --target-error of {TARGET_ERROR:g}{among(runs)}. That takes at "
-        f"least {kept} labels that can be held out, each of a different patient or set of copies: {needed} if the network is "
-        f"right on all, and some to spare, because about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution."
+    nothing = f"nothing at its default --target-error of {TARGET_ERROR:g}{among(runs)}"
+    takes = (
+        f"That takes at least {kept} labels that can be held out, each of a different patient or set of copies: {needed} if "
+        f"the network is right on all, and some to spare, because about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of "
+        "distribution."
     )
+    needs = f"'fewscan label' would accept {nothing}. {takes}"
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
     in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with five more trainings"
@@ -72,9 +74,7 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if in_turn_helps(dataset, runs):
         return [
-            f"after training, 'fewscan label' accepts nothing at its default --target-error of {TARGET_ERROR:g} until "
-            f"{in_turn}. That takes at least {kept} labels that can be held out{among(runs)}, each of a different patient or "
-            f"set of copies. {there} All labels together come to {labels:,}."
+            f"after training, 'fewscan label' accepts {nothing}, until {in_turn}. {takes} {there} In turn it is {labels:,}."
         ]
     if labels >= kept:
         return [
