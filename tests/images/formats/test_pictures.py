@@ -11,7 +11,7 @@ import pytest
 from openjpeg.utils import encode_array
 
 from fewscan.images.formats.channels import has_color, on_black, turned
-from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.formats.image import MAX_PIXELS, UnreadableImage
 from fewscan.images.formats.pictures import MAX_JPEG_SCANS, in_color
 from fewscan.images.formats.reading import Reading, Window
 from fewscan.images.formats.recognition import read_in_known_time
@@ -173,3 +173,11 @@ def test_what_a_file_is_and_not_its_name_says_whether_a_library_is_done_in_known
     (tmp_path / "a.png").write_bytes(encoded(kind))
     assert read_in_known_time(tmp_path / "a.png") is known
     assert read_image(tmp_path / "a.png").width_px == 40
+
+
+def test_a_picture_larger_than_any_need_be_is_read_where_memory_is_bounded(tmp_path):
+    PIL.Image.fromarray(RAMP_8).save(tmp_path / "a.jpg")
+    assert read_in_known_time(tmp_path / "a.jpg")
+    with (tmp_path / "a.jpg").open("r+b") as file:
+        file.truncate(4 * MAX_PIXELS + 1)
+    assert not read_in_known_time(tmp_path / "a.jpg")

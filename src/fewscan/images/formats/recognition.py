@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import stat
 import warnings
 from collections import Counter
@@ -14,13 +15,15 @@ from typing import Protocol
 from fewscan.errors import FewscanError
 from fewscan.images.formats import arrays, companions, dicom, itk, matlab, nifti, pictures, tiff
 from fewscan.images.formats.codestreams import JPEG_2000_MAGIC
-from fewscan.images.formats.image import Contents, Decoded, UnreadableImage
+from fewscan.images.formats.image import MAX_PIXELS, Contents, Decoded, UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.shared_context import SharedContext
 
 # Files with these names are taken at their word, so that a listing need not open them.
 _PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
 _HEAD_BYTES = 352
+# No picture of one image that is kept needs more: its pixels, uncompressed, in 8 bits with transparency.
+_MOST_BYTES = 4 * MAX_PIXELS
 _NIFTI1_MAGIC_AT = 344
 _NIFTI2_MAGIC_AT = 4
 _TALKATIVE_LIBRARIES = ("pydicom", "pylibjpeg", "nibabel", "nibabel.global", "tifffile")
@@ -79,13 +82,15 @@ def holds_one_image(path: Path) -> bool:
 def read_in_known_time(path: Path) -> bool:
     """Return whether a file is a picture of one image that says how large it is before it is decoded, and is soon done.
 
-    Of other formats, under whatever name, nobody knows what they make their library do.
+    Of other formats, under whatever name, nobody knows what they make their library do, nor how much memory a file takes that
+    is larger than a picture needs to be.
     """
     if not holds_one_image(path):
         return False
     try:
         with opened(path) as file:
-            return not file.read(_HEAD_BYTES).startswith((*tiff.MAGIC, *JPEG_2000_MAGIC))
+            of_others = file.read(_HEAD_BYTES).startswith((*tiff.MAGIC, *JPEG_2000_MAGIC))
+            return not of_others and os.fstat(file.fileno()).st_size <= _MOST_BYTES
     except UnreadableImage:
         return True  # nothing will be decoded
 
