@@ -60,7 +60,8 @@ def first_format(dataset: Snapshot, folder: Path) -> Path:
     (folder / "audit.json").write_text(json.dumps(found))
     test_set = fingerprint_of_test_set("f" * 64, dataset.rows("test"))
     noted = {"time": "2026-11-01T00:00:00+00:00", "purpose": "evaluate", "test_set": test_set, "run": "a"}
-    (folder / "test_openings.jsonl").write_text(json.dumps(noted) + "\n")
+    # And what a kill left of a second line.
+    (folder / "test_openings.jsonl").write_text(json.dumps(noted) + '\n{"time": "2026-11')
     return folder
 
 

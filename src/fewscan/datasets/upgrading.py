@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from fewscan import jsonl
 from fewscan.atomic import new_folder, write_text, writing
 from fewscan.config import json_object
 from fewscan.datasets.candidates import CANDIDATES_FILE
@@ -137,12 +138,11 @@ def _copy_records(old: Path, dataset: Dataset, said: dict[str, Any], manifest: p
         if (old / name).is_file():
             with writing(dataset.folder / name):
                 shutil.copyfile(old / name, dataset.folder / name)
-    if not (old / OPENINGS_FILE).is_file():
-        return
     rows = np.flatnonzero((manifest["split"] == "test").to_numpy())
     before, after = (fingerprint_of_test_set(identity, rows) for identity in (said["fingerprint"], dataset.images.identity))
     lines = []
-    for line in (old / OPENINGS_FILE).read_text(encoding="utf-8").splitlines():
-        noted = json.loads(line)
-        lines.append(json.dumps(noted | {"test_set": after if noted.get("test_set") == before else noted.get("test_set")}))
-    write_text(dataset.folder / OPENINGS_FILE, "".join(f"{line}\n" for line in lines))
+    for look in jsonl.read(old / OPENINGS_FILE, ()):
+        of = look.get("test_set")
+        lines.append(json.dumps(look | {"test_set": after if of == before else of}))
+    if lines:
+        write_text(dataset.folder / OPENINGS_FILE, "".join(f"{line}\n" for line in lines))
