@@ -299,6 +299,18 @@ def test_a_comparison_goes_on_where_the_memory_shuffles_fewer_images(
 
 
 @pytest.mark.slow
+def test_a_comparison_goes_on_where_another_number_format_is_the_fastest(
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seeds, fastest in (([0], "bf16-mixed"), ([0, 1], "32-true")):
+        monkeypatch.setattr("fewscan.training.settings.fastest_precision", lambda device, fastest=fastest: fastest)
+        comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"], seeds=seeds))
+        assert run_trials(comparison) == {}
+    runs = [Run.open(comparison.run_folder(trial)) for trial in comparison.plan.trials]
+    assert [run.settings.precision for run in runs] == ["bf16-mixed", "32-true"]
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes, methods=["simclr", "joint"]))

@@ -137,11 +137,11 @@ def _recipe(comparison: Comparison, trial: Trial) -> str:
 def _anywhere(settings: RunSettings, trial: Trial) -> RunSettings:
     """Return settings without what depends on where a run is trained.
 
-    That is how many images its machine's memory shuffles, and the place of an encoder that learned first, which may have moved,
-    or have been removed since.
+    That is how many images its machine's memory shuffles, which number format it computes fastest in, and the place of an
+    encoder that learned first, which may have moved, or have been removed since. What was asked of these the plan compares.
     """
     encoder = settings.encoder if Way.read(trial.method).first is None else settings.encoder.untrained
-    return settings.model_copy(update={"shuffle_buffer": None, "encoder": encoder})
+    return settings.model_copy(update={"shuffle_buffer": None, "precision": "32-true", "encoder": encoder})
 
 
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
