@@ -13,6 +13,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.images.formats.image import Pixels
+from fewscan.images.png import as_in_a_file
 from fewscan.images.readers import fitted
 from fewscan.images.stored import Chosen, one_by_one
 from fewscan.progress import track
@@ -75,7 +76,7 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")
     rows = np.sort(stream(0, "proof scans").numpy().permutation(rows)[:SCANS])
-    stored = [_as_file(image) for image in one_by_one(dataset.pixels, rows)]
+    stored = [as_in_a_file(image) for image in one_by_one(dataset.pixels, rows)]
     as_files = np.stack([fitted(image, dataset.spec) for image in stored])
     of_stored = Answers(predictor.predict(as_files).probabilities, typicality.of(as_files))
     differences = [_differences(model.answers(stored), of_stored)]
@@ -108,7 +109,3 @@ def _differences(found: Answers, expected: Answers) -> tuple[float, float]:
     probabilities, typicality = (a.astype(np.float64) - b for a, b in zip(found, expected, strict=True))
     sizes = np.maximum(1, np.abs(expected.typicality))
     return float(np.abs(probabilities).max()), float(np.abs(typicality / sizes).max())
-
-
-def _as_file(stored: Pixels) -> Pixels:
-    return stored[0] if len(stored) == 1 else stored.transpose(1, 2, 0)

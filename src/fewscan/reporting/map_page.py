@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.png import as_in_a_file
 from fewscan.images.stored import one_by_one
 from fewscan.mapping.coordinates import Int64s
 from fewscan.mapping.scan_map import Coloring, ScanMap
@@ -88,7 +89,7 @@ def pictures(dataset: Snapshot, rows: Int64s) -> str:
 
 def _small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return a scan (C, S, S) as (PICTURE_PX, PICTURE_PX, C)."""
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    image = Image.fromarray(as_in_a_file(pixels))
     small = np.asarray(image.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BOX))
     return small[:, :, np.newaxis] if small.ndim == 2 else small
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.images.png import scan_picture
+from fewscan.images.png import as_in_a_file, scan_picture
 from fewscan.images.readers import fitted
 from fewscan.reporting.figures import Theme
 from fewscan.reporting.samples import some
@@ -44,8 +44,7 @@ def describe_stress(run: Run, dataset: Snapshot) -> StressSection | None:
         return None
     rows = some(dataset.rows("labeled"), 1)
     ((_, file),) = originals(dataset, rows)
-    stored = dataset.pixels[rows[0]]
-    scan = (stored[0] if len(stored) == 1 else stored.transpose(1, 2, 0)) if file is None else file
+    scan = as_in_a_file(dataset.pixels[rows[0]]) if file is None else file
     shown = []
     for condition in test.at(MIDDLE):
         corruption = CORRUPTIONS[condition.corruption]

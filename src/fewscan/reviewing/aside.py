@@ -1,15 +1,14 @@
 """Images that take no part, and why: those that could not be read, and those that somebody, or the audit, says are no scans."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from fewscan.auditing.audit import AUDIT_FILE
 from fewscan.auditing.result import suspects_in
 from fewscan.datasets.taking import NOT_A_SCAN
+from fewscan.images.png import small_png
 from fewscan.images.readers import UnreadableImage, locate, read_image
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.reviewing.quality_asked import LeftOut, TakenBack
@@ -75,11 +74,7 @@ def picture(desk: Desk, row: int) -> bytes:
         image = read_image(file, spec.channels, part=part, reading=spec)
     except UnreadableImage as unreadable:
         raise NoSuchThingError(unreadable.reason) from None
-    small = Image.fromarray(image.pixels)
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    content = io.BytesIO()
-    small.save(content, "PNG", compress_level=1)
-    return content.getvalue()
+    return small_png(image.pixels, THUMBNAIL_PX, compress_level=1)
 
 
 def _no_scans(desk: Desk) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from fewscan.images.formats.gray import window
 from fewscan.images.formats.image import Decoded, Pixels, UnreadableImage, Values
 from fewscan.images.grid import small_grid
 from fewscan.images.negatives import is_negative
+from fewscan.images.png import as_in_a_file
 from fewscan.images.readers import locate, read_values
 
 # The longest side that is sent; a screen has no more, and a tablet's memory has an end.
@@ -96,8 +97,7 @@ def _inverted(found: Levels) -> Levels:
 
 
 def _stored(dataset: Dataset, row: int) -> Levels:
-    pixels = dataset.pixels[row]
-    image = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    image = as_in_a_file(dataset.pixels[row])
     return Levels(np.array(image), image.shape[1], image.shape[0], 0.0, 1.0, 0.0, 255.0, "stored", STORED)
 
 

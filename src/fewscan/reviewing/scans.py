@@ -1,14 +1,13 @@
 """What the page shows of one scan beside its picture: its file, the slices of its volume, copies, and labeled scans like it."""
 
-import io
 from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
+from fewscan.images.png import as_in_a_file, small_png
 from fewscan.images.sources import file_and_part
 from fewscan.reviewing.desk import Desk
 
@@ -83,9 +82,4 @@ class Scans:
 
     def thumbnail(self, row: int) -> bytes:
         """Return a row's stored pixels as a small PNG."""
-        pixels = self._desk.dataset.pixels[row]
-        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-        picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-        file = io.BytesIO()
-        picture.save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return small_png(as_in_a_file(self._desk.dataset.pixels[row]), THUMBNAIL_PX, compress_level=1)

@@ -6,6 +6,7 @@ from fewscan.datasets.originals import missing, originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import Pixels
+from fewscan.images.png import as_in_a_file
 from fewscan.images.stored import one_by_one
 from fewscan.training.batches import Rows
 
@@ -35,4 +36,4 @@ def _from_files(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
 
 def _stored(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
     for pixels in one_by_one(dataset.pixels, rows):
-        yield pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
+        yield as_in_a_file(pixels)
