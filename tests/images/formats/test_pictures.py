@@ -167,7 +167,17 @@ def test_of_a_photograph_with_pictures_behind_it_the_first_is_read_as_strictly_a
 
 
 @pytest.mark.parametrize(
-    ("kind", "known"), [("JPEG", True), ("PNG", True), ("GIF", True), ("TIFF", False), ("JPEG2000", False)]
+    ("kind", "known"),
+    [
+        ("JPEG", True),
+        ("PNG", True),
+        ("GIF", True),
+        ("BMP", True),
+        ("WEBP", True),
+        ("TIFF", False),
+        ("JPEG2000", False),
+        ("PPM", False),
+    ],
 )
 def test_what_a_file_is_and_not_its_name_says_whether_a_library_is_done_in_known_time(tmp_path, kind, known):
     (tmp_path / "a.png").write_bytes(encoded(kind))

@@ -12,7 +12,6 @@ _JPEG_ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  "
 _BOX_HEADER_BYTES = 8
-JPEG_2000_MAGIC = (_JPEG_2000, _JP2)
 
 
 class Declared(NamedTuple):

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats import arrays, companions, dicom, itk, matlab, nifti, pictures, tiff
-from fewscan.images.formats.codestreams import JPEG_2000_MAGIC
 from fewscan.images.formats.image import MAX_PIXELS, Contents, Decoded, UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.shared_context import SharedContext
@@ -22,6 +21,8 @@ from fewscan.shared_context import SharedContext
 # Files with these names are taken at their word, so that a listing need not open them.
 _PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
 _HEAD_BYTES = 352
+# How JPEG, PNG, BMP, GIF and WebP begin.
+_KNOWN = (b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8", b"RIFF")
 # No picture of one image that is kept needs more: its pixels, uncompressed, in 8 bits with transparency.
 _MOST_BYTES = 4 * MAX_PIXELS
 _NIFTI1_MAGIC_AT = 344
@@ -89,8 +90,7 @@ def read_in_known_time(path: Path) -> bool:
         return False
     try:
         with opened(path) as file:
-            of_others = file.read(_HEAD_BYTES).startswith((*tiff.MAGIC, *JPEG_2000_MAGIC))
-            return not of_others and os.fstat(file.fileno()).st_size <= _MOST_BYTES
+            return file.read(_HEAD_BYTES).startswith(_KNOWN) and os.fstat(file.fileno()).st_size <= _MOST_BYTES
     except UnreadableImage:
         return True  # nothing will be decoded
 
