@@ -1,6 +1,8 @@
 """The score of a run without a test set is the one of images that were held out, group by group."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, HELD_OUT_PREDICTIONS_FI
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.made import remade
@@ -80,6 +83,22 @@ def test_what_calibration_held_out_is_scored_and_no_test_set_is_opened(run: Run,
     assert Evaluation.load(run) == found
     table = pd.read_csv(run.folder / HELD_OUT_PREDICTIONS_FILE)
     assert (table["label"] != table["predicted"]).sum() == 3
+
+
+@pytest.mark.slow
+def test_labels_from_the_page_are_counted_among_the_images_that_are_named_with_them(run: Run, dataset: Snapshot) -> None:
+    held_out_known(run, dataset, wrong=[])
+    from_page = replace(dataset, manifest=dataset.manifest.assign(label_from="review"))
+    grounds = Grounds.of(run, from_page)
+    assert grounds.held_out is not None
+    one_each = len(grounds.held_out.rows)  # of 20 patients, not counting who is out of distribution
+    assert one_each <= 20
+    for said, images in (
+        (cross_validate(run, from_page).changes, 36),
+        ([words for reason in grounds.rule(Asked()).reasons for words in reason.split(". ")], one_each),
+    ):
+        (sentence,) = (words for words in said if "review page" in words)
+        assert re.findall(r"\d+", sentence) == [str(images)] * 2
 
 
 @pytest.mark.slow

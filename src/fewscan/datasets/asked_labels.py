@@ -19,10 +19,13 @@ def asked_by_review(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> int:
     return int((dataset.manifest["label_from"].to_numpy(object)[rows] == REVIEW).sum())
 
 
-def asked_sentence(labels: int) -> str:
-    """Return in words what follows where so many of the labels that judge a network were given on the review page."""
+def asked_sentence(labels: int, images: str) -> str:
+    """Return in words what follows where so many labels of the `images`, in words, were given on the review page.
+
+    Not all labels that are held out judge in the same way: a score is of all images, a promise of one a group.
+    """
     return (
-        f"{labels:,} of their labels were given on the review page, which asks for the scans that teach most and draws only "
+        f"{labels:,} of the labels of {images} were given on the review page, which asks for the scans that teach most and draws only "
         "some at random: scans like these are mostly harder than the others"
     )
 

@@ -30,7 +30,7 @@ from fewscan.training.leakage import leaking_now
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 from fewscan.training.seen import seen_among, seen_sentence
-from fewscan.wording import command_line
+from fewscan.wording import command_line, counted
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
@@ -121,7 +121,7 @@ class Evaluation(Settings):
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
         seen = self.seen_without_labels
         known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
-        chosen = [f"{self.image_word}s: {asked_sentence(self.asked_for)}"] if self.asked_for else []
+        chosen = [asked_sentence(self.asked_for, f"all {counted(self.images, self.image_word)}")] if self.asked_for else []
         teaching = [teaching_sentence(self.only_teaching)] if self.only_teaching else []
         return [*said, *known, *chosen, *teaching]
 

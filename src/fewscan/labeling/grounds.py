@@ -176,8 +176,9 @@ class Grounds:
             assumed += ", and are scored as the networks of the cross-fitting scored these"
         if self.seen and self.population == "new":
             assumed += ", and that the encoder, which has learned from these without their labels, knows new ones equally well"
-        if self.asked_for:
-            assumed += f". {asked_sentence(self.asked_for)}"
+        if self.held_out is not None and self.asked_for:
+            judging = f"the {len(self.held_out.rows):,} independent held-out images, one of each patient or set of copies,"
+            assumed += f". {asked_sentence(self.asked_for, judging)}"
         return assumed
 
 
