@@ -37,7 +37,10 @@ def unlabeled(split_dataset: Snapshot) -> Snapshot:
 def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, tmp_path: Path, fewscan: Callable) -> None:
     out = tmp_path / "suggested.csv"
     words = ("suggest", unlabeled.folder, "--count", 10, "--encoder", ENCODER, "--out", out)
-    assert fewscan(*words).returncode == 0
+    said = fewscan(*words)
+    assert said.returncode == 0
+    # Both ways to label what is suggested: a table to fill in, and the page.
+    assert all(f"fewscan {way} {unlabeled.folder}" in said.stdout for way in ("labels set", "review"))
     table = pd.read_csv(out, keep_default_na=False)
     assert len(table) == 10
     assert (table["label"] == "").all()
@@ -72,6 +75,16 @@ def test_what_judges_is_never_suggested_nor_what_belongs_to_it(make_dataset: Cal
     assert rows == {*range(1, 40, 4)} - {1}
     assert found.judging == 22
     assert found.summary()["open"] == 9
+
+
+@pytest.mark.slow
+def test_what_was_set_aside_is_called_files_since_it_may_be_no_scan(make_dataset: Callable) -> None:
+    dataset = make_dataset(24)
+    manifest = dataset.manifest.assign(label=None)
+    manifest.loc[3, "set_aside"] = "cannot be read"
+    found = package.suggest(remade(dataset, manifest).folder, 4, encoder=ENCODER)
+    (line,) = (line for line in found.lines() if "set aside" in line)
+    assert "1 file" in line
 
 
 @pytest.mark.slow

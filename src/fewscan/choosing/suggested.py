@@ -72,7 +72,7 @@ class Suggested:
         if self.judging:
             lines.append(f"never suggested: {counted(self.judging, 'scan')} in or belonging to the test or validation set")
         if self.set_aside:
-            lines.append(f"never suggested: {counted(self.set_aside, 'scan')} set aside")
+            lines.append(f"never suggested: {counted(self.set_aside, 'file')} set aside")
         if not self.audited:
             lines.append("not audited: copies are unknown, so several copies of one scan may be suggested")
         return lines
@@ -90,7 +90,7 @@ def suggest_from(
     if not found:
         raise FewscanError(
             f"{pool.dataset.folder} has no scan left to label: {int(pool.parts.judging.sum()):,} of its test or validation set "
-            f"are never suggested, nor are {aside:,} that were set aside"
+            f"are never suggested, nor are {counted(aside, 'file')} that were set aside"
         )
     rows = np.array([one.row for one in found])
     folders = {source.name: str(source.folder).rstrip("/") for source in pool.dataset.description.sources}

@@ -9,8 +9,9 @@ from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
 from fewscan.cli.label_words import SHOWN
 from fewscan.cli.names import encoder_known
-from fewscan.cli.places import there
+from fewscan.cli.places import split_there, there
 from fewscan.folders import kind_of
+from fewscan.wording import command_line
 
 if TYPE_CHECKING:
     from fewscan.choosing.suggested import Suggested
@@ -76,6 +77,7 @@ def suggest(
     as_json: AsJson = False,
 ) -> None:
     """Write the table and say what is in it."""
+    split_there(place, split)
     found = api.suggest(
         place,
         count,
@@ -89,8 +91,11 @@ def suggest(
         overwrite=overwrite,
     )
     told = found.summary() | {"out": str(out)} | ({"names": list(found.names)} if names else {})
-    places = [f"table: {out}", "first fill in the table's column 'label'"]
-    finish(as_json, told, [*found.lines(), *_scans(found, names=names), *places], *_after(place, data, out))
+    dataset, encoder_of_run = _taken(place, data)
+    on_page = command_line("review", dataset, *encoder_of_run)
+    places = [f"table: {out}", f"fill in the table's column 'label', or label such scans by keys on a page: '{on_page}'"]
+    lines = [*found.lines(), *_scans(found, names=names), *places]
+    finish(as_json, told, lines, "labels", "set", dataset, out, "--dry-run")
 
 
 def _scans(found: "Suggested", *, names: bool) -> list[str]:
@@ -100,8 +105,10 @@ def _scans(found: "Suggested", *, names: bool) -> list[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN:,} more"]
 
 
-def _after(place: Path, data: Path | None, out: Path) -> list[str | Path]:
+def _taken(place: Path, data: Path | None) -> tuple[Path, list[str | Path]]:
+    """Return the dataset whose scans are suggested, and the options by which the page sees them as a run does."""
     from fewscan.training.run import Run
 
-    dataset = Run.open(place).dataset_now(data).folder if kind_of(place) == "run" else place
-    return ["labels", "set", dataset, out, "--dry-run"]
+    if kind_of(place) != "run":
+        return place, []
+    return Run.open(place).dataset_now(data).folder, ["--encoder", place]

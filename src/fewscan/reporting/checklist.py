@@ -111,7 +111,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             f"patients are kept as salted hashes; this page names {'files as they were given' if names else 'no file'}",
             "how the scans were",
         ),
-        Item("missing data", "11", "13", f"{aside:,} unreadable files set aside, none replaced", "scans that were never taken"),
+        Item("missing data", "11", "13", f"{aside:,} files set aside, none replaced", "scans that were never taken"),
     )
 
 
