@@ -53,6 +53,8 @@ def test_all_that_an_addition_brought_is_counted_and_nothing_else_is() -> None:
         changed_examples=(),
         rows=120,
         usable=110,
+        patients=114,
+        patients_of_old=115,
         with_copies=111,
         of_old=112,
         suspects=113,
@@ -60,11 +62,11 @@ def test_all_that_an_addition_brought_is_counted_and_nothing_else_is() -> None:
         splits=(part,),
     )
     text = "\n".join(adding._lines(whole))
-    assert all(str(number) in text for number in range(101, 114))
-    unaudited = {"with_copies": None, "of_old": None, "suspects": None, "unlabeled": 0}
+    assert all(str(number) in text for number in range(101, 116))
+    unaudited = {"with_copies": None, "of_old": None, "suspects": None, "unlabeled": 0, "patients": 0}
     few = whole.model_copy(update=unaudited | {"splits": (part.model_copy(update={"tying": 0, "left_out": 0}),)})
     text = "\n".join(adding._lines(few))
-    assert not any(str(number) in text for number in (105, 106, 109, 111, 112, 113))
+    assert not any(str(number) in text for number in (105, 106, 109, 111, 112, 113, 114, 115))
 
 
 def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> None:

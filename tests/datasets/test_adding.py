@@ -251,7 +251,8 @@ def test_a_patient_who_comes_again_is_the_same_one(with_patients: tuple[Dataset,
     draw(pile / "5.png", 5)
     table = tmp_path / "more.csv"
     table.write_text("path,label,patient\n4.png,a,007\n5.png,b,10\n")
-    fewscan.add_scans(dataset, pile, labels=table)
+    added = fewscan.add_scans(dataset, pile, labels=table)
+    assert (added.patients, added.patients_of_old) == (2, 1)
     draw(pile / "6.png", 6)
     table.write_text("path,label,patient\n6.png,a, 10 \n")
     fewscan.add_scans(dataset, pile, labels=table)

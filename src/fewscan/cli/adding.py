@@ -70,6 +70,8 @@ def _lines(result: "AddSummary") -> list[str]:
         lines.append(f"  {name}: {count:,}{' (a new class)' if name in result.new_classes else ''}")
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")
+    if result.patients:
+        lines.append(f"  patients: {result.patients:,}, of whom {result.patients_of_old:,} had images in the dataset before")
     if result.set_aside:
         lines.append(f"  set aside: {result.set_aside:,}, such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]

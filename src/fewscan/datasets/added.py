@@ -9,6 +9,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile
 from fewscan.datasets.roles import Moment, counts_of
 from fewscan.datasets.taking import moment_of
+from fewscan.images.patients import is_known
 
 
 class AddedToSplit(Settings):
@@ -27,7 +28,8 @@ class AddSummary(Settings):
     """What was added to a dataset, and what was not.
 
     `images` counts the new ones that can be used; `classes` and `unlabeled` add up to it. `held` were there already, `changed`
-    differ from what is there under their paths. `with_copies`: new images that are copies, `of_old` of them of images that were
+    differ from what is there under their paths. `patients` are the known ones of the new images, `patients_of_old` of them had
+    images before. `with_copies`: new images that are copies, `of_old` of them of images that were
     there; None where the dataset is not audited, and so are `suspects`.
     """
 
@@ -43,6 +45,8 @@ class AddSummary(Settings):
     changed_examples: tuple[str, ...]
     rows: int  # of the dataset now, those that are set aside among them
     usable: int  # of these rows
+    patients: int
+    patients_of_old: int
     with_copies: int | None
     of_old: int | None
     suspects: int | None
@@ -63,6 +67,8 @@ def summary_of(
     audited = dataset.description.audit is not None
     moment = moment_of(now)
     copies, of_old = _copies(now.manifest["copy_set"], first_row)
+    before_and_now = (now.manifest["patient"].iloc[:first_row], usable["patient"])
+    known, coming = (set(patients[is_known(patients)]) for patients in before_and_now)
     return AddSummary(
         folder=str(dataset.folder),
         images=len(usable),
@@ -79,6 +85,8 @@ def summary_of(
         changed_examples=tuple(f"{scan.source}/{scan.relative}" for scan in listed.changed[:SET_ASIDE_EXAMPLES]),
         rows=len(now.manifest),
         usable=len(now.usable),
+        patients=len(coming),
+        patients_of_old=len(coming & known),
         with_copies=copies if audited else None,
         of_old=of_old if audited else None,
         suspects=suspects,
