@@ -195,8 +195,8 @@ def test_where_nothing_could_be_read_it_says_why_and_does_not_advise_to_label_th
 ) -> None:
     run = untrained_run(split_dataset)
     fewscan("calibrate", run.folder)
-    (tmp_path / "table.csv").write_text("path,label\n")
-    done = fewscan("label", run.folder, tmp_path / "table.csv", "--out", tmp_path / "labels.csv")
+    (tmp_path / "notes.txt").write_text("no scan")
+    done = fewscan("label", run.folder, tmp_path / "notes.txt", "--out", tmp_path / "labels.csv")
     assert "not an image" in done.stdout
     assert "nothing is accepted" not in done.stdout
     assert next_words(done)[0] != "label"

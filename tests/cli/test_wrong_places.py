@@ -197,5 +197,18 @@ def test_a_tilde_within_quotes_or_behind_an_equals_sign_is_the_home_folder(
         assert "~/" not in told.splitlines()[-1].partition("cannot open")[2]
 
 
+@pytest.mark.parametrize(
+    "words", [["label", "run"], ["explain", "run"], ["embed", "--encoder", "resnet_small", "--out", "features.parquet"]]
+)
+def test_a_table_in_the_place_of_scans_is_called_one(words: list[str], fewscan: Command, place: Path) -> None:
+    # Where `label` would write by default, so that its name says which table it is.
+    (place / "labels.csv").write_text("mine")
+    done = fewscan(*words, "labels.csv", cwd=place)
+    (line,) = done.stderr.strip().splitlines()
+    assert "labels.csv is a table" in line
+    assert f"fewscan {words[0]}" in line
+    assert "exists" not in line
+
+
 def test_a_folder_that_is_not_there_is_named_in_the_command_that_makes_one(fewscan: Command, tmp_path: Path) -> None:
     assert "--out 'my run'" in fewscan("evaluate", "my run", cwd=tmp_path).stderr

@@ -12,6 +12,9 @@ from fewscan.config import json_object
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 
+# Files of labels or features, whoever wrote them: none of them holds a scan.
+_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
+
 
 def there(*kinds: Kind) -> Callable[..., Any]:
     """Return a callback that refuses a folder which is there and of none of these kinds, or is not there.
@@ -39,18 +42,26 @@ def _refuse_other_order(context: typer.Context, folder: Path, kinds: tuple[Kind,
             raise FewscanError(f"{folder} is in the place of a {kind}, and {word} is one: write '{usage(context)}'")
 
 
-def scans_there(place: Path | None) -> Path | None:
-    """Refuse a folder or file of scans that is not there; one image of a file, FILE#frame=3, is there where its file is."""
-    if place is not None and not place.exists() and not Path(str(place).rpartition("#")[0] or place).exists():
-        raise FewscanError(f"there is no folder or file {place}: check the path")
+def scans_there(context: typer.Context, parameter: typer.CallbackParam, place: Path | None) -> Path | None:
+    """Refuse scans that are not there, and a table in their place; one image of a file, FILE#frame=3, is where its file is."""
+    if place is not None:
+        _require_there(place)
+        if place.suffix.lower() in _TABLES:
+            takes = str(getattr(parameter, "help", "")).partition(".")[0]
+            raise FewscanError(f"{place} is a table, and here belongs {takes[:1].lower()}{takes[1:]}: write '{usage(context)}'")
     return place
 
 
 def tables_there(tables: list[Path] | None) -> list[Path] | None:
     """Refuse tables that are not there."""
     for table in tables or ():
-        scans_there(table)
+        _require_there(table)
     return tables
+
+
+def _require_there(place: Path) -> None:
+    if not place.exists() and not Path(str(place).rpartition("#")[0] or place).exists():
+        raise FewscanError(f"there is no folder or file {place}: check the path")
 
 
 def sources_there(sources: list[str] | None) -> list[str] | None:
