@@ -27,7 +27,8 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.images.readers import fit, read_image
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.rule import DecisionRule
 from fewscan.training.run import Run
 

@@ -22,7 +22,8 @@ from fewscan.images.formats import jpeg
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_place
 from fewscan.images.readers import Image, fit, read_image, read_images
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.seen import Seen
 from fewscan.training.run import Run
 

@@ -16,7 +16,8 @@ import pandas as pd
 
 from benchmarks.non_scans import CHOSEN_WITH, TESTED_WITH, as_a_dataset_holds_it, of_kind
 from fewscan.images.formats.channels import has_color
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.rule import DecisionRule
 from fewscan.training.run import Run
 

@@ -1,6 +1,7 @@
 """No verb replaces what exists unless told to, and then it says what that costs; none works for what it cannot write."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -103,6 +104,42 @@ def test_what_exists_is_refused_in_one_line_and_stays_as_it_is(name: str, fewsca
     (line,) = done.stderr.strip().splitlines()
     assert "already" in line or "exists" in line
     assert ("--overwrite" in line) == (name in OVERWRITES | {"calibrate"})
+    assert contents(workplace) == before
+
+
+# Options that no verb can do anything with, each with what is wrong.
+CANNOT_BE = [
+    ("train", ["lr=0.01"], "lr"),
+    ("train", ["--method", "joint", "method.temperatur=1"], "temperatur"),
+    ("explain", ["--class", "gliom"], "gliom"),
+    ("label", ["--target-error", "2"], "--target-error"),
+    ("label", ["--coverage", "2"], "--coverage"),
+    ("label", ["--devices", "0"], "--devices"),
+    ("calibrate", ["--folds", "1"], "--folds"),
+    ("labels suspects", ["--folds", "1"], "--folds"),
+    ("split", ["--validation", "5"], "--validation"),
+    ("audit", ["--similarity", "3"], "--similarity"),
+    ("check", ["--at-most", "3"], "share"),
+    ("stress", ["--target-error", "3"], "--target-error"),
+    ("stress", ["--images", "0"], "--images"),
+    ("import", ["--window", "3"], "window"),
+    ("embed", ["encoder.width=0"], "width"),
+    ("suggest", ["--split", "nowhere"], "nowhere"),
+    ("map", ["--split", "nowhere"], "nowhere"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options", "wrong"), CANNOT_BE)
+def test_what_is_wrong_with_options_is_said_before_what_stands_where_a_verb_would_write(
+    name: str, options: list[str], wrong: str, fewscan: Command, workplace: Path
+) -> None:
+    before = contents(workplace)
+    done = fewscan(*REPLACING[name][0], *options, cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert wrong in line
+    assert not {"exists", "already"} & {*re.findall(r"[a-z]+", line)}
     assert contents(workplace) == before
 
 

@@ -13,7 +13,8 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import before_opening, open_test_set
 from fewscan.evaluation.calibration import CALIBRATION_FILE
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.population import beside_pile
 from fewscan.splits.split import split
 from fewscan.training.run import METRICS_FILE, OPENINGS_FILE, Run

@@ -23,7 +23,8 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, HELD_OUT_PREDICTIONS_FI
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.made import remade

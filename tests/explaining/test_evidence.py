@@ -12,7 +12,8 @@ from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
 from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.images.formats.dicom_objects import CT, saved

@@ -7,6 +7,7 @@ from scipy.stats import binom, binomtest
 
 from fewscan.errors import FewscanError
 from fewscan.evaluation.held_out import HeldOut
+from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import (
     acceptance_threshold,
     images_that_would_do,
@@ -16,7 +17,7 @@ from fewscan.labeling.decisions import (
     supports,
     wrong_at_most,
 )
-from fewscan.labeling.grounds import Asked, _inclusion
+from fewscan.labeling.grounds import _inclusion
 from fewscan.labeling.remedies import Remedies
 from fewscan.splits.support import OUT_OF_DISTRIBUTION, TARGETS, images_needed, images_to_keep, least_target
 

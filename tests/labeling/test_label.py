@@ -41,7 +41,8 @@ from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.label import LabelSummary, _of_none, label_scans, label_unlabeled
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.labeling.grounds import Asked
+from fewscan.labeling.asked import Asked
 from fewscan.labeling.label import label_scans
 from fewscan.splits.split import split
 from fewscan.training.fit import fit

@@ -22,7 +22,8 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, _without_labels_of
 from fewscan.evaluation.held_out import PILE_FILE, HeldOut
 from fewscan.evaluation.surety import Surety
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.population import speaks_for_pile
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training.run import Run

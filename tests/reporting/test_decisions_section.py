@@ -16,7 +16,8 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evalu
 from fewscan.evaluation.held_out import HELD_OUT_FILE
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import TARGET_ERRORS, describe_decisions
 from fewscan.reporting.page import write_report
@@ -188,3 +189,5 @@ def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated
     evaluation = Evaluation.load(run)
     assert evaluation is not None
     assert evaluation.accuracy.percent in scored["scores"].answer
+    # A PDF beside the scans, or a file that a table names and nobody has, is no unreadable one.
+    assert "unreadable" not in scored["missing data"].answer

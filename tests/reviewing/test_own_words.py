@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.calibrate import calibrate
-from fewscan.labeling.grounds import RUN, Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.labeling.population import beside_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.reviewing.taking import ERRORS

@@ -35,9 +35,10 @@ def check(
     draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be replaced.
     """
     from fewscan.labeling.answers import answers_beside
-    from fewscan.labeling.check import LabelCheck
+    from fewscan.labeling.check import LabelCheck, require_share
     from fewscan.labeling.table import require_table_name
 
+    require_share(at_most)
     path = Path(table)
     if not path.is_file():
         why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"

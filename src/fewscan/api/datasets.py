@@ -138,6 +138,7 @@ def split(
     from fewscan.splits import split as splits
 
     require_seed(seed)
+    splits.require_sizes(labeled, test, validation)
     if leaks is not None and not keep_given:
         raise FewscanError("--leaks is about the split that the data came with: give it with --keep-given")
     if keep_given and (test is not None or protocol != "leakfree"):

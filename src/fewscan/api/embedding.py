@@ -39,9 +39,9 @@ def embed(
     from fewscan.training.continuing import asked_encoder
     from fewscan.training.embedding import embed_dataset, embed_files, require_table, spec_for
 
+    asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
     if out is not None:
         require_table(Path(out))
-    asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
     # A run is refused as no dataset, which says of which dataset it is.
     if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
         if size_px is not None or color or follow_links:

@@ -91,17 +91,17 @@ def label(
     Links out of the folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU
     or a part of the CPU's cores. A call after a stop or a kill continues; see `fewscan.labeling.label`.
     """
+    from fewscan.labeling.asked import Asked
     from fewscan.partial import refuse_finished
 
     require_ready(run, ("run",), data)
     if scans is None and (exact_copies_only or follow_links):
         raise FewscanError("--exact-copies-only and --follow-links are for scans in files: name SCANS, or leave them out")
+    asked = Asked(target_error, coverage, coverage_per_class, candidates)
     refuse_finished(Path(out), "label")
     # Only now, since it takes seconds.
-    from fewscan.labeling.grounds import Asked
     from fewscan.labeling.label import label_scans, label_unlabeled
 
-    asked = Asked(target_error, coverage, coverage_per_class, candidates)
     opened = opened_classifier(run, data)
     dataset = opened_dataset_of(opened)
     if scans is None:
@@ -131,6 +131,8 @@ def explain(
 
     require_one_scan(Path(image))
     require_ready(run, ("run",), data)
+    if class_name is not None:
+        opened_run(run, data).require_class(class_name)
     require_suffix(Path(out), ".png")
     require_place(Path(out), overwrite=overwrite)
     # Only now, since it takes seconds.

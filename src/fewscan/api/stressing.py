@@ -36,11 +36,14 @@ def stress(
     moved. Writes `stress.json`, `stress.csv` and `stress.png` into the run; overwrite: replace existing ones.
     """
     from fewscan.evaluation.today import today
+    from fewscan.labeling.asked import Asked
     from fewscan.reporting.stress_figure import write_stress_figure
     from fewscan.stressing import stress as stressing
     from fewscan.stressing.corruptions import chosen
 
-    chosen(only)  # an unknown name is said before what stands already
+    # An unknown name and an error that cannot be are said before what stands already.
+    chosen(only)
+    Asked(target_error)
     opened = opened_classifier(run, data)
     part: stressing.Part = "validation" if validation else "test"
     asking = stressing.Asking(tuple(only), images, part, stored, target_error)

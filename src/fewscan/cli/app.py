@@ -71,7 +71,9 @@ Names = Annotated[
 ]
 Devices = Annotated[
     int,
-    typer.Option(help="How many devices share the scans, one process each: GPUs, or parts of the CPU if there is no GPU."),
+    typer.Option(
+        min=1, help="How many devices share the scans, one process each: GPUs, or parts of the CPU if there is no GPU."
+    ),
 ]
 MovedData = Annotated[
     Path | None,

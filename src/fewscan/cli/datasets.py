@@ -26,7 +26,9 @@ def audit(
     dataset: DatasetFolder,
     similarity: Annotated[
         float | None,
-        typer.Option(help="Pairs at or above this similarity, 0.8 to 1, count as copies. [default: 0.86, see docs/audit.md]"),
+        typer.Option(
+            min=0.8, max=1, help="Pairs at or above this similarity count as copies. [default: 0.86, see docs/audit.md]"
+        ),
     ] = None,
     same_head: Annotated[
         bool,

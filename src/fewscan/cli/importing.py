@@ -12,6 +12,7 @@ from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import after_plan
 from fewscan.folders import refuse_existing_dataset
+from fewscan.images.options import ImportOptions
 
 if TYPE_CHECKING:
     from fewscan.datasets.importing import ImportSummary
@@ -51,6 +52,7 @@ def import_(
     """Make a dataset, or with `plan` say what would be made; the parameters are passed on as the context holds them."""
     options = option.import_options(context.params)
     if not plan:
+        ImportOptions.parse(options)  # what is wrong with them is said before what stands already
         with writing(out):
             refuse_existing_dataset(out, sources or [])
     from fewscan.datasets.importing import summary

@@ -24,7 +24,9 @@ def suspects(
     ] = Path("labels_to_check.csv"),
     folds: Annotated[
         int | None,
-        typer.Option(help="Hold out all labels in turn, in this many trainings. [default: 5 if the run was not cross-fitted]"),
+        typer.Option(
+            min=2, help="Hold out all labels in turn, in this many trainings. [default: 5 if the run was not cross-fitted]"
+        ),
     ] = None,
     names: Names = False,
     data: MovedData = None,

@@ -9,6 +9,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
 from fewscan.cli.choosing import EncoderName, Place, SplitName
 from fewscan.cli.following import after_dataset, after_run_in
+from fewscan.cli.places import split_there
 from fewscan.folders import kind_of
 from fewscan.wording import counted, each_counted
 
@@ -46,6 +47,7 @@ def map_(
     as_json: AsJson = False,
 ) -> None:
     """Write page and table, and say what is on them."""
+    split_there(place, split)
     found = api.map_scans(place, out=out, encoder=encoder, split=split, names=names, seed=seed, data=data, overwrite=overwrite)
     table = out.with_suffix(".csv")
     told = found.summary() | {"page": str(out), "table": str(table)}

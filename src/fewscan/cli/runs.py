@@ -28,7 +28,9 @@ def calibrate(
     run: RunFolder,
     folds: Annotated[
         int | None,
-        typer.Option(help="Hold out all labels in turn, in this many trainings. [default: 5 if validation images are few]"),
+        typer.Option(
+            min=2, help="Hold out all labels in turn, in this many trainings. [default: 5 if validation images are few]"
+        ),
     ] = None,
     pile: Annotated[
         bool | None,

@@ -46,7 +46,8 @@ def stress(
         str | None, typer.Option(metavar="NAME,...", help="Only these corruptions, separated by commas. [default: all]")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="At most this many images, drawn at random, the same ones each time. [default: all]")
+        int | None,
+        typer.Option(min=1, help="At most this many images, drawn at random, the same ones each time. [default: all]"),
     ] = None,
     validation: Annotated[
         bool, typer.Option("--validation", help="Change the validation set instead: the test set stays closed.")

@@ -153,7 +153,9 @@ def train(
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method NAME")
-    _refuse_wrong_places(dataset, folder, split, resume)
+    split_there(dataset, split)
+    if not (resume or changes or method_changes):
+        _refuse_taken(folder)
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
@@ -171,11 +173,13 @@ def train(
         _finish_training(run, dataset, as_json)
 
 
-def _refuse_wrong_places(dataset: Path, out: Path, split: str | None, resume: bool) -> None:
-    """Refuse what the words alone show to be wrong, before what takes seconds to load."""
-    if not resume and not _STARTED_BY_OTHERS & os.environ.keys():
+def _refuse_taken(out: Path) -> None:
+    """Refuse a folder where no run can be made before what takes seconds to load.
+
+    Not where settings are given: what is wrong with these, which takes as long, is to be said first.
+    """
+    if not _STARTED_BY_OTHERS & os.environ.keys():
         refuse_existing_run(out)
-    split_there(dataset, split)
 
 
 def _leads(devices: int | None, nodes: int | None) -> bool:

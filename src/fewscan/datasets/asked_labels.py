@@ -25,8 +25,8 @@ def asked_sentence(labels: int, images: str) -> str:
     Not all labels that are held out judge in the same way: a score is of all images, a promise of one a group.
     """
     return (
-        f"{labels:,} of the labels of {images} were given on the review page, which asks for the scans that teach most and draws only "
-        "some at random: scans like these are mostly harder than the others"
+        f"{labels:,} of the labels of {images} were given on the review page, which asks for the scans that teach most "
+        "and draws only some at random: scans like these are mostly harder than the others"
     )
 
 

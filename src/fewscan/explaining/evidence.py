@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fewscan.config import nearest
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
@@ -91,8 +90,8 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     explained all the same, and noted in the run as an opening. Raises FewscanError where the file cannot be read or
     there is no such class.
     """
-    if class_name is not None and class_name not in run.record.classes:
-        raise FewscanError(f"the run does not know the class '{class_name}': {nearest(class_name, run.record.classes)}")
+    if class_name is not None:
+        run.require_class(class_name)
     read = _read(dataset, image)
     pixels = read.pixels
     tested = any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test")))

@@ -92,8 +92,7 @@ class LabelCheck:
         those that were accepted, or where none was, those of which two thirds of that share are expected to be wrong.
         Raises FewscanError where no label is left, a table cannot be read, or the answers are of another draw or name no class.
         """
-        if not 0 < at_most < 1:
-            raise FewscanError(f"the share of wrong labels must be between 0 and 1, such as 0.05, not {at_most:g}")
+        require_share(at_most)
         table = read_labels(path)
         return cls.of_labels(
             table, path, answers, at_most, chosen_score(table, at_most) if least_score is None else least_score
@@ -226,6 +225,12 @@ class LabelCheck:
             table.iloc[row, decision] = "accept" if known else "review"
             table.iloc[row, reason] = "a reader's label" if known else f"a reader: {answer}"
         write_table(table, out)
+
+
+def require_share(at_most: float) -> None:
+    """Raise FewscanError for a share of wrong labels outside (0, 1)."""
+    if not 0 < at_most < 1:
+        raise FewscanError(f"the share of wrong labels must be between 0 and 1, such as 0.05, not {at_most:g}")
 
 
 def allowed_of(at_most: float, labels: int) -> int:

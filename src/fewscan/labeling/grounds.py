@@ -10,43 +10,24 @@ import numpy as np
 from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_labels, teaching_sentence
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
 from fewscan.evaluation.calibration import Calibration, PileCalibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.images.stored import Chosen
+from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import Scores, acceptance_threshold, inclusion_thresholds
 from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import DecisionRule
 from fewscan.splits.acceptance import independent
-from fewscan.splits.support import CONFIDENCE, COVERAGE, TARGET_ERROR, among, images_needed
+from fewscan.splits.support import CONFIDENCE, among, images_needed
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import HOST, advised, command_line
 from fewscan.wording import RUN as RUN_ELSEWHERE
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a user asks of the decisions."""
-
-    target_error: float = TARGET_ERROR  # in the long run, among accepted labels
-    coverage: float = COVERAGE  # how often the right class is to be among the possible ones
-    coverage_per_class: bool = False  # within each class, not over all scans
-    candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
-
-    def __post_init__(self) -> None:
-        """Raise FewscanError for a share outside (0, 1), and for less than one run."""
-        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
-            if not 0 < share < 1:
-                raise FewscanError(f"{name} must be between 0 and 1, such as 0.05, not {share:g}")
-        if self.candidates is not None and self.candidates < 1:
-            raise FewscanError(f"--candidates counts this run too, so it must be at least 1, not {self.candidates}")
-
 
 Called = tuple[str | Path, ...]
 RUN: Called = (RUN_ELSEWHERE,)

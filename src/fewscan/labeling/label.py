@@ -20,8 +20,8 @@ from fewscan.evaluation.shift import Shift, shift
 from fewscan.images.listing import list_place
 from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.sources import stamp
+from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
-from fewscan.labeling.grounds import Asked
 from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies

@@ -15,7 +15,8 @@ from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.notes import in_one_field
 from fewscan.images.readers import Image, UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.population import Population
 from fewscan.labeling.rule import DecisionRule
 from fewscan.labeling.seen import Seen

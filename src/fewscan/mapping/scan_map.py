@@ -17,7 +17,8 @@ from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.today import ADDED_SINCE
 from fewscan.folders import kind_of
 from fewscan.images.stored import Chosen
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.mapping.coordinates import Coordinates, Int64s
 from fewscan.mapping.kept import kept_coordinates
 from fewscan.models.encoder import EncoderSettings

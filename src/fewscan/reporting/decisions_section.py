@@ -9,7 +9,8 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.metrics import error_by_share, reliability
-from fewscan.labeling.grounds import Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import Grounds
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR

@@ -67,6 +67,14 @@ def freeze(dataset: Snapshot, parts: Texts, description: SplitDescription, given
     return Dataset.open(dataset.folder).with_split(stored).snapshot(description.name)
 
 
+def require_sizes(labeled: int | None, test: int | None, validation: float | None) -> None:
+    """Raise FewscanError for sizes that no split has, whatever the dataset; None for those that are not asked for."""
+    if validation is not None and not 0 <= validation < 1:
+        raise FewscanError(f"--validation is a share of the labels, from 0 to below 1, not {validation:g}")
+    if (test is not None and test < 0) or (labeled is not None and labeled < 1):
+        raise FewscanError("--labeled must be at least 1, and --test must be 0 (no test set) or more")
+
+
 def drawn(
     dataset: Snapshot,
     protocol: Protocol,
@@ -78,10 +86,7 @@ def drawn(
     shares: Shares = "known",
 ) -> tuple[Texts, SplitDescription]:
     """Return (N,) the part of each row in the split that `split` is asked for, and what is to be said; nothing is written."""
-    if not 0 <= validation < 1:
-        raise FewscanError(f"--validation is a share of the labels, from 0 to below 1, not {validation:g}")
-    if test < 0 or (labeled is not None and labeled < 1):
-        raise FewscanError("--labeled must be at least 1, and --test must be 0 (no test set) or more")
+    require_sizes(labeled, test, validation)
     require_labels(dataset, protocol)
     grouped = keeps_groups(protocol)
     draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)

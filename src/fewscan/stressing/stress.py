@@ -19,7 +19,8 @@ from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
-from fewscan.labeling.grounds import RUN, Asked, Grounds
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.labeling.rule import DecisionRule
 from fewscan.progress import track
 from fewscan.seeds import stream

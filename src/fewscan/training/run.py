@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
-from fewscan.config import Settings, json_object, yaml_value
+from fewscan.config import Settings, json_object, nearest, yaml_value
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
 from fewscan.datasets.records import OF_RUN, note, require_notable
@@ -201,6 +201,11 @@ class Run:
         if not self.finished:
             again = command_line("train", self.dataset_word, "--out", self.folder, "--resume")
             raise FewscanError(f"{self.folder} is not finished: continue with '{again}'")
+
+    def require_class(self, name: str) -> None:
+        """Raise FewscanError, with the nearest class, where the run does not know a class of this name."""
+        if name not in self.record.classes:
+            raise FewscanError(f"the run does not know the class '{name}': {nearest(name, self.record.classes)}")
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""

@@ -1,0 +1,24 @@
+"""What a user asks of the decisions on labels."""
+
+from dataclasses import dataclass
+
+from fewscan.errors import FewscanError
+from fewscan.splits.support import COVERAGE, TARGET_ERROR
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of the decisions."""
+
+    target_error: float = TARGET_ERROR  # in the long run, among accepted labels
+    coverage: float = COVERAGE  # how often the right class is to be among the possible ones
+    coverage_per_class: bool = False  # within each class, not over all scans
+    candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
+
+    def __post_init__(self) -> None:
+        """Raise FewscanError for a share outside (0, 1), and for less than one run."""
+        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
+            if not 0 < share < 1:
+                raise FewscanError(f"{name} must be between 0 and 1, such as 0.05, not {share:g}")
+        if self.candidates is not None and self.candidates < 1:
+            raise FewscanError(f"--candidates counts this run too, so it must be at least 1, not {self.candidates}")
