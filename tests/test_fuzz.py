@@ -15,7 +15,8 @@ from fewscan.datasets.dataset import DatasetDescription
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.images.options import ImportOptions
-from fewscan.images.tables.rows import read_rows
+from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.rows import rows_of
 from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run_record import RunRecord
@@ -165,7 +166,7 @@ def of_settings(rng: random.Random, path: Path) -> Callable[[], object]:
 
 def of_label_table(rng: random.Random, path: Path) -> Callable[[], object]:
     path.write_bytes(mutated(rng, TABLE))
-    return lambda: read_rows(path, ImportOptions(), {})
+    return lambda: rows_of(path, read_cells(path), ImportOptions(), {})
 
 
 def of_predictions(rng: random.Random, path: Path) -> Callable[[], object]:

@@ -27,7 +27,8 @@ Plan = Annotated[bool, typer.Option("--plan", help="Say what fewscan understood 
 Labels = Annotated[
     list[Path] | None,
     typer.Option(
-        help="A CSV: a column of paths, and columns of labels, patients or parts of a split. May be repeated.",
+        help="A CSV: a column of paths or of numbers in DICOM headers, and columns of labels, patients or parts of a split. "
+        "May be repeated.",
         callback=tables_there,
     ),
 ]
@@ -37,7 +38,11 @@ Unlabeled = Annotated[
 ]
 Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW, or OLD=unsure. May be repeated.")]
 PathColumn = Annotated[
-    str | None, typer.Option(help="The table's column of paths. [default: one with a common name, such as path or file]")
+    str | None,
+    typer.Option(
+        help="The table's column of paths. At import and add it may hold a number of DICOM headers instead, such as the "
+        "accession number: NAME, or NAME=AccessionNumber. [default: one with a common name, such as path or file]"
+    ),
 ]
 LabelColumn = Annotated[
     str | None,

@@ -37,6 +37,7 @@ class TableOptions(Settings):
     """How tables with labels, patients and splits are read, and how they combine with the labels of folders.
 
     path_column, label_column, patient_column, split_column: names of columns; None looks for a common name (`tables.columns`).
+    path_column may be NAME=NUMBER, for a column of numbers that stand in headers (`tables.headers`).
     several: what a cell with several findings, `a|b`, becomes: "none" gives no label, "first" the first finding, "whole" a
     class of that whole name. no_label: words that mean no label, in any case, also as names of folders; in tables, those of
     NO_LABEL do, too. encoding, separator: None recognizes them from the file. labels_only: whether only labels of tables count

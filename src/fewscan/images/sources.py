@@ -67,7 +67,8 @@ class ScanFile:
     within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
     where it comes from. `patient_also` are other names that the patient goes by, each with its scope, as of the columns
     of a table that is read by another one, or of a study where the header has the patient's number besides. `study` is the
-    DICOM study's identifier. `set_aside` is the reason why the image need not be read at all, or None. `notes` are what a user
+    DICOM study's identifier. `numbers` are those of the file's header (`Contents.numbers`), where a table may name images by
+    them. `set_aside` is the reason why the image need not be read at all, or None. `notes` are what a user
     should know of the file (`Contents.notes`).
     """
 
@@ -85,6 +86,7 @@ class ScanFile:
     patient_also: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     patient_scopes: tuple[str, ...] = ()
     study: str | None = field(default=None, repr=False)
+    numbers: tuple[str, ...] = field(default=(), repr=False)
     set_aside: str | None = None
     part: str | None = None
     notes: tuple[str, ...] = ()

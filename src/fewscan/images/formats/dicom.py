@@ -28,6 +28,7 @@ from fewscan.images.formats.dicom_pixels import (
 )
 from fewscan.images.formats.gray import CT_WITHOUT_WINDOW, decoded, square
 from fewscan.images.formats.image import (
+    HEADER_NUMBERS,
     Contents,
     Decoded,
     UnreadableImage,
@@ -51,7 +52,7 @@ MAX_INFLATED_BYTES = 256 * 2**20
 _PATIENT_TAGS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 _WINDOW_TAGS = ("WindowCenter", "WindowWidth", "VOILUTSequence")
 _GROUP_TAGS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-_OF_INTEREST = [*_PATIENT_TAGS, *KIND_TAGS, *PIXEL_TAGS, *_WINDOW_TAGS, *_GROUP_TAGS]
+_OF_INTEREST = [*HEADER_NUMBERS, *KIND_TAGS, *PIXEL_TAGS, *_WINDOW_TAGS, *_GROUP_TAGS]
 _DAMAGED = "truncated or damaged: its DICOM header cannot be read"
 _INFLATED_AT_ONCE_BYTES = 2**20
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -75,7 +76,7 @@ def begins(head: bytes) -> bool:
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
-    """Name the frames, `frame=1` the first, and PatientID, study and series.
+    """Name the frames, `frame=1` the first, and PatientID, study and series, and all numbers of the header.
 
     These mean the same patient in every source. The issuer of a PatientID is left out, since not every file of a patient's has
     it, and to take two patients for one only costs images. Raises UnreadableImage where the header cannot be read, and for
@@ -93,7 +94,8 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
         parts = numbered("frame", frames, first=1)
         patient, study, series = (text(header, keyword) or None for keyword in _PATIENT_TAGS)
         notes = _notes(header, reading, usual, missing=frames < declared_frames(header))
-        return Contents(parts, patient, study, series, patient_scope="dicom", notes=notes)
+        numbers = tuple(text(header, keyword) for keyword in HEADER_NUMBERS)
+        return Contents(parts, patient, study, series, patient_scope="dicom", numbers=numbers, notes=notes)
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:

@@ -22,6 +22,9 @@ TOO_LITTLE_MEMORY = "too large: there is not enough memory to read it"
 # Parts of a split that data may come with.
 GivenSplit = Literal["train", "validation", "test"]
 
+# Numbers that stand in headers, of what holds the fewest images first.
+HEADER_NUMBERS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
+
 Pixels = npt.NDArray[np.uint8]
 Values = npt.NDArray[Any]
 
@@ -45,7 +48,7 @@ class Contents:
 
     `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. `patient`, `study` and
     `series` are what a header calls these. Under one `patient_scope` they mean the same in every source; without
-    one, in the file's own source alone.
+    one, in the file's own source alone. `numbers` are a header's HEADER_NUMBERS, in that order, "" for one that it lacks.
     `labels` and `given_splits` are, where the file says them, those of each part: class names, and GivenSplit. `one_head`:
     whether its images are one patient's where nobody says whose they are. `notes` are what a user should know of the file
     before it is read, a line each, its kind before the first colon, as with reasons.
@@ -56,6 +59,7 @@ class Contents:
     study: str | None = field(default=None, repr=False)
     series: str | None = field(default=None, repr=False)
     patient_scope: str | None = None
+    numbers: tuple[str, ...] = field(default=(), repr=False)
     labels: tuple[str | None, ...] | None = None
     given_splits: tuple[GivenSplit | None, ...] | None = None
     one_head: bool = True

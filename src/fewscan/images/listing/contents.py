@@ -1,5 +1,6 @@
 """Files -> the images that they hold, and what they say of these themselves."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
@@ -34,11 +35,13 @@ def look_into(
     reading: Reading,
     tag: PatientTag = "patient",
     workers: int | None = None,
+    *,
+    numbers: bool = False,
 ) -> list[ScanFile]:
     """List the images of each file in its place, with what the file says of them.
 
-    tag: which tag of a header tells patients apart. A file that cannot be looked into is set aside. Raises FewscanError where a
-    format needs a package that is not installed.
+    tag: which tag of a header tells patients apart. numbers: whether the numbers of headers are kept (`ScanFile.numbers`).
+    A file that cannot be looked into is set aside. Raises FewscanError where a format needs a package that is not installed.
     """
     scans = [scan if (reason := _missing(scan)) is None else replace(scan, set_aside=reason) for scan in scans]
     to_open = [scan for scan in scans if scan.set_aside is None and not holds_one_image(scan.path)]
@@ -54,7 +57,9 @@ def look_into(
             if isinstance(contents, UnreadableImage):
                 found[scan] = [replace(scan, set_aside=contents.reason)]
             else:
-                found[scan] = _images(scan, contents, tag, labeled=scan.source not in unlabeled)
+                # One text for all files of a study.
+                kept = replace(contents, numbers=tuple(map(sys.intern, contents.numbers)) if numbers else ())
+                found[scan] = _images(scan, kept, tag, labeled=scan.source not in unlabeled)
     listed = _by_one_patient([image for scan in scans for image in found.get(scan, [scan])])
     _check_unique(listed)
     return listed
@@ -104,6 +109,7 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
             patient_from=_HEADERS.get(whence),
             patient_also=tuple((scope, name) for scope in scopes for name in _within(contents, whence)),
             study=contents.study,
+            numbers=contents.numbers,
             patient_scopes=scopes,
         )
         for part, label, given_split in zip(contents.parts, labels or (None,) * len(contents.parts), splits, strict=True)

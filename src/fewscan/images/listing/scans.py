@@ -37,7 +37,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     scans = find_files(sources, asked.labels, follow_links=asked.follow_links)
     if not asked.keep_masks:
         scans = set_masks_aside(scans)
-    scans = look_into(scans, sources, asked, asked.patient_tag, workers)
+    scans = look_into(scans, sources, asked, asked.patient_tag, workers, numbers=bool(asked.labels))
     scans = _without_words(name_images(scans, sources, asked), asked)
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename, asked.no_label)

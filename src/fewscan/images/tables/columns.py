@@ -10,74 +10,37 @@ from typing import NamedTuple
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
 from fewscan.images.tables.alike import labels_column, patients_column
+from fewscan.images.tables.column_names import (
+    COMMON_NAMES,
+    GERMAN_NAMES,
+    called_patient,
+    like_labels,
+    like_patients,
+    may_be_data,
+    names_headers,
+    with_number,
+)
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted
 
-# What columns are commonly called, without case, spaces and punctuation; the first of each goes before the others.
-_COMMON_NAMES = {
-    "path": (
-        *(
-            "path",
-            "file",
-            "filename",
-            "filepath",
-            "filelocation",
-            "image",
-            "imagepath",
-            "imagefile",
-            "imagefilename",
-            "imageid",
-        ),
-        *(
-            "imagename",
-            "imageindex",
-            "img",
-            "imgpath",
-            "imgname",
-            "imgid",
-            "picture",
-            "scan",
-            "slice",
-            "dicom",
-            "isicid",
-            "png",
-        ),
-    ),
-    "label": (
-        *("label", "labels", "class", "classname", "category", "diagnosis", "dx", "target", "finding", "findings"),
-        *("findinglabel", "findinglabels", "groundtruth"),
-    ),
-    "patient": ("patient", "patientid", "patientnumber", "patientname", "pid", "subject", "subjectid", "participantid"),
-    "split": ("split", "subset", "partition"),
-}
-# What they are called in German, where no column is called as above.
-_GERMAN_NAMES: dict[str, tuple[str, ...]] = {
-    "path": ("datei", "dateiname", "dateipfad", "pfad", "bild", "bilddatei", "bildname"),
-    "label": ("befund", "befunde", "diagnose", "klasse"),
-}
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
-_ELSE_PATHS = ("id", "idcode", *_COMMON_NAMES["patient"])
+_ELSE_PATHS = ("id", "idcode", *COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
-# Of fewscan's own tables: what is said beside a label.
-_BESIDE_LABELS = ("labelstate", "labelprobability")
-# A column is called like one of labels where it is as like as that to one of the common names, or holds one that is so long.
-_AS_LIKE = 0.8
-_SO_LONG = 5
-# A column is one of patients by such a word, and what numbers and codes are called behind it: PatientenID, Pat.-Nr., MRN. With
-# anything before, `inpatient` too, and where it numbers cases, of which a patient may have several, it is only called like one.
-_CODE = r"(u?id|nr|no|n[uú]m(ber|mer|[eé]ro)?|code|key|hash|name|nombre)"
-# Before the word: ID del paciente, nom du patient.
-_CODE_OF = r"(u?id|n[uú]m([eé]ro)?|code|name|nombre|nom)(of|de|del|du|des|della?|d)?"
-_PERSON = r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?"
-_PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?recordnumber"
-_OF_PATIENTS = re.compile(_PATIENTS)
-_LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
-# Numbers that stand in headers of DICOM files, besides the patient's.
-_OF_HEADERS = re.compile(r"accession(nr|no|number|nummer)?|(study|series|sop)(instance)?uid")
-HEADERS = "rows find files by name, not by numbers in their headers; docs/labels.md shows how to add a column of paths"
+HEADERS = "rows find scans by numbers in DICOM headers only, and only at import and add (docs/labels.md)"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
+
+
+class NoFileNamedError(FewscanError):
+    """A table that names no file of the sources, or a row that names none; it may name scans by numbers in their headers.
+
+    column: the only one that may then hold these, None for any.
+    """
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 @dataclass(frozen=True)
@@ -98,10 +61,12 @@ class Columns:
         return self.label is not None or bool(self.one_hot)
 
 
-def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alone: bool = False) -> Columns:
+def find_columns(
+    table: Path, cells: Cells, options: TableOptions, *, labels_alone: bool = False, by_path: bool = True
+) -> Columns:
     """Return which columns to read: those that `options` name, else those that go by a common name, where one alone does.
 
-    labels_alone: columns of patients and splits are not looked for.
+    labels_alone: columns of patients and splits are not looked for. by_path: whether the column of paths holds paths.
 
     Raises FewscanError where a column is asked for and not there, where several fit, and where nothing is said of images.
     """
@@ -113,7 +78,7 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     left = ("patient", "split") if labels_alone else ()
     positions = {what: _position(table, cells, what, name, options) for what, name in asked.items() if what not in left}
     found: dict[str, int | None] = {what: positions[what].at if what in positions else None for what in asked}
-    beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in _COMMON_NAMES[what]}
+    beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in COMMON_NAMES[what]}
     # Beside a column of files' names one of patients or numbers is hardly that of the paths.
     unsure = found["path"] is None and _of_file_names(cells) is not None
     if found["path"] is None:
@@ -133,7 +98,8 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     if found["path"] in (found["label"], found["split"]):
         name = cells.columns[found["path"]]
         raise FewscanError(f"{table}: the column '{name}' cannot be both the path and something else: choose another one")
-    said = [f"{what} in '{cells.columns[at]}'" for what, at in found.items() if at is not None and cells.columns[at] != what]
+    named = {what: cells.columns[at] for what, at in found.items() if at is not None and (by_path or what != "path")}
+    said = [f"{what} in '{name}'" for what, name in named.items() if name != what]
     if one_hot:
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
     if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
@@ -159,6 +125,8 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None, options: 
     columns = cells.columns
     if asked is not None:
         fits = [position for position, name in enumerate(columns) if name == asked]
+        if what == "path" and with_number(columns, asked):
+            raise FewscanError(f"{table}: {HEADERS}")
         if not fits:
             raise _missing(table, cells, asked)
     else:
@@ -177,11 +145,10 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None, options: 
 def _that_may_be(columns: Sequence[str], what: str) -> list[int]:
     """Return the columns that are called as one of `what` is: of patients all, which are compared, of others the best names."""
     if what == "patient":
-        common = _COMMON_NAMES[what]
-        return [at for at, name in enumerate(columns) if plain(name) in common or _of_patients(name, _OF_PATIENTS)]
+        return [at for at, name in enumerate(columns) if called_patient(name)]
     # Under its plain name a column goes before all that are called otherwise, and one of an English name before a German.
     fits = [at for at, name in enumerate(columns) if name == what]
-    for names in (_COMMON_NAMES[what], _GERMAN_NAMES.get(what, ())):
+    for names in (COMMON_NAMES[what], GERMAN_NAMES.get(what, ())):
         fits = fits or [at for at, name in enumerate(columns) if plain(name) in names]
     return fits
 
@@ -192,40 +159,17 @@ def _taken(found: Mapping[str, int | None]) -> set[int]:
 
 def _unread_labels(columns: Sequence[str], taken: Set[int]) -> list[str]:
     """Return names of columns that are called like labels and are not taken, in quotes."""
-    return [f"'{name}'" for position, name in enumerate(columns) if position not in taken and _like_labels(name)]
+    return [f"'{name}'" for position, name in enumerate(columns) if position not in taken and like_labels(name)]
 
 
 def _unread_patients(columns: Sequence[str], taken: Set[int]) -> list[str]:
     """Return names of columns that are called like patients and are not taken, in quotes."""
-    return [f"'{name}'" for at, name in enumerate(columns) if at not in taken and _of_patients(name, _LIKE_PATIENTS)]
+    return [f"'{name}'" for at, name in enumerate(columns) if at not in taken and like_patients(name)]
 
 
-def _of_patients(name: str, pattern: re.Pattern[str]) -> bool:
-    return pattern.fullmatch(plain(name)) is not None and not _may_be_data(name)
-
-
-def _like_labels(name: str) -> bool:
-    text, common = plain(name), (*_COMMON_NAMES["label"], *_GERMAN_NAMES["label"])
-    if text in _BESIDE_LABELS or _may_be_data(name):
-        return False
-    return any(len(one) >= _SO_LONG and one in text for one in common) or bool(
-        difflib.get_close_matches(text, common, n=1, cutoff=_AS_LIKE)
-    )
-
-
-def _may_be_data(name: str) -> bool:
-    """Return whether a name may be a patient's number: of a table whose first line names no columns."""
-    return any(letter.isdigit() for letter in name)
-
-
-def names_patients(column: str) -> bool:
-    """Return whether a column is called as those of patients are."""
-    return plain(column) in _COMMON_NAMES["patient"]
-
-
-def names_headers(column: str) -> bool:
-    """Return whether a column is called as one of numbers that are in headers, and name no file."""
-    return _of_patients(column, _OF_PATIENTS) or _OF_HEADERS.fullmatch(plain(column)) is not None
+def names_paths(column: str) -> bool:
+    """Return whether a column is not called as one of what files and folders are sometimes named after."""
+    return plain(column) not in _ELSE_PATHS
 
 
 def _else_path(columns: Sequence[str]) -> int | None:
@@ -246,9 +190,11 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
         count = counted(sum(map(bool, cells.columns)), "column")
         way = f"add {add}, or " if add else ""
         hint = f"it has {count}, which its first line should name: {way}write path,label,patient there, for example"
-    if "path" in wanted and guesses[0] is None and any(map(names_headers, cells.columns)):
+    no_path = "path" in wanted and _of_file_names(cells) is None
+    if no_path and any(map(names_headers, cells.columns)):
         hint += f"; {HEADERS}"
-    return FewscanError(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
+    kind = NoFileNamedError if no_path else FewscanError
+    return kind(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
 
 
 def _guess(cells: Cells, wanted: str) -> str | None:
@@ -257,7 +203,7 @@ def _guess(cells: Cells, wanted: str) -> str | None:
         return of_files
     if close := _close(cells.columns, wanted):
         return close
-    return next((name for name in cells.columns if name and wanted == "label" and _like_labels(name)), None)
+    return next((name for name in cells.columns if name and wanted == "label" and like_labels(name)), None)
 
 
 def _of_file_names(cells: Cells) -> str | None:
@@ -267,11 +213,11 @@ def _of_file_names(cells: Cells) -> str | None:
         texts = [text for _, row in cells.rows if (text := cell(row, position)) is not None]
         if texts and all(map(_FILE_NAME.fullmatch, texts)):
             fits.append(name)
-    return fits[0] if len(fits) == 1 and fits[0] and not _may_be_data(fits[0]) and "." not in fits[0] else None
+    return fits[0] if len(fits) == 1 and fits[0] and not may_be_data(fits[0]) and "." not in fits[0] else None
 
 
 def _close(columns: Sequence[str], wanted: str) -> str | None:
-    names = [name for name in columns if name and not _may_be_data(name)]
+    names = [name for name in columns if name and not may_be_data(name)]
     close = difflib.get_close_matches(wanted, names, n=1)
     return close[0] if close else None
 

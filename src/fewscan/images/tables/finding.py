@@ -50,6 +50,8 @@ class Places:
         self._from = cache(lambda folder, path: os.path.realpath(Path(folder, path)))
         self._written = [str(source.folder) for source in sources]
         self._source_of: dict[str, str] = {}
+        self._without_path: dict[str, str] = {}
+        self._scans = scans
         self._folders: dict[tuple[str, str], tuple[str, ...]] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
         self._ends: dict[int, dict[tuple[str, ...], list[str]]] = {}
@@ -66,8 +68,21 @@ class Places:
         return (*itself, file, *self._above(scan.source, folder))
 
     def source(self, place: str) -> str:
-        """Return the name of the source that a place is in."""
-        return self._source_of[place]
+        """Return the name of the source that a place is in, of one without a path the first."""
+        return self._source_of.get(place) or self._without_path[place]
+
+    def mean(self, place: str, images: Sequence[int]) -> None:
+        """Let a row mean images by a place without a path: a study or a patient. It is closer than folders, files are closer.
+
+        Of several such places of an image the one that is sorted first is the closest.
+        """
+        if place in self._without_path:
+            return
+        self._without_path[place] = self._scans[images[0]].source
+        for image in images:
+            places, own = self.of_each[image], 1 if self._scans[image].part is None else 2
+            others = [one for one in places[own:] if one in self._without_path]
+            self.of_each[image] = (*places[:own], *sorted([*others, place]), *places[own + len(others) :])
 
     def find(self, rows: Sequence[Row]) -> list[Found | None]:
         """Return where each row of one table points; None where that is nowhere.

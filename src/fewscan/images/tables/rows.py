@@ -14,10 +14,11 @@ from fewscan.images.options import Several, TableOptions, words_for_no_label
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.alike import NO_PATIENT
-from fewscan.images.tables.columns import Columns, find_columns, is_one
+from fewscan.images.tables.columns import Columns, NoFileNamedError, find_columns, is_one
 from fewscan.images.tables.copies import with_copies
+from fewscan.images.tables.headers import ByNumber
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
-from fewscan.images.tables.reading import Cells, cell, plain, position_of, read_cells
+from fewscan.images.tables.reading import Cells, cell, plain, position_of
 
 # A column of fewscan's own tables, and what it says of a scan: that it has its label, or what in place of one.
 STATE_COLUMN = "label_state"
@@ -83,16 +84,6 @@ _CHOSEN: dict[Several, str] = {
 }
 
 
-def read_rows(table: Path, options: TableOptions, rename: Mapping[str, str]) -> list[Row]:
-    """Read all rows of a CSV; see `reading.read_cells` and `columns.find_columns`.
-
-    rename: labels that are to be renamed, which are labels whatever word they are, and their new names.
-
-    Raises FewscanError as these do, for rows that cannot be, and for a table of predictions that is not to be trusted.
-    """
-    return rows_of(table, read_cells(table, options.encoding, options.separator), options, rename)
-
-
 def rows_of(
     table: Path,
     cells: Cells,
@@ -101,18 +92,22 @@ def rows_of(
     classes: Collection[str] = (),
     *,
     labels_alone: bool = False,
+    by: ByNumber | None = None,
 ) -> list[Row]:
     """Return all rows of a CSV whose cells are read, of `labels_alone` without patients and parts of a split.
 
-    classes: those that are there, which may go by the word for a state.
-    Raises FewscanError as `read_rows` does.
+    rename: labels that are to be renamed, which are labels whatever word they are, and their new names.
+    classes: those that are there, which may go by the word for a state. by: where rows name images by a number of headers, how.
+    The number is for no message: such a row's `path` says which row it is.
+    Raises FewscanError as `columns.find_columns` does, for rows that cannot be, and for a table of predictions that is not to
+    be trusted.
     """
     cells = with_copies(cells, options.label_column or "label", STATE_COLUMN)
     predicted = require_trust(table, cells, options.trust_predictions)
-    columns = find_columns(table, cells, options, labels_alone=labels_alone)
+    columns = find_columns(table, cells, options, labels_alone=labels_alone, by_path=by is None)
     if not cells.rows:
         raise FewscanError(f"{table} has no rows: it needs one for each labeled image")
-    reader = _RowReader(table, cells, columns, options, rename, classes, predicted)
+    reader = _RowReader(table, cells, columns, options, rename, classes, predicted, by)
     return [reader.row(line, row) for line, row in cells.rows]
 
 
@@ -128,6 +123,7 @@ class _RowReader:
         rename: Mapping[str, str],
         classes: Collection[str],
         predicted: bool,
+        by: ByNumber | None,
     ) -> None:
         self.table = table
         self.names = cells.columns
@@ -143,16 +139,19 @@ class _RowReader:
         self.predicted = predicted
         self.state = position_of(cells.columns, STATE_COLUMN)
         self.origin = position_of(cells.columns, ORIGIN_COLUMN)
-        self.notes = (f"{table.name} has {columns.taken}",) if columns.taken else ()
+        self.by = by
+        taken = [f"{table.name} has {columns.taken}"] if columns.taken else []
+        self.notes = (*taken, *([] if by is None else [by.note(labels=columns.has_labels)]))
 
     def row(self, line: int, row: Sequence[str]) -> Row:
         where = f"{self.table.name}, line {line}"
         if any(text.strip() for text in row[len(self.names) :]):
             raise FewscanError(f"{where} has more cells than the first line: put names that contain a comma in quotes")
-        path = cell(row, self.columns.path)
+        path = cell(row, self.columns.path) if self.by is None else where
         if path is None or "\0" in path:
             name = self.names[self.columns.path]
-            raise FewscanError(f"{where}: the column '{name}' names no file: name the image there, or remove the row")
+            lacking = f"{where}: the column '{name}' names no file: name the image there, or remove the row"
+            raise NoFileNamedError(lacking, name)
         written = cell(row, self.columns.label)
         if IN_PLACE in (written or ""):
             raise FewscanError(f"{where}: a label cannot contain the NUL character: write its name in letters")

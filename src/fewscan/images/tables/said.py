@@ -10,7 +10,8 @@ from fewscan.images.notes import SPELLED_OTHERWISE
 from fewscan.images.options import Several
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import Source
-from fewscan.images.tables.columns import HEADERS, names_headers, names_patients
+from fewscan.images.tables.column_names import names_headers
+from fewscan.images.tables.columns import HEADERS, NoFileNamedError, names_paths
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.rows import Row, with_finding
 
@@ -40,7 +41,7 @@ def naming_of(rename: Mapping[str, str], no_label: Collection[str] = ()) -> Nami
 
 
 def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, sources: Sequence[Source]) -> None:
-    """Raise FewscanError where no row of a table names an image."""
+    """Raise NoFileNamedError where no row of a table names an image."""
     if any(found):
         return
     row = rows[-1]
@@ -49,12 +50,13 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     hint = f"; an image of that name is {like}: give the folder that the paths start from as the source" if like else ""
     if not like and (like := places.but_for_zeros(row)):
         hint = f"; there is {like}: a spreadsheet drops leading zeros, so keep that column as text"
-    # A patient's number is for no terminal or log.
-    one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for example, is not"
+    # A patient's or a study's number is for no terminal or log.
+    one = "nothing that it names is" if names_headers(row.path_column) else f"'{row.path}', for example, is not"
     if row.path_column != "path" and not hint:
         hint = f"; its column '{row.path_column}' was taken as the paths: --path-column chooses another one"
-        hint += f". {HEADERS.capitalize()}" if names_headers(row.path_column) else ""
-    raise FewscanError(f"{row.table} names no file of the sources: {one} in {looked}{hint}")
+        hint += f"; {HEADERS}" if names_headers(row.path_column) else ""
+    column = row.path_column if names_paths(row.path_column) else None
+    raise NoFileNamedError(f"{row.table} names no file of the sources: {one} in {looked}{hint}", column)
 
 
 def add_rows(

@@ -1,0 +1,203 @@
+"""Numbers in headers of scans, such as an accession number -> which column of a table holds them, and which images it means.
+
+Numbers are compared in memory as those of patients are (`patient_key`). No place, note or message holds one.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.errors import FewscanError
+from fewscan.images.formats.image import HEADER_NUMBERS
+from fewscan.images.patients import patient_key
+from fewscan.images.sources import ScanFile
+from fewscan.images.tables.column_names import may_be_data, names_headers, with_number
+from fewscan.images.tables.reading import Cells, cell
+from fewscan.wording import counted, listed
+
+# Whose number it is, one and several of them.
+_WHOSE = {
+    "SOPInstanceUID": ("file", "files"),
+    "SeriesInstanceUID": ("series", "series"),
+    "StudyInstanceUID": ("study", "studies"),
+    "AccessionNumber": ("study", "studies"),
+    "PatientID": ("patient", "patients"),
+}
+# Shorter ones may be ages, weights or years, which are some patients' numbers, too: then the column's name has to say so.
+_SURE_LENGTH = 5
+_LINES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ByNumber:
+    """How the rows of a table name images: by this number of headers, in this column; of each row its line and its place."""
+
+    table: Path
+    number: str
+    column: str
+    lines: tuple[int, ...]
+    places: tuple[str | None, ...]
+
+    def note(self, *, labels: bool) -> str:
+        """Say of an image how its row was found, and, where the table has `labels`, which images get one."""
+        one, several = _WHOSE[self.number]
+        rows = counted(len(self.lines), "row")
+        missing = [f"{line}" for line, place in zip(self.lines, self.places, strict=True) if place is None]
+        not_found = f" (not line {listed(missing, _LINES_SHOWN)})" if missing else ""
+        what = f"; all images of a {one} get its label, also slices without the finding" if labels else ""
+        by = f"{self.table.name} names {several} by {self.number}, column '{self.column}'"
+        return f"{by}: {len(self.lines) - len(missing):,} of {rows} match{not_found}{what}"
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A column whose cells are such numbers: of each row the set of images that have it, None for none."""
+
+    at: int
+    number: str
+    sets: tuple[int | None, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(one is not None for one in self.sets)
+
+
+class HeaderNumbers:
+    """The numbers that stand in the headers of scans, as they were listed (`ScanFile.numbers`)."""
+
+    def __init__(self, scans: Sequence[ScanFile]) -> None:
+        self._scans = scans
+        self._known: dict[str, _Known] = {}
+
+    def asked(self, table: Path, cells: Cells, written: str | None) -> ByNumber | None:
+        """Return how rows name images where NAME=NUMBER is written; None where it is not.
+
+        Raises FewscanError where NUMBER is none of HEADER_NUMBERS, and where no row has a scan's.
+        """
+        if written is None or (asked := with_number(cells.columns, written)) is None:
+            return None
+        name, number = asked
+        match = self._match(cells, cells.columns.index(name), number)
+        if not match.rows:
+            there = "" if self._of(number).count else ", and none of these has one: only headers of DICOM files are read"
+            raise FewscanError(f"{table}: no row of its column '{name}' has the {number} of a scan of the sources{there}")
+        return self._by(table, cells, match)
+
+    def column(self, table: Path, cells: Cells, only: str | None, otherwise: FewscanError, *, sure: bool) -> ByNumber:
+        """Return how rows name images where one column holds numbers of headers, or only the column `only` is to be taken.
+
+        Of several columns that one is taken whose images are among those of each other in every row: the study beside its
+        patient. `sure`: it is to be taken whatever it holds besides. Raises FewscanError where there are several others, and
+        `otherwise`, with what may be meant, where there is none.
+        """
+        matches = list(self._matches(cells, only))
+        fit = [one for one in matches if only in (None, cells.columns[one.at]) and (sure or self._is_sure(cells, one))]
+        best = next((one for one in fit if all(self._within(cells, one, other) for other in fit)), None)
+        if best is not None:
+            return self._by(table, cells, best)
+        if fit:
+            raise FewscanError(
+                f"{table} may name scans by {listed([_in_words(cells, one) for one in fit])}, and these differ: choose with "
+                f"{_option(cells, fit[0])}, for example"
+            )
+        if not matches:
+            raise otherwise
+        likely = max(matches, key=lambda one: one.rows)
+        meant = f"if rows are to name scans by {_in_words(cells, likely)}, give {_option(cells, likely)}"
+        raise FewscanError(f"{otherwise}; {meant}")
+
+    def images(self, by: ByNumber) -> Iterator[tuple[str, list[int]]]:
+        """Yield each place that a row names, and the positions of its images among the scans."""
+        for place in dict.fromkeys(by.places):
+            if place is not None:
+                yield place, self._of(by.number).images(int(place.rpartition(" ")[2])).tolist()
+
+    def _of(self, number: str) -> "_Known":
+        if number not in self._known:
+            self._known[number] = _Known(self._scans, number)
+        return self._known[number]
+
+    def _matches(self, cells: Cells, only: str | None) -> Iterator[_Match]:
+        """Yield the columns that have a number of headers in any row; not those whose names may be such, but for `only`."""
+        numbers = [number for number in HEADER_NUMBERS if self._of(number).count]
+        for number in numbers:
+            for at, name in enumerate(cells.columns):
+                if (name == only or (name and not may_be_data(name))) and (match := self._match(cells, at, number)).rows:
+                    yield match
+
+    def _match(self, cells: Cells, at: int, number: str) -> _Match:
+        known = self._of(number)
+        return _Match(at, number, tuple(known.set_of(cell(row, at)) for _, row in cells.rows))
+
+    def _is_sure(self, cells: Cells, match: _Match) -> bool:
+        """Return whether half of a column's values are in headers, or half of the headers' in it, and no mere ages."""
+        texts = [cell(row, match.at) for _, row in cells.rows]
+        values = {key for text in texts if text is not None and (key := patient_key(text)) is not None}
+        named = names_headers(cells.columns[match.at])
+        pairs = zip(texts, match.sets, strict=True)
+        found = {one for text, one in pairs if one is not None and (named or len(text or "") >= _SURE_LENGTH)}
+        return bool(found) and 2 * len(found) >= min(len(values), self._of(match.number).count)
+
+    def _within(self, cells: Cells, one: _Match, other: _Match) -> bool:
+        """Return whether each row means images by `one` that it also means by `other`, where it has a number for both."""
+        ours, theirs = self._of(one.number), self._of(other.number)
+        pairs: dict[tuple[int | None, int | None], None] = {}
+        for (_, row), mine, its in zip(cells.rows, one.sets, other.sets, strict=True):
+            if mine is None and its is not None and cell(row, one.at) is None:
+                return False
+            pairs[mine, its] = None
+        return all(
+            mine is None or its is None or bool((theirs.set_of_image[ours.images(mine)] == its).all()) for mine, its in pairs
+        )
+
+    def _by(self, table: Path, cells: Cells, match: _Match) -> ByNumber:
+        # The finer number first, as places of one image are sorted.
+        start = f"{HEADER_NUMBERS.index(match.number)} {match.number}"
+        places = tuple(None if one is None else f"{start} {one}" for one in match.sets)
+        return ByNumber(table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places)
+
+
+class _Known:
+    """One of HEADER_NUMBERS: the `count` sets of images that have the same one, and which text means which of them.
+
+    set_of_image: (images,) the set that each image is in, -1 for none.
+    """
+
+    def __init__(self, scans: Sequence[ScanFile], number: str) -> None:
+        at = HEADER_NUMBERS.index(number)
+        self._written: dict[str, int] = {}
+        self._spelled: dict[str, int | None] = {}  # of each key its set, None where it has several
+        self.set_of_image = np.full(len(scans), -1)
+        for image, scan in enumerate(scans):
+            written = scan.numbers[at] if scan.numbers else ""
+            if (key := patient_key(written)) is None:
+                continue
+            # All spellings of a patient's number are one patient. Two studies that differ so are two.
+            one = self._written.setdefault(key if number == "PatientID" else written, len(self._written))
+            if self._spelled.setdefault(key, one) != one:
+                self._spelled[key] = None
+            self.set_of_image[image] = one
+        self.count = len(self._written)
+        self._order = np.argsort(self.set_of_image, kind="stable")
+        self._starts = np.searchsorted(self.set_of_image[self._order], np.arange(self.count + 1))
+
+    def images(self, one: int) -> npt.NDArray[np.int64]:
+        """Return the positions, ascending, of the images of a set."""
+        return self._order[self._starts[one] : self._starts[one + 1]]
+
+    def set_of(self, text: str | None) -> int | None:
+        """Return which set of images a text means, however it is spelled unless that tells two of them apart; None for none."""
+        one = None if text is None else self._spelled.get(patient_key(text) or "")
+        return self._written.get(text) if one is None and text is not None else one
+
+
+def _in_words(cells: Cells, match: _Match) -> str:
+    return f"{match.number} in '{cells.columns[match.at]}' ({match.rows:,} of {counted(len(cells.rows), 'row')} match)"
+
+
+def _option(cells: Cells, match: _Match) -> str:
+    return f"--path-column {shlex.quote(f'{cells.columns[match.at]}={match.number}')}"
