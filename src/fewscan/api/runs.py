@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored, require_ready
+from fewscan.api.opening import (
+    opened_classifier,
+    opened_dataset,
+    opened_dataset_of,
+    opened_run,
+    read_of,
+    refuse_stored,
+    require_ready,
+)
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
+from fewscan.wording import command_line
 
 if TYPE_CHECKING:
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
     from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
     from fewscan.explaining.evidence import Evidence
@@ -45,26 +56,56 @@ def calibrate(
         return calibrating.calibrate(opened, opened_dataset_of(opened), folds=folds, pile=pile, anew=overwrite)
 
 
-def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
+def evaluate(
+    run: str | Path | Run,
+    *,
+    on: str | Path | Dataset | Snapshot | None = None,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+) -> Evaluation:
     """Open the sealed test set and score the run on it.
 
     A run whose split has no test set gets a cross-validated score, by five more trainings unless `calibrate` has made them
     (`fewscan.evaluation.cross_validate`); `Evaluation.kind` says which it is. The labels are today's: corrected ones count, and
-    so do images of the split's test groups that were labeled or added since. data: where the run's dataset is now, if it was
-    moved. overwrite: replace an existing evaluation, and open the test set once more.
+    so do images of the split's test groups that were labeled or added since. on: another labeled dataset to score the run on
+    instead, such as one of another scanner; see `fewscan.labeling.other_dataset`. data: where the run's dataset is now, if it
+    was moved. overwrite: replace an existing evaluation, and open the test set once more.
     """
     from fewscan.evaluation import evaluate as evaluation
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
     opened = opened_classifier(run, data)
+    if on is not None:
+        return _evaluate_on(opened, opened_dataset(on), overwrite=overwrite)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
+        _require_own(opened)
         seen = opened_dataset_of(opened)
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
         return evaluation.evaluate(opened, seen, today(seen, now))
+
+
+def _evaluate_on(run: Run, other: Dataset, *, overwrite: bool) -> Evaluation:
+    from fewscan.labeling.other_dataset import evaluate_on
+    from fewscan.labeling.other_evaluation import evaluation_file
+
+    name = other.folder.resolve().name
+    with alone(run.folder, "evaluate"):
+        refuse_stored(run, evaluation_file(name), f"is already evaluated on {name}", overwrite=overwrite)
+        return evaluate_on(run, opened_dataset_of(run), other.unsplit())
+
+
+def _require_own(run: Run) -> None:
+    """Raise FewscanError where the dataset that was named as the run's own is another one, which a user may have meant."""
+    if run.data is not None and run.dataset_now().images.identity != run.record.dataset_identity:
+        other = command_line("evaluate", run.folder, "--on", run.data)
+        raise FewscanError(
+            f"{run.data} is not the dataset that {run.folder} was made from, and --data says where that is now: to score the "
+            f"run on {run.data}, use '{other}'"
+        )
 
 
 def label(

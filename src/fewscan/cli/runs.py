@@ -12,13 +12,12 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise
 from fewscan.cli.import_options import FollowLinks
-from fewscan.cli.places import scans_there
+from fewscan.cli.places import scans_there, there
+from fewscan.cli.score_words import calibration_error_words, other_lines, score_lines
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
-from fewscan.wording import advised, command_line, counted, opened_times
+from fewscan.wording import advised, command_line, counted
 
 if TYPE_CHECKING:
-    from fewscan.evaluation.evaluate import Evaluation
-    from fewscan.evaluation.intervals import Interval
     from fewscan.labeling.label import LabelSummary
     from fewscan.labeling.rule import Decision
 
@@ -65,8 +64,8 @@ def calibrate(
     worse = "; the temperature made it no smaller" if result.no_better else ""
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
-        f"  calibration error (ECE) before  {_calibration_error(result.calibration_error_before)}",
-        f"  calibration error (ECE) after   {_calibration_error(result.calibration_error_after)}{worse}",
+        f"  calibration error (ECE) before  {calibration_error_words(result.calibration_error_before)}",
+        f"  calibration error (ECE) after   {calibration_error_words(result.calibration_error_after)}{worse}",
     ]
     if result.only_teaching:
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
@@ -78,7 +77,20 @@ def calibrate(
 
 
 @app.command()
-def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = False, as_json: AsJson = False) -> None:
+def evaluate(
+    run: RunFolder,
+    on: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATASET",
+            help="Score the run on another dataset, such as one of another scanner. --data says where the run's own is.",
+            callback=there("dataset"),
+        ),
+    ] = None,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
     """Score a run on the sealed test set, with 95 % intervals.
 
     Every opening of the test set is recorded in the run and cannot be undone. Evaluate once per run, after all choices are made
@@ -88,69 +100,27 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     A run whose split has no test set gets a cross-validated score: all labels are held out in turn, in five more trainings
     unless 'fewscan calibrate' has made them. You can stop it at any time: the same command continues.
 
+    With --on, it scores the run on all labeled scans of another dataset, imported with the same options and audited, except
+    copies of scans that the run has learned from or was calibrated on, and classes that it does not know. The result is
+    RUN/evaluation-NAME.json, where NAME is that dataset's folder.
+
     Example: fewscan evaluate runs/mri
+
+    Example: fewscan evaluate runs/mri --on other_scanner
     """
     from fewscan.evaluation.chance import chance_level
     from fewscan.evaluation.score_warnings import score_warnings
+    from fewscan.labeling.other_evaluation import OtherEvaluation
     from fewscan.training.run import Run
 
-    result = api.evaluate(run, data=data, overwrite=overwrite)
+    result = api.evaluate(run, on=on, data=data, overwrite=overwrite)
     chance, warnings = chance_level(result), score_warnings(result)
     solved = Run.open(run, data).settings.solved
-    lines = [*_score_lines(result, str(chance), solved=solved), *(f"warning: {warning}" for warning in warnings)]
+    lines = score_lines(result, str(chance), solved=solved)
+    lines += other_lines(result) if isinstance(result, OtherEvaluation) else []
+    lines += [f"warning: {warning}" for warning in warnings]
     numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
     finish(as_json, numbers, lines, *after_run_in(run, data))
-
-
-# Without the classifier, by the labeled images that are most alike to the network.
-_BY_NEAREST = "by the label of the labeled image most alike to the network"
-_BY_VOTE = "by the labels of all labeled images, the more alike the more a label counts"
-
-
-def _score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]:
-    """Return what a score is of, and its numbers in columns; solved: whether no network was trained to tell what is alike."""
-    before = result.calibration_error_before
-    of_groups = f"{counted(result.images, result.image_word)} of {counted(result.groups, 'group')}"
-    looks = f"{opened_times(result.test_openings, result.test_set_openings)}" if result.on_test_set else f"{result.folds} folds"
-    lines = [
-        f"{result.title}, {result.protocol} split, {of_groups}, {looks}",
-        f"  accuracy                    {result.accuracy.percent}",
-        f"  balanced accuracy           {result.balanced_accuracy.percent}",
-        f"  chance                      {chance}",
-        f"  macro AUROC                 {result.auroc.decimal}",
-        f"  calibration error (ECE)     {_calibration_error(result.calibration_error)}",
-        *([] if before is None else [f"    before temperature{_of_run(result)}  {_calibration_error(before)}"]),
-        *([f"    the temperature made it larger {result.place}, not smaller"] if result.temperature_hurt else []),
-    ]
-    if result.on_test_set:
-        lines += [
-            f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent} {_BY_NEAREST}",
-            *([] if solved else [f"  vote of the labeled         {result.similarity_accuracy.percent} {_BY_VOTE}"]),
-        ]
-        if result.leaking_pairs:
-            lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score is optimistic")
-    lines += [
-        f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
-        for score in result.classes
-    ]
-    lines += [
-        f"  {score.name:26}  accuracy {score.accuracy.percent}, balanced {score.balanced_accuracy.percent}, "
-        f"{counted(score.images, result.image_word)}"
-        for score in result.sources
-    ]
-    lines += [f"  {what}" for what in result.changes]
-    return lines if result.meaning is None else [*lines, f"  {result.meaning}"]
-
-
-def _calibration_error(error: "Interval") -> str:
-    from fewscan.evaluation.intervals import LESS_CHANCE
-
-    return error.percent if error.value is None else f"{error.percent}, {LESS_CHANCE}"
-
-
-def _of_run(result: "Evaluation") -> str:
-    # Of a cross-validated score every fold has a temperature of its own.
-    return f" {result.temperature:<5.2f}" if result.on_test_set else " " * 6
 
 
 _LABEL_HELP = """Label new scans, and say for each whether to accept its label.

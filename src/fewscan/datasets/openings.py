@@ -5,7 +5,8 @@ A run that is chosen among many by its test score was chosen on the test set, wh
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from fewscan import jsonl
 from fewscan.datasets.records import note_in_dataset
@@ -52,9 +53,23 @@ def note_opening(dataset: Snapshot, purpose: str, run: str) -> TestSetOpenings:
     return openings(dataset)
 
 
+def note_look(other: Snapshot, purpose: str, run: str) -> Openings:
+    """Write down that a run of another dataset is scored on all of `other`, and return how often that was done.
+
+    Its labeled scans count as one more test set, whatever split it has; otherwise as `note_opening`.
+    """
+    identity = other.description.identity
+    note_in_dataset(other.folder, OPENINGS_FILE, {"purpose": purpose, "test_set": identity, "run": run})
+    looks = _looks(other.folder, identity)
+    return Openings(sum(look["run"] == run for look in looks), len(looks))
+
+
 def openings(dataset: Snapshot) -> TestSetOpenings:
     """Return how often the test set of `dataset` has been opened: this very set of images, however the rest was split."""
-    test_set = dataset.require_split().test_set
-    all_looks = jsonl.read(dataset.folder / OPENINGS_FILE, ("purpose", "test_set", "run"))
-    looks = [look for look in all_looks if look["test_set"] == test_set]
+    looks = _looks(dataset.folder, dataset.require_split().test_set)
     return TestSetOpenings(dict(Counter(look["purpose"] for look in looks)), len({look["run"] for look in looks}))
+
+
+def _looks(folder: Path, test_set: str) -> list[dict[str, Any]]:
+    """Return the looks at one test set of the dataset in `folder`."""
+    return [look for look in jsonl.read(folder / OPENINGS_FILE, ("purpose", "test_set", "run")) if look["test_set"] == test_set]

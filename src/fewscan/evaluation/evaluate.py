@@ -36,7 +36,7 @@ EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
 HELD_OUT_PREDICTIONS_FILE = "cross_validated_predictions.csv"
 
-ScoreKind = Literal["test set", "cross-validated"]
+ScoreKind = Literal["test set", "cross-validated", "another dataset"]
 
 # What evaluations before 2026-11-27 held besides, or called otherwise.
 FORMER = ("val_p_acc",)  # the accuracy once more

@@ -146,6 +146,20 @@ class ImageSpec(Reading):
         return self.channels, self.size_px, self.size_px
 
     @property
+    def words(self) -> list[str]:
+        """The options of a command that imports scans in this way; what an import does anyway is left out."""
+        usual = ImageSpec()
+        named = [
+            name for name in ("resize", "plane", "slices", "volume", "window") if getattr(self, name) != getattr(usual, name)
+        ]
+        # What an import would choose after a look at some scans is always said.
+        given = {"size": self.size_px, "crop": self.crop, "negatives": self.negatives}
+        given |= {name: getattr(self, name) for name in named}
+        flags = {"--color": self.channels == 3, "--keep-localizers": self.keep_localizers}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        return [*words, *(flag for flag, raised in flags.items() if raised)]
+
+    @property
     def image_bytes(self) -> int:
         """How many bytes a stored image takes."""
         return self.channels * self.size_px**2

@@ -5,7 +5,7 @@ similar small picture of the dataset, mirrored, turned by quarters or cropped, i
 Where the dataset's scans are cropped and kept whole besides, whole ones are compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
 import numpy as np
@@ -46,12 +46,27 @@ class Seen:
 
     def scans(self, images: Sequence[Image]) -> list[str | None]:
         """Return of scans, read as the dataset's were, how each was seen, None where it is new."""
-        found = [self._by_pixels.get(image.pixels_sha256, self._by_file.get(image.sha256)) for image in images]
+        keeps_whole = self._dataset.store.keeps_whole
+
+        def shown(places: Sequence[int]) -> npt.NDArray[np.uint8]:
+            return np.stack([images[place].whole if keeps_whole else images[place].pixels for place in places])
+
+        return self._seen([image.pixels_sha256 for image in images], [image.sha256 for image in images], shown)
+
+    def stored(self, other: Snapshot, rows: Rows) -> list[str | None]:
+        """Return of rows of another dataset, whose scans were read as the run's, how each was seen, None where it is new."""
+        facts = other.manifest.iloc[rows]
+        pixels, files = (facts[name].tolist() for name in ("pixels_sha256", "sha256"))
+        return self._seen(pixels, files, lambda places: other.whole[rows[places]])
+
+    def _seen(
+        self, pixels: Sequence[str], files: Sequence[str], shown: Callable[[Sequence[int]], npt.NDArray[np.uint8]]
+    ) -> list[str | None]:
+        """Return how scans were seen, by the SHA-256 of their pixels and files; shown: what is seen at some places of them."""
+        found = [self._by_pixels.get(one, self._by_file.get(file)) for one, file in zip(pixels, files, strict=True)]
         unknown = [place for place, row in enumerate(found) if row is None]
         if self._near and len(unknown):
-            keeps_whole = self._dataset.store.keeps_whole
-            shown = [images[place].whole if keeps_whole else images[place].pixels for place in unknown]
-            for place, row in self._near_copies(np.stack(shown)):
+            for place, row in self._near_copies(shown(unknown)):
                 found[unknown[place]] = row
         return [None if row is None else str(self._words[row]) for row in found]
 

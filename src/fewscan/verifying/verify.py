@@ -19,6 +19,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import Kind, require_kind
+from fewscan.labeling.other_evaluation import OtherEvaluation, evaluated_on
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
 from fewscan.training.features import FOLDER, verify_features
@@ -121,6 +122,8 @@ def _run_checks(folder: Path) -> Iterator[Check]:
         # What was never made is not said to be whole.
         if (run.folder / file).exists():
             yield _check(f"the {what} belongs to these weights", partial(load, run))
+    for name in evaluated_on(run):
+        yield _check(f"the evaluation on {name} belongs to these weights", partial(OtherEvaluation.load_of, run, name))
     yield _check("the record of test set openings", run.test_openings)
     check, dataset = _opened("its dataset has the images that it learned from", run.open_dataset)
     yield check

@@ -1,0 +1,252 @@
+"""The score of a run on another labeled dataset, from another scanner or hospital: does it hold there?
+
+The scans are read and prepared as the run's own, labels are matched by name, and scans that the run has seen are left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from fewscan.atomic import free_path
+from fewscan.datasets.asked_labels import asked_by_review
+from fewscan.datasets.openings import Openings, note_look
+from fewscan.datasets.records import require_notable
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import open_test_set
+from fewscan.evaluation.by_source import source_scores
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import Evaluation, described, write_predictions
+from fewscan.evaluation.intervals import Interval, Rows, bootstrap
+from fewscan.evaluation.metrics import Labels, Probabilities, calibration_error, confusion, scores, weights
+from fewscan.evaluation.predictor import Prediction
+from fewscan.evaluation.shift import shift
+from fewscan.images.options import ImageSpec
+from fewscan.images.stored import Chosen
+from fewscan.labeling.asked import Asked
+from fewscan.labeling.grounds import RUN, Grounds
+from fewscan.labeling.labeler import BLOCK_SCANS
+from fewscan.labeling.other_evaluation import HomeScore, LeftOut, OtherEvaluation, evaluation_file, predictions_file
+from fewscan.labeling.rule import Decided, DecisionRule
+from fewscan.labeling.seen import LEARNED_FROM, TEST, VALIDATION, Seen
+from fewscan.progress import announce, track
+from fewscan.splits.class_gaps import never_learned
+from fewscan.training.run import Run
+from fewscan.wording import command_line, listed
+
+_NOT_DEFINED = Interval(value=None, low=None, high=None)
+_FOLDERS = ("folder", "file")  # where labels are from that another import finds again by itself
+# How a run has seen scans that say too good things of it; its own test scans say what they say at home.
+_NOT_NEW = (VALIDATION, LEARNED_FROM)
+
+
+class _Scored(NamedTuple):
+    """The other dataset with the run's classes, the rows of it to score (N,), and what is to be known of the choice."""
+
+    dataset: Snapshot
+    rows: Rows
+    left_out: LeftOut
+    only_teaching: int
+    test_copies: int
+
+
+def evaluate_on(run: Run, seen: Snapshot, other: Snapshot) -> OtherEvaluation:
+    """Score `run` on all labeled scans of another dataset; write `evaluation-NAME.json` and `predictions-NAME.csv`.
+
+    seen: the run's dataset, as the run saw it. NAME is that of the other dataset's folder. Decisions are those of `label` at
+    its usual target error. The look is noted in the other dataset before anything is computed of its labels; where scans are
+    copies of the run's own test scans, it opens that test set, too. Intervals are over groups of the other dataset. What is
+    returned calls the run by its folder, what is written by RUN.
+    Raises FewscanError where the other dataset is the run's own, is not audited, stores images otherwise, or has no scan to
+    score, and where a look cannot be noted.
+    """
+    _require_comparable(run, other)
+    grounds, home, last_epoch = Grounds.of(run, seen), _home(run), run.metrics()[-1]
+    rule, scored = grounds.rule(Asked()), _scored(run, seen, other)
+    known, rows = scored.dataset, scored.rows
+    openings = _open(run, seen, scored)
+    predicted = rule.predictor.for_many(known.spec, len(rows)).predict(known.pixels, rows)
+    decided = _decided(rule, predicted, known, rows)
+    labels, raw = known.labels[rows], softmax(predicted.logits, axis=1)
+    accepted = np.array(decided.decisions) == "accept"
+    wrong = decided.probabilities.argmax(axis=1) != labels
+    intervals = _intervals(decided, raw, labels, known.groups[rows])
+    evaluation = OtherEvaluation(
+        dataset=_name(other),
+        dataset_identity=other.description.identity,
+        left_out=scored.left_out,
+        test_copies=scored.test_copies,
+        accepted_scans=int(accepted.sum()),
+        wrong_scans=int((accepted & wrong).sum()),
+        target_error=Asked().target_error,
+        threshold=rule.threshold,
+        threshold_reason=rule.reasons[0],
+        shift=shift(decided.typicality, rule.gate),
+        home=home,
+        out_of_distribution=intervals["out_of_distribution"],
+        accepted=intervals["accepted"],
+        wrong_accepted=intervals["wrong_accepted"],
+        leaking_pairs=0,  # what would leak is left out
+        groups=len(np.unique(known.groups[rows])),
+        test_openings=openings.by_run,
+        test_set_openings=openings.by_all_runs,
+        temperature=rule.predictor.temperature,
+        calibration_error_before=None if Calibration.load(run) is None else intervals["calibration_error_before"],
+        nearest_neighbor_accuracy=_NOT_DEFINED,
+        similarity_accuracy=_NOT_DEFINED,
+        never_learned=never_learned(seen),
+        sources=source_scores(known, rows, decided.probabilities, labels),
+        asked_for=asked_by_review(known, rows),
+        only_teaching=scored.only_teaching,
+        **described(run, known, intervals, confusion(decided.probabilities, labels), last_epoch),
+    )
+    predictions = predictions_file(evaluation.dataset)
+    write_predictions(run.folder / predictions, known, rows, labels, decided.probabilities, raw)
+    # What is kept is passed on: it names no folder of this machine.
+    passed_on = replace(grounds, called=RUN).rule(Asked()).reasons[0]
+    kept = evaluation.model_copy(update={"threshold_reason": passed_on})
+    run.store(evaluation_file(evaluation.dataset), kept, [predictions])
+    return evaluation
+
+
+def _name(other: Snapshot) -> str:
+    return other.folder.resolve().name
+
+
+def _home(run: Run) -> HomeScore | None:
+    known = Evaluation.load(run)
+    if known is None:
+        return None
+    return HomeScore(title=known.title, accuracy=known.accuracy, balanced_accuracy=known.balanced_accuracy)
+
+
+def _require_comparable(run: Run, other: Snapshot) -> None:
+    """Raise FewscanError, with the command that helps, unless the run can be shown the other dataset's images as they are."""
+    folder, spec = other.folder, run.record.spec
+    if other.description.identity == run.record.dataset_identity:
+        alone = command_line("evaluate", *run.called)
+        raise FewscanError(f"{folder} is the dataset that {run.folder} learned from: '{alone}' scores the run on its test set")
+    if other.spec != spec:
+        differing = "; ".join(
+            f"{name} {getattr(other.spec, name)}, not {getattr(spec, name)}"
+            for name in ImageSpec.model_fields
+            if getattr(other.spec, name) != getattr(spec, name)
+        )
+        others = "" if _from_folders(other) else ", and the options for labels that you gave then"
+        raise FewscanError(
+            f"{folder} does not store scans as the run's dataset does ({differing}): import them again, with "
+            f"'{command_line(*_importing(other, spec.words))}'{others}, and audit that"
+        )
+    if other.description.audit is None:
+        auditing = command_line("audit", folder)
+        raise FewscanError(
+            f"{folder} was not audited, so nobody knows which scans are copies or of one patient: run '{auditing}' first"
+        )
+    require_notable(folder)
+
+
+def _importing(other: Snapshot, options: Sequence[str]) -> list[str | Path]:
+    """Return the command that imports the sources of a dataset again, with other options, into a folder beside it."""
+    labeled = set(other.manifest["source"][other.manifest["label"].notna()])
+    words: list[str | Path] = ["import"]
+    for source in other.description.sources:
+        words += [*([] if source.name in labeled else ["--unlabeled"]), f"{source.name}={source.folder}"]
+    return [*words, *options, "--out", free_path(other.folder.with_name(f"{other.folder.resolve().name}-refitted"))]
+
+
+def _from_folders(other: Snapshot) -> bool:
+    """Return whether another import finds all labels, and which scans have none, by itself."""
+    return bool(other.manifest["label_from"].dropna().isin(_FOLDERS).all())
+
+
+def _scored(run: Run, seen: Snapshot, other: Snapshot) -> _Scored:
+    """Return which scans of the other dataset are scored; raises FewscanError where none is."""
+    known = replace(other, description=other.description.model_copy(update={"classes": run.record.classes}))
+    names = other.manifest["label"]
+    labeled = other.usable[names.notna().to_numpy()[other.usable]]
+    teaching, conflicting = (other.manifest[name].to_numpy(bool) for name in ("only_teaches", "conflict"))
+    measuring = labeled[~teaching[labeled]]
+    unknown = names.iloc[measuring[known.labels[measuring] < 0]].value_counts()
+    of_classes = measuring[known.labels[measuring] >= 0]
+    rows = of_classes[~conflicting[of_classes]]
+    marks = _marks(run, seen, other, rows)
+    left_out = LeftOut(
+        unknown_classes={str(name): int(count) for name, count in unknown.sort_index().items()},
+        conflicting=len(of_classes) - len(rows),
+        seen={word: int((marks == word).sum()) for word in _NOT_NEW if (marks == word).any()},
+    )
+    new = ~np.isin(marks, _NOT_NEW)
+    if not new.any():
+        unlike = (
+            f" (its classes: {listed(run.record.classes)}; 'import --rename OLD=NEW' renames others)" if len(unknown) else ""
+        )
+        why = "; ".join(left_out.sentences) or "no scan has a label that can measure"
+        raise FewscanError(f"{other.folder} has no labeled scan to score {run.folder} on: {why}{unlike}")
+    return _Scored(known, rows[new], left_out, int(teaching[labeled].sum()), int((marks == TEST).sum()))
+
+
+def _marks(run: Run, seen: Snapshot, other: Snapshot, rows: Rows) -> npt.NDArray[np.str_]:
+    """Return (N,) how the run has seen each of the rows, '' where it has not.
+
+    A scan of a group, such as a patient, of which the run has learned from one is no more new than that one.
+    """
+    looking = Seen(run, seen)
+    parts = np.array_split(rows, np.arange(BLOCK_SCANS, len(rows), BLOCK_SCANS))
+    with closing(track(parts, "compare with the run's scans", passing=True)) as compared:
+        found = np.array([word or "" for part in compared for word in looking.stored(other, part)], dtype="<U14")
+    groups = other.groups[rows]
+    for word in _NOT_NEW:
+        found[np.isin(groups, groups[found == word])] = word
+    return found
+
+
+def _open(run: Run, seen: Snapshot, scored: _Scored) -> Openings:
+    """Note the look at the other dataset, say what it means if it is the first, and return how often it was looked at."""
+    other = scored.dataset
+    if scored.test_copies:
+        run.require_openings(seen)
+    openings = note_look(other, "evaluate", run.identity)
+    if openings.by_all_runs == 1:
+        announce(
+            f"this scores a run on {other.folder} for the first time. From now on each look is counted there: if you change "
+            "anything because of this score, every later score on these scans looks better than it is",
+            of=other.description.identity,
+        )
+    if scored.test_copies:
+        open_test_set(run, seen, "evaluate")
+    return openings
+
+
+def _decided(rule: DecisionRule, predicted: Prediction, other: Snapshot, rows: Rows) -> Decided:
+    """Return what `label` says of the rows; of an image that the gate was made from as if it was not."""
+    own = np.array([rule.gate.row_of(sha256) for sha256 in other.manifest["pixels_sha256"].iloc[rows]], np.int64)
+    return rule.decide_predicted(predicted, Chosen(other.pixels, rows), own, other.shows_color[rows])
+
+
+def _intervals(decided: Decided, raw: Probabilities, labels: Labels, groups: Rows) -> dict[str, Interval]:
+    """Return every score of N scans with its interval over groups (N,); raw: (N, K) without temperature."""
+    said, classes = decided.probabilities, np.unique(labels)
+    wrong = (said.argmax(axis=1) != labels).astype(np.float64)
+    odd, accepted = ((np.array(decided.decisions) == what).astype(np.float64) for what in ("out_of_distribution", "accept"))
+
+    def score(positions: Rows) -> Mapping[str, float]:
+        taken = accepted[positions].sum()
+        return scores(said[positions], labels[positions], classes) | {
+            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
+            "out_of_distribution": float(odd[positions].mean()),
+            "accepted": float(accepted[positions].mean()),
+            "wrong_accepted": float((wrong * accepted)[positions].sum() / taken) if taken else float("nan"),
+        }
+
+    return bootstrap(
+        score,
+        groups,
+        weights=weights(labels, said.shape[1]) | {"wrong_accepted": accepted},
+        raised_by_resampling=("calibration_error", "calibration_error_before"),
+    )
