@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.labeling.table import partial_folder
+from fewscan.models import graphs
 from fewscan.reviewing import commands, taking
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.commands import PASSED_ON, Commands
@@ -91,6 +92,18 @@ def test_without_a_run_there_is_nothing_to_take(client: TestClient, run: Path) -
     assert client.post("/api/making", json={"run": "none", "what": "anything"}).status_code == 422
     assert client.post("/api/making/cancel", json={}).status_code == 409
     assert client.get("/api/making").json()["phase"] == "none"
+
+
+def test_what_a_run_does_not_know_yet_is_said_with_it(client: TestClient, run: Path, decide: Callable[..., dict]) -> None:
+    def new() -> str | None:
+        (told,) = client.get("/api/runs").json()["runs"]
+        return told["news"]
+
+    assert new() is None
+    decide(30, "glioma")
+    assert "1 new label" in str(new())
+    client.post("/api/undo", json=ADA)
+    assert new() is None
 
 
 @pytest.mark.slow
@@ -270,7 +283,7 @@ def test_where_the_extra_is_lacking_the_page_says_what_to_install(
     def lacking() -> None:
         raise FewscanError("pip install 'fewscan[onnx]'")
 
-    monkeypatch.setattr(taking, "require_onnx", lacking)
+    monkeypatch.setattr(graphs, "require_onnx", lacking)
     assert "fewscan[onnx]" in client.get("/api/runs").json()["onnx_lacks"]
     refused = client.post("/api/making", json={"run": "first", "what": "onnx"})
     assert (refused.status_code, "fewscan[onnx]" in refused.json()["detail"]) == (409, True)

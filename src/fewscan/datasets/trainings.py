@@ -19,11 +19,14 @@ def note_training(snapshot: Snapshot, run: str) -> None:
     note_in_dataset(snapshot.folder, TRAININGS_FILE, noted)
 
 
-def news(dataset: Dataset, snapshot: Snapshot) -> str | None:
-    """Return what has become of labels and images since the last training under the snapshot's split; None for nothing."""
-    split = snapshot.require_split().name
+def news(dataset: Dataset, snapshot: Snapshot, run: str | None = None) -> str | None:
+    """Return what has become of labels and images since a training began, until the snapshot was taken; None for nothing.
+
+    run: by its identity; None for the last one under the snapshot's split.
+    """
+    column, wanted = ("split", snapshot.require_split().name) if run is None else ("run", run)
     lines = jsonl.read(dataset.folder / TRAININGS_FILE, ("run", "split", "label_entry", "images", "time"))
-    before = [line for line in lines if line["split"] == split]
+    before = [line for line in lines if line[column] == wanted]
     if not before:
         return None
     last = before[-1]
@@ -41,4 +44,5 @@ def news(dataset: Dataset, snapshot: Snapshot) -> str | None:
         (len(added), "scan added", "scans added"),
     )
     said = [counted(count, one, several) for count, one, several in counts if count]
-    return f"since the last training on the split '{split}' ({last['time']}): {listed(said)}" if said else None
+    since = f"the last training on the split '{wanted}' ({last['time']})" if run is None else "this run was trained"
+    return f"since {since}: {listed(said)}" if said else None

@@ -38,6 +38,15 @@ def require_onnx() -> _Onnx:
     return _Onnx(onnx, onnxruntime)
 
 
+def onnx_lacks() -> str | None:
+    """Return why no ONNX file can be written here, None where one can."""
+    try:
+        require_onnx()
+    except FewscanError as error:
+        return str(error)
+    return None
+
+
 def runtime_session(graph: Path | bytes, threads: int) -> Any:
     """Return an onnxruntime.InferenceSession of a graph, a file or its content, on so many threads of the CPU."""
     runtime = require_onnx().onnxruntime

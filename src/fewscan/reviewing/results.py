@@ -9,7 +9,9 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
+from fewscan.datasets.trainings import news
 from fewscan.labels.teaching import SUSPECT_READING, confirmed
+from fewscan.models.graphs import onnx_lacks
 from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
@@ -23,7 +25,6 @@ from fewscan.reviewing.taking import (
     Making,
     Makings,
     What,
-    onnx_lacks,
     path_of,
     read_suspects,
     suspects_words,
@@ -38,7 +39,10 @@ _BYTES = "application/octet-stream"
 
 
 class RunTold(BaseModel):
-    """A finished run: its score where it has one, the files there are, and whether the page's model sees as it does."""
+    """A finished run: its score where it has one, the files there are, and whether the page's model sees as it does.
+
+    news: which labels and scans it does not know, in words; None for none.
+    """
 
     name: str
     method: str
@@ -49,6 +53,7 @@ class RunTold(BaseModel):
     files: list[FileName]
     labels_begun: bool
     in_use: bool
+    news: str | None
 
 
 class Runs(BaseModel):
@@ -116,7 +121,8 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: 
     @routes.get("/runs")
     def finished_runs() -> Runs:
         """Return the finished runs of this dataset, with what there is to take away of each."""
-        found = [run_told(run, makings, tutor) for run in runs.of(desk.dataset)]
+        finished, now = runs.of(desk.dataset), desk.dataset.unsplit()
+        found = [run_told(run, makings, tutor, news(desk.dataset, now, run.identity)) for run in finished]
         return Runs(runs=found, onnx_lacks=onnx_lacks())
 
     @routes.get("/runs/{name}/files/{file}", response_class=Response, responses={200: {"content": {_BYTES: {}}}})
@@ -174,7 +180,7 @@ def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, run
         return saved(desk.once(asked.answer_id, enter))
 
 
-def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
+def run_told(run: FinishedRun, makings: Makings, tutor: Tutor, since: str | None) -> RunTold:
     """Return a run as an answer."""
     found = run.accuracy
     return RunTold(
@@ -187,6 +193,7 @@ def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
         files=list(run.files),
         labels_begun=makings.unfinished(run),
         in_use=tutor.sees_as(run.folder),
+        news=since,
     )
 
 

@@ -21,7 +21,7 @@ from fewscan.folders import MARKS
 from fewscan.images.tables.copies import COPY_COLUMN
 from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
-from fewscan.models.graphs import require_onnx
+from fewscan.models.graphs import onnx_lacks
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE
@@ -61,20 +61,12 @@ def path_of(run: Path, name: FileName) -> Path:
     return of[name]
 
 
-def onnx_lacks() -> str | None:
-    """Return why no ONNX file can be written here, None where one can."""
-    try:
-        require_onnx()
-    except FewscanError as error:
-        return str(error)
-    return None
-
-
 @dataclass(frozen=True)
 class FinishedRun:
     """A run that can be used: its classes, how it did where it was scored, and which files there are."""
 
     folder: Path
+    identity: str
     method: str
     classes: tuple[str, ...]
     started: str
@@ -122,6 +114,7 @@ class FinishedRuns:
 def _told(run: Run, evaluation: Evaluation | None) -> FinishedRun:
     return FinishedRun(
         folder=run.folder,
+        identity=run.identity,
         method=run.settings.method.name,
         classes=run.record.classes,
         started=run.record.started,

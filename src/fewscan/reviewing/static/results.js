@@ -37,6 +37,7 @@ function shown(run, lacks) {
   const report = has("report") ? [link(run, "report", "Open the report"), button(run, "report", "Write again")] : [button(run, "report", "Write the report")];
   return made("section", { class: "call" }, made("h2", {}, run.name, ...(run.in_use ? [" ", made("span", { class: "verb" }, "this page uses its features")] : [])),
     made("p", { class: "muted" }, `${run.method} · ${run.classes.join(", ")} · started ${run.started.slice(0, 16).replace("T", " ")} UTC · ${score}`),
+    ...(run.news === null ? [] : [made("p", {}, `${run.news[0].toUpperCase()}${run.news.slice(1)}.`)]),
     made("dl", { class: "about results" }, ...scored, ...row("Report", ...report), ...row("Labels", ...labels), ...row("ONNX", ...onnx), ...row("Weights", ...weights)));
 }
 
