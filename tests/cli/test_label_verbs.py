@@ -124,6 +124,16 @@ def test_what_is_disputed_is_said_and_leads_to_who_says_what(fewscan: Command, p
     assert words_of_next(settled)[0] == "split"
 
 
+@pytest.mark.slow
+def test_rows_that_contradict_each_other_lead_to_what_each_says(fewscan: Command, place: Path) -> None:
+    (place / "table.csv").write_text("path,label\n0000.png,no_tumor\n0000.png,pituitary\n")
+    done = fewscan("labels", "set", "data", "table.csv", cwd=place)
+    assert words_of_next(done) == ["labels", "conflicts", "data"]
+    assert "table.csv: no_tumor; table.csv: pituitary" in fewscan("labels", "conflicts", "data", cwd=place).stdout
+    assert fewscan("labels", "undo", "data", cwd=place).returncode == 0
+    assert "1 scan" not in fewscan("labels", "conflicts", "data", cwd=place).stdout
+
+
 def test_without_a_verb_there_is_help_and_a_word_for_each(fewscan: Command) -> None:
     done = fewscan("labels")
     assert (done.returncode, done.stdout) == (2, "")

@@ -224,6 +224,29 @@ def test_a_table_labels_what_is_new_and_may_tell_of_what_is_there(pile: Path, da
     assert now["set_aside"]["gone.png"].startswith("no such file")
 
 
+def test_rows_of_a_table_that_contradict_each_other_are_kept_until_somebody_settles_it(tmp_path: Path) -> None:
+    pile, table = write_pile(tmp_path / "pile"), tmp_path / "labels.csv"
+    rows = "b/0.png,a\nb/0.png,c\nb/1.png,a\nb/1.png,A \n"
+    table.write_text(f"path,label\n{rows}")
+    dataset = fewscan.import_scans(pile, tmp_path / "data", size_px=SIZE_PX, labels=table, rename={"c": "third"})
+    table.write_text(f"path,label\n{rows}a/new.png,third\na/new.png,a\n")
+    draw(pile / "a" / "new.png", 5)
+    fewscan.add_scans(dataset, pile, labels=table, rename={"c": "third"})
+    dataset = Dataset.open(dataset.folder)
+    said = fewscan.label_conflicts(dataset).people
+    assert said["name"].str.removeprefix("pile/").tolist() == ["b/0.png"] * 2 + ["a/new.png"] * 2
+    assert said["label"].tolist() == ["a", "third", "third", "a"]
+    assert set(said["origin"]) == {"labels.csv"}
+    assert len(fewscan.label_history(dataset, "b/0.png")) == 2
+    facts = facts_of(Dataset.open(dataset.folder)).set_index("path")
+    assert facts["label"][["b/0.png", "a/new.png"]].isna().all()
+    assert facts["label"]["b/1.png"] == "a"
+    assert fewscan.set_labels(dataset, table, rename={"c": "third"}).batch == 0
+    table.write_text("path,label\nb/0.png,a\na/new.png,a\n")
+    assert fewscan.set_labels(dataset, table, who="ann").disputed == 0
+    assert facts_of(Dataset.open(dataset.folder)).set_index("path")["label"][["b/0.png", "a/new.png"]].tolist() == ["a", "a"]
+
+
 def test_labels_that_people_gave_since_stay(pile: Path, dataset: Dataset) -> None:
     dataset.labels.enter([0], ["b"], origin="review", who="ann")
     draw(pile / "b" / "new.png", 5)

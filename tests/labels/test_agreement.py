@@ -23,6 +23,25 @@ def test_who_says_what_of_rows_that_people_differ_on(tmp_path: Path) -> None:
     assert sorted(found["row"].unique()) == log.current(4).query("disputed").index.tolist()
 
 
+def test_what_one_batch_says_of_a_row_contradicts_itself_until_somebody_speaks(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / LABELS_FILE)
+    log.enter([0, 0, 1, 2, 2], ["x", "y", "x", "z", "z"], origin="labels.csv")
+    log.enter([1, 1], ["x", "y"], origin="ada.csv", who="Ada")
+    found = people_who_differ(log, 3)
+    told = found.assign(who=found["who"].fillna("-"))[["row", "who", "origin", "label"]].to_numpy().tolist()
+    assert told == [
+        [row, who, table, label] for row, who, table in ((0, "-", "labels.csv"), (1, "Ada", "ada.csv")) for label in "xy"
+    ]
+    assert log.current(3)["label"].fillna("-").tolist() == ["-", "-", "z"]
+    # What was entered at once is taken back at once.
+    batch = log.undo(rows=[1])
+    assert log.current(3)["label"].fillna("-").tolist() == ["-", "x", "z"]
+    log.undo(batch)
+    log.enter([0, 1], ["y", "y"], origin="review", who="Ada")
+    assert log.current(3)["label"].tolist() == ["y", "y", "z"]
+    assert len(people_who_differ(log, 3)) == 0
+
+
 def test_copies_with_different_labels() -> None:
     labels = pd.Series(["x", "y", "x", "x", None, "y", "z"], dtype="str")
     copy_sets = pd.Series([0, 0, 1, 1, 2, 2, None], dtype="Int64")

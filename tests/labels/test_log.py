@@ -240,18 +240,19 @@ class Oracle:
         self.add([{"row": self.entries[number]["row"], "undoes": number} for number in taken])
 
     def holds(self, row: int) -> object:
-        said = [
-            entry
-            for number, entry in enumerate(self.entries)
-            if entry["row"] == row and "said" in entry and self.is_live(number)
-        ]
-        base, people = "none", {}
-        for entry in said:
-            if not entry["who"] or entry["settles"]:
-                base, people = entry["said"], {}
+        batches: dict[object, list[dict[str, object]]] = {}
+        for number, entry in enumerate(self.entries):
+            if entry["row"] == row and "said" in entry and self.is_live(number):
+                batches.setdefault(entry["batch"], []).append(entry)
+        base, people = {"none"}, {}
+        for batch in batches.values():
+            said = {entry["said"] for entry in batch}
+            if not batch[0]["who"] or batch[0]["settles"]:
+                base, people = said, {}
             else:
-                people[entry["who"]] = entry["said"]
-        return base if not people else people.popitem()[1] if len(set(people.values())) == 1 else "disputed"
+                people[batch[0]["who"]] = said
+        counts = set().union(*people.values()) if people else base
+        return counts.pop() if len(counts) == 1 else "disputed"
 
 
 @pytest.mark.slow
@@ -271,7 +272,7 @@ def test_what_holds_follows_the_rules_whatever_happened(tmp_path_factory: pytest
             oracle.add([{"row": row, "said": one, "who": who, "settles": settles} for row, one in zip(rows, said, strict=True)])
         else:
             newest = [number for number, entry in enumerate(oracle.entries) if entry["row"] == what]
-            wanted = newest[-1:]
+            wanted = [number for number in newest if oracle.entries[number]["batch"] == oracle.entries[newest[-1]]["batch"]]
             if kind == "undo batch":
                 wanted = [number for number, entry in enumerate(oracle.entries) if entry["batch"] == what]
             try:

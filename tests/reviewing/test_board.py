@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewscan.datasets.dataset import Dataset
 from fewscan.labels.log import LabelLog
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.board import Board, Said
@@ -25,7 +27,7 @@ STEP = st.tuples(st.sets(st.integers(0, ROWS), min_size=1), SAID, st.sampled_fro
 
 def same(one: Board, other: Board) -> bool:
     columns = all((getattr(one, name) == getattr(other, name)).all() for name in ("states", "labels", "disputed"))
-    return columns and one.voices == other.voices and one.entry == other.entry
+    return columns and (one.voices, one.tables) == (other.voices, other.tables) and one.entry == other.entry
 
 
 @pytest.mark.slow
@@ -46,6 +48,38 @@ def test_a_board_after_entries_is_the_board_that_is_read(
         assert after is not None
         assert same(after, Board.read(log, ROWS))
         board = after
+
+
+def test_a_table_that_contradicts_itself_is_shown_to_who_settles_it(client: TestClient, dataset: Dataset) -> None:
+    dataset.labels.enter([3, 3, 5, 5], [*CLASSES] * 2, origin="labels.csv")
+    dataset.labels.enter([5, 5], [*CLASSES], origin="ada.csv", who="Ada")
+
+    def look(row: int, reviewer: str = "Grace") -> dict:
+        return dict(client.get(f"/api/scans/{row}", params={"reviewer": reviewer, "reading": "settle"}).json())
+
+    waiting = client.get("/api/next", params={"reviewer": "Grace", "reading": "settle", "count": 9}).json()["scans"]
+    assert [one["row"] for one in waiting] == [3, 5]
+    assert [look(3)["others"], look(5)["others"]] == [{who: "|".join(CLASSES)} for who in ("labels.csv", "Ada")]
+    assert look(3)["holds"] is None
+    settled = {"rows": [3], "state": "label", "label": CLASSES[0], "reviewer": "Grace", "reading": "settle", "settles": True}
+    assert client.post("/api/decisions", json=settled).status_code == 200
+    assert (look(3)["holds"], look(3)["others"], look(3)["disputed"]) == (CLASSES[0], {}, False)
+
+
+def test_a_board_of_entries_that_contradict_each_other_is_read(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / "labels.db")
+    board = Board.read(log, ROWS)
+    log.enter([0, 0], ["a", "b"], origin="labels.csv")
+    new = log.since(board.entry)
+    assert new is not None
+    assert board.after(new) is None
+    board = Board.read(log, ROWS)
+    log.enter([0], ["a"], origin="review", who="Ada")
+    new = log.since(board.entry)
+    assert new is not None
+    after = board.after(new)
+    assert after is not None
+    assert same(after, Board.read(log, ROWS))
 
 
 def test_a_board_knows_nothing_of_what_was_taken_back_or_is_no_more(tmp_path: Path) -> None:
@@ -126,7 +160,7 @@ def test_a_scan_is_asked_for_where_neither_it_nor_a_copy_has_an_answer(copies: l
     rows = st.sets(st.integers(0, count - 1))
     eligible, answered = (np.isin(np.arange(count), sorted(data.draw(rows))) for _ in range(2))
     states = np.where(answered, "unsure", "none").astype(object)
-    board = Board(1, states, np.full(count, None, object), np.zeros(count, bool), {})
+    board = Board(1, states, np.full(count, None, object), np.zeros(count, bool), {}, {})
     desk = SimpleNamespace(copy_sets=np.array(copies), eligible=eligible)
     same = [[a == b or copies[a] == copies[b] >= 0 for b in range(count)] for a in range(count)]
     expected = [eligible[a] and not any(answered[b] for b in range(count) if same[a][b]) for a in range(count)]

@@ -52,7 +52,7 @@ def label_history(dataset: str | Path | Dataset, scan: str | int | None = None) 
 def undo_labels(
     dataset: str | Path | Dataset, batch: int | None = None, scan: str | int | None = None, *, who: str | None = None
 ) -> pd.DataFrame:
-    """Undo the newest batch of entries, or the one given, or the newest entry of a scan; return the entries that do so.
+    """Undo the newest batch of entries, or the one given, or what was last said of a scan; return the entries that do so.
 
     With both a batch and a scan, it undoes that batch's entries of this scan. An undo can be undone, too.
     """
@@ -63,7 +63,7 @@ def undo_labels(
 
 
 def label_conflicts(dataset: str | Path | Dataset) -> Conflicts:
-    """Return the scans on which people, or the labels of copies, disagree."""
+    """Return the scans on which people, rows of a table, or the labels of copies disagree."""
     return opened_dataset(dataset).labels.conflicts()
 
 

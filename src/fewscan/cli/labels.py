@@ -164,7 +164,7 @@ def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) 
 def undo(
     dataset: DatasetFolder,
     batch: Annotated[int | None, typer.Option(help="Undo this batch of entries. [default: the newest]")] = None,
-    scan: Annotated[str | None, typer.Option(help="Undo the newest entry of this scan: its path, or its row number.")] = None,
+    scan: Annotated[str | None, typer.Option(help="Undo what was last said of this scan: its path, or its row number.")] = None,
     who: Who = None,
     as_json: AsJson = False,
 ) -> None:
@@ -185,19 +185,20 @@ def undo(
 
 @verbs.command()
 def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
-    """List scans on which people, or the labels of copies, disagree.
+    """List scans on which people, tables or copies' labels disagree.
 
-    A scan that two people label differently is disputed. It is left out of training until one of them agrees or somebody
-    settles it: 'fewscan labels set DATASET TABLE --settle --who NAME'. Copies of one scan with different labels are left out,
-    too; correct one of them.
+    A scan that two people, or two rows of one table, label differently is disputed. It is left out of training until they
+    agree or somebody settles it: 'fewscan labels set DATASET TABLE --settle --who NAME'. Copies of one scan with different
+    labels are left out, too; correct one of them.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.labels.changes import in_words
 
     found = api.label_conflicts(dataset)
     people, copies = found.people.assign(says=in_words(found.people)), found.copies
-    lines = [f"{counted(people['row'].nunique(), 'scan')} on which people disagree"]
-    said = [(f"row {row['row']}, {row['name']}", f"{row['who']}: {row['says']}") for row in people.to_dict("records")]
+    lines = [f"{counted(people['row'].nunique(), 'scan')} on which people, or rows of a table, disagree"]
+    people = people.assign(voice=people["who"].fillna(people["origin"]))
+    said = [(f"row {row['row']}, {row['name']}", f"{row['voice']}: {row['says']}") for row in people.to_dict("records")]
     lines += _grouped(said)
     if copies is None:
         lines.append("copies are known only after 'fewscan audit'")
@@ -205,7 +206,7 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
         lines.append(f"{counted(copies['copy_set'].nunique(), 'set')} of copies with different labels")
         told = copies.to_dict("records")
         lines += _grouped([(f"copies {one['copy_set']}", f"row {one['row']}, {one['name']}: {one['label']}") for one in told])
-    result = {"people": records(people), "copies": None if copies is None else records(copies)}
+    result = {"people": records(found.people), "copies": None if copies is None else records(copies)}
     following: Sequence[str | Path] = (
         ["labels", "export", dataset]
         if len(people) or (copies is not None and len(copies))

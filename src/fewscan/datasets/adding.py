@@ -170,10 +170,16 @@ def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[Sc
             f"'{state}' is a class of the dataset and also the word for a scan that is {state}: leave such labels out with "
             f"--no-label='{state}', and enter them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
         )
-    labels = {(scan.source, scan.label) for scan in scans if scan.label is not None and scan.set_aside is None}
+    usable = [scan for scan in scans if scan.set_aside is None]
+    labels = {(scan.source, label) for scan in usable for label in (*scan.disputed, scan.label) if label is not None}
     fitted = fit_classes(labels, classes, {})
-    named = ((scan, fitted.get((scan.source, scan.label or ""), scan.label)) for scan in scans)
-    return tuple(scan if scan.label == name else replace(scan, label=name) for scan, name in named)
+
+    def named(scan: ScanFile) -> ScanFile:
+        name = fitted.get((scan.source, scan.label or ""), scan.label)
+        disputed = tuple(fitted.get((scan.source, label), label) for label in scan.disputed)
+        return scan if (scan.label, scan.disputed) == (name, disputed) else replace(scan, label=name, disputed=disputed)
+
+    return tuple(map(named, scans))
 
 
 def _check_overlaps(found: Sequence[Source], known: Sequence[SourceDescription]) -> None:

@@ -222,17 +222,18 @@ def _images_growing(out: Path) -> Iterator[Path]:
 def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame, first_row: int = 0) -> None:
     """Enter what folders, files and tables say of `images`, whose first row has the number `first_row`; a batch for each.
 
-    What only unusable files are called is no label: notes in a folder of their own, for example.
+    What only unusable files are called is no label: notes in a folder of their own, for example. Where rows of a table
+    contradict each other, all that they say is entered at once, and so disputed.
     """
     usable = images["set_aside"].isna().tolist()
     said: dict[str, list[int]] = {}
     for place, scan in enumerate(scans):
-        if (scan.label is not None or scan.state is not None) and usable[place]:
+        if (scan.label is not None or scan.state is not None or scan.disputed) and usable[place]:
             said.setdefault(str(scan.label_from), []).append(place)
     for origin, places in said.items():
-        told = [scans[place] for place in places]
-        states: list[State] = [scan.state or "label" for scan in told]
-        log.enter([first_row + place for place in places], [scan.label for scan in told], states=states, origin=origin)
+        told = [(first_row + place, label) for place in places for label in scans[place].disputed or (scans[place].label,)]
+        states: list[State] = [scans[row - first_row].state or "label" for row, _ in told]
+        log.enter([row for row, _ in told], [label for _, label in told], states=states, origin=origin)
 
 
 def usable_table(shard: ShardWriter, sources: Sequence[Source]) -> pd.DataFrame:

@@ -49,7 +49,7 @@ class LabelsSet:
             "batch": self.batch,
             "origin": said.origin,
             "table_rows": said.table_rows,
-            "changed": len(changes.rows) - int(changes.agree.sum()),
+            "changed": changes.counts().total(),
             "agreeing_readings": int(changes.agree.sum()),
             "changes": [self._change(*pair, count) for pair, count in changes.counts().items()],
             "unchanged": changes.unchanged,
@@ -74,14 +74,16 @@ class LabelsSet:
 
     def _change(self, before: str, after: str, count: int) -> dict[str, Any]:
         pairs = zip(self.changes.before, self.changes.after, strict=True)
-        which = [place for place, pair in enumerate(pairs) if pair == (before, after)][:_EXAMPLES]
-        return {"before": before, "after": after, "scans": count, "examples": self.names.iloc[which].tolist()}
+        which = [place for place, pair in enumerate(pairs) if pair == (before, after)]
+        examples = self.names.iloc[which].drop_duplicates().head(_EXAMPLES)
+        return {"before": before, "after": after, "scans": count, "examples": examples.tolist()}
 
 
 @dataclass(frozen=True)
 class Conflicts:
-    """Rows that people say different things of, and copies with different labels; None where no audit looked for copies.
+    """Rows that people, or rows of a table, say different things of, and copies with different labels.
 
+    The latter are None where no audit looked for copies.
     The columns are those of `labels.agreement`, and `name`, source and path of the row's image.
     """
 
@@ -139,7 +141,7 @@ class DatasetLabels(LabelLog):
                 changes.rows, changes.labels, states=changes.states, origin=changes.origins, who=who, note=note, settles=settle
             )
             disputed = int(current["disputed"].sum()) - changes.settled
-            if batch and who is not None and not settle:
+            if batch and (changes.disputing or (who is not None and not settle)):
                 disputed = int(self.disputed(len(images)).sum())
         slips = tuple(misspelled(new, classes))
         unknown = tuple(may_say_unknown(name for name in new if name not in (rename or {}).values()))
@@ -176,7 +178,7 @@ class DatasetLabels(LabelLog):
         return entries.groupby("batch").agg(**same, **counts).reset_index()
 
     def conflicts(self) -> Conflicts:
-        """Return where people, or copies of one scan, contradict each other."""
+        """Return where people, rows of a table, or copies of one scan contradict each other."""
         images, copy_sets = self._images(), self.copy_sets()
         people = people_who_differ(self, len(images))
         people = people.assign(name=_names(images, people["row"]).to_numpy())
@@ -218,14 +220,15 @@ def _of_rows(
     named = list(zip(sources, each, strict=True))
     fitted = fit_classes({(source, label) for source, label in named if label is not None}, classes, {})
     meant = [None if label is None else fitted[source, label] for source, label in named]
+    said = list(dict.fromkeys(zip(numbers.tolist(), meant, strict=True)))
     return Statements(
         origin=REVIEW,
         predicted=False,
         table_rows=len(numbers),
-        rows=numbers.astype(np.int64),
-        states=tuple(state or _state_of(label) for label in meant),
-        labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for label in meant),
-        origins=(REVIEW,) * len(numbers),
+        rows=np.array([row for row, _ in said], np.int64),
+        states=tuple(state or _state_of(label) for _, label in said),
+        labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for _, label in said),
+        origins=(REVIEW,) * len(said),
         silent=0,
         missing=(),
         unclear=(),

@@ -64,12 +64,12 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str], no_labe
     Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
     that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
     """
-    shortest = _shortest_names({scan.label for scan in scans if scan.label is not None})
+    shortest = _shortest_names({label for scan in scans for label in _labels(scan)})
     scans = [_with_shortest(scan, shortest) for scan in scans]
     rename = {shortest.get(_seen(old), old): new for old, new in rename.items()}
-    _check_rename(rename, {(scan.source, scan.label) for scan in scans if scan.label is not None})
-    scans = [scan if scan.label is None else _named(scan, scan.label, rename, no_label) for scan in scans]
-    _check_classes(Counter(scan.label for scan in scans if scan.label is not None))
+    _check_rename(rename, {(scan.source, label) for scan in scans for label in _labels(scan)})
+    scans = [_named_all(scan, rename, no_label) for scan in scans]
+    _check_classes(Counter(label for scan in scans for label in _labels(scan)))
     return scans
 
 
@@ -162,7 +162,13 @@ def _shortest_names(labels: Collection[str]) -> dict[str, str]:
     return {seen: min(same, key=lambda name: (len(name), name)) for seen, same in names.items()}
 
 
+def _labels(scan: ScanFile) -> tuple[str, ...]:
+    return scan.disputed if scan.label is None else (scan.label,)
+
+
 def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
+    if scan.disputed:
+        return replace(scan, disputed=tuple(shortest[_seen(label)] for label in scan.disputed))
     name = scan.label if scan.label is None else shortest[_seen(scan.label)]
     if name == scan.label:
         return scan
@@ -179,6 +185,15 @@ def _check_rename(rename: Mapping[str, str], labels: Collection[tuple[str, str]]
             raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
         if not new.strip():
             raise FewscanError(f"'{old}' cannot be renamed to an empty name: write OLD=NEW")
+
+
+def _named_all(scan: ScanFile, rename: Mapping[str, str], no_label: Collection[str]) -> ScanFile:
+    if scan.label is not None:
+        return _named(scan, scan.label, rename, no_label)
+    if not scan.disputed:
+        return scan
+    # None of them is a word for not known: then nothing would be disputed.
+    return replace(scan, disputed=tuple(_meant(scan.source, label, rename, no_label) for label in scan.disputed))
 
 
 def _named(scan: ScanFile, label: str, rename: Mapping[str, str], no_label: Collection[str]) -> ScanFile:

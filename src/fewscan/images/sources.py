@@ -59,17 +59,17 @@ class ScanFile:
     """An image to import: a file, or one of the images that it holds.
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
-    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
-    label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network filled;
-    `label_level` says which folder, 1 being the one right below the source's. `state` is what is said in place of a class, by
-    `label_from` (`classes.said_in_place`). `given_split` is the part of a split that the
-    data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
-    within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
-    where it comes from. `patient_also` are other names that the patient goes by, each with its scope, as of the columns
-    of a table that is read by another one, or of a study where the header has the patient's number besides. `study` is the
-    DICOM study's identifier. `numbers` are those of the file's header (`Contents.numbers`), where a table may name images by
-    them. `set_aside` is the reason why the image need not be read at all, or None. `notes` are what a user
-    should know of the file (`Contents.notes`).
+    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where
+    the label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network
+    filled; `label_level` says which folder, 1 being the one right below the source's. `state` is what is said in place of a
+    class, by `label_from` (`classes.said_in_place`), and `disputed` what rows of that table say that contradict each other.
+    `given_split` is the part of a split that the data came with. `patient` is as it was given, so it is for no page or
+    message. It means the same one within the source and within each of `patient_scopes`; where it is not `patient_known`,
+    it only stands for the file. `patient_from` says in words where it comes from. `patient_also` are other names that the
+    patient goes by, each with its scope, as of the columns of a table that is read by another one, or of a study where the
+    header has the patient's number besides. `study` is the DICOM study's identifier. `numbers` are those of the file's
+    header (`Contents.numbers`), where a table may name images by them. `set_aside` is the reason why the image need not be
+    read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
     """
 
     source: str
@@ -79,6 +79,7 @@ class ScanFile:
     label_from: str | None = None
     label_level: int | None = None
     state: InPlace | None = None
+    disputed: tuple[str, ...] = ()
     given_split: GivenSplit | None = None
     patient: str | None = field(default=None, repr=False)
     patient_known: bool = True

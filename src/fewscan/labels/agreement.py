@@ -1,4 +1,4 @@
-"""Where labels contradict each other: people about one scan, and copies of one scan."""
+"""Where labels contradict each other: people, or rows of a table, about one scan, and copies of one scan."""
 
 import pandas as pd
 
@@ -6,14 +6,15 @@ from fewscan.labels.log import LabelLog
 
 
 def people_who_differ(log: LabelLog, count: int) -> pd.DataFrame:
-    """Return who says what of each disputed row among 0..count-1: the columns row, who, state, label, entry.
+    """Return who says what of each disputed row among 0..count-1: the columns row, who, origin, state, label, entry.
 
-    A row has a line for each person, in the order in which they said so; those that were settled since are not disputed.
+    A row has a line for each person, in the order in which they said so, or for each row of the table that speaks for the
+    dataset (`who` is null); those that were settled since are not disputed.
     """
     voices = log.voices(count)
     said = voices["label"].fillna(voices["state"]).where(voices["state"] == "label", "\0" + voices["state"])
     disputed = said.groupby(voices["row"]).transform("nunique") > 1
-    columns = ["row", "who", "state", "label", "entry"]
+    columns = ["row", "who", "origin", "state", "label", "entry"]
     return voices.loc[disputed, columns].sort_values(["row", "entry"], ignore_index=True)
 
 

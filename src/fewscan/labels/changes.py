@@ -19,8 +19,9 @@ DISPUTED = "disputed"
 
 @dataclass(frozen=True)
 class Changes:
-    """The statements that are to be entered: of row rows[i] holds before[i], and is said after[i], both in words.
+    """The statements that are to be entered: of row rows[i] holds before[i], and will hold after[i], both in words.
 
+    A row stands several times where statements contradict each other: they are entered at once, and it is `disputed` then.
     Those that `agree` are a person's own reading of what holds already, and change no label. The others are counted:
     `unchanged` say what holds already, or as a reading what the person said before; `unusable` speak of images that cannot be
     used, and `predicted` are predictions for rows of which somebody said something. Of those that change, `settled` were
@@ -42,8 +43,13 @@ class Changes:
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Return how many rows change from what to what, the most frequent first."""
-        pairs = zip(self.before, self.after, self.agree, strict=True)
-        return Counter(dict(Counter((before, after) for before, after, agrees in pairs if not agrees).most_common()))
+        pairs = dict(zip(self.rows.tolist(), zip(self.before, self.after, self.agree, strict=True), strict=True))
+        return Counter(dict(Counter((before, after) for before, after, agrees in pairs.values() if not agrees).most_common()))
+
+    @property
+    def disputing(self) -> bool:
+        """Whether statements contradict each other."""
+        return DISPUTED in self.after
 
 
 def in_words(table: pd.DataFrame) -> pd.Series:
@@ -77,32 +83,42 @@ def changes_of(
         raise FewscanError("predictions come from a network, not a person: leave out --who")
     now = current.iloc[said.rows].reset_index(drop=True)
     table = pd.DataFrame({"row": said.rows, "state": said.states, "label": pd.Series(said.labels, dtype="str")})
-    holds = ~now["disputed"] & (now["entry"] > 0) & _same(now, table)
-    nothing_new = (now["entry"] == 0) & (table["state"] == "none") & (not reading)
+    several = table["row"].duplicated(keep=False)
+    holds = ~now["disputed"] & (now["entry"] > 0) & _same(now, table) & ~several
+    nothing_new = (now["entry"] == 0) & (table["state"] == "none") & (not reading) & ~several
     same = holds & (not reading)
-    if reading or (who is not None and not settle and now["disputed"].any()):
-        voices = log.voices(len(current)).query("who == @who")
-        own = table[["row"]].merge(voices, on="row", how="left")
-        same |= _same(own, table)
+    if reading or several.any() or (who is not None and not settle and now["disputed"].any()):
+        voices = log.voices(len(current))
+        own = voices[voices["who"].isna() if who is None else voices["who"] == who]
+        same |= _said_already(table, own) & (reading or several | (who is not None and not settle))
     unusable = ~usable.iloc[said.rows].reset_index(drop=True)
     kept = said.predicted & (now["entry"] > 0) & ~now["origin"].fillna("").str.startswith(PREDICTIONS)
     for_all = settle or who is None
     changes = ~(same | nothing_new | unusable | kept)
     chosen = np.flatnonzero(changes)
+    first, settles = ~table["row"].duplicated(), changes & ~several
     return Changes(
         rows=said.rows[chosen],
         states=tuple(said.states[at] for at in chosen),
         labels=tuple(said.labels[at] for at in chosen),
         origins=tuple(said.origins[at] for at in chosen),
         before=tuple(in_words(now)[chosen]),
-        after=tuple(in_words(table)[chosen]),
+        after=tuple(in_words(table.assign(disputed=several))[chosen]),
         agree=holds.to_numpy(bool)[chosen],
-        unchanged=int(((same | nothing_new) & ~unusable).sum()),
-        unusable=int(unusable.sum()),
-        predicted=int((kept & ~same & ~unusable).sum()),
-        settled=int((now["disputed"] & changes).sum()) if for_all else 0,
-        overruled=int((now["who"].notna() & (now["who"] != who) & changes).sum()) if for_all else 0,
+        unchanged=int(((same | nothing_new) & ~unusable & first).sum()),
+        unusable=int((unusable & first).sum()),
+        predicted=int((kept & ~same & ~unusable & first).sum()),
+        settled=int((now["disputed"] & settles).sum()) if for_all else 0,
+        overruled=int((now["who"].notna() & (now["who"] != who) & changes & first).sum()) if for_all else 0,
     )
+
+
+def _said_already(table: pd.DataFrame, own: pd.DataFrame) -> pd.Series:
+    """Return of each statement whether all that the table says of its row, and no more, is what somebody says of it now."""
+    said, before = (of.assign(word=of["label"].fillna("\0" + of["state"])) for of in (table, own))
+    known = said.merge(before[["row", "word"]], on=["row", "word"], how="left", indicator=True)["_merge"] == "both"
+    as_many = said.groupby("row")["row"].transform("size") == said["row"].map(before["row"].value_counts()).fillna(0)
+    return known.groupby(said["row"]).transform("all") & as_many
 
 
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:

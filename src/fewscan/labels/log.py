@@ -44,8 +44,8 @@ class Held(NamedTuple):
 class LabelLog:
     """An append-only log of labels, one SQLite file.
 
-    An entry without a person, or one that `settles`, speaks for the dataset and replaces all before it. After it the newest
-    entry of each person counts: where these differ, the row is disputed and has no label until an entry settles it.
+    An entry without a person, or one that `settles`, speaks for the dataset and replaces all before it. After it what each
+    person said last counts. Where this differs, or what one batch says at once, the row is disputed, and has no label.
     """
 
     path: Path
@@ -113,8 +113,8 @@ class LabelLog:
     ) -> int:
         """Append entries that take others back, and return the number of this batch, which can be undone in its turn.
 
-        Takes back the entries of a batch, or of several, by itself the newest; of `rows`, the newest entry of each; of both,
-        the batch's entries of these rows. Raises FewscanError where there is nothing to take back.
+        Takes back the entries of a batch, or of several, by itself the newest; of `rows`, what the newest batch about each says
+        of it; of both, the batch's entries of these rows. Raises FewscanError where there is nothing to take back.
         """
         numbers = None if rows is None else _row_numbers(rows)
         head = Head(UNDO, person_name(who), note)
@@ -177,18 +177,18 @@ class LabelLog:
         return Held(*columns, texts, last=int(entries.id[-1]) if len(entries.id) else 0)
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
-        """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""
+        """Return `(count,)` whether different things are said of a row, as in `current`, and in half its time."""
         return standing(self._read().entries, count).disputed
 
     def voices(self, count: int) -> pd.DataFrame:
-        """Return the newest entry of each person, of the rows 0..count-1, since the dataset last spoke of the row.
+        """Return what each person said last of the rows 0..count-1 since the dataset last spoke, or how it contradicts itself.
 
-        Columns: row, state, label, who, entry.
+        Columns: row, state, label, who (null: the dataset), origin, entry; a line for each thing that was said at once.
         """
         entries, texts, _ = self._read()
-        _, people = voices(entries, count)
-        table = pd.DataFrame({"row": people.row, "state": _state(people.said), "label": _label(texts, people.said)})
-        return table.assign(who=texts.take(people.who), entry=people.id)
+        _, said = voices(entries, count)
+        table = pd.DataFrame({"row": said.row, "state": _state(said.said), "label": _label(texts, said.said)})
+        return table.assign(who=texts.take(said.who), origin=texts.take(said.origin), entry=said.id)
 
     @property
     def last(self) -> int:
@@ -246,7 +246,7 @@ def _chosen(entries: Entries, batch: int | Sequence[int] | None, rows: Numbers |
     if rows is not None:
         entries = entries.take(np.isin(entries.row, rows))
         if batch is None:
-            return entries.take(~pd.Series(entries.row).duplicated(keep="last").to_numpy())
+            return entries.take((pd.Series(entries.batch).groupby(entries.row).transform("max") == entries.batch).to_numpy())
     return entries.take(np.isin(entries.batch, entries.batch.max(initial=0) if batch is None else batch))
 
 

@@ -51,31 +51,49 @@ def live(entries: Entries) -> npt.NDArray[np.bool_]:
 
 
 def voices(entries: Entries, count: int) -> tuple[Numbers, Entries]:
-    """Return for each row the newest entry that speaks for the dataset (0: none), and after it the newest of each person.
+    """Return for each row the newest entry that speaks for the dataset (0: none), and which entries say what counts beside it.
 
-    Those are all that count. Rows from `count` on are left out.
+    These are what each person said last since then, or, where nobody said anything, what was said for the dataset, if that
+    contradicts itself. What is said last is all that a batch says of a row: rows of one table may differ. Rows from `count` on
+    are left out, and what a batch repeats.
     """
     stated = entries.take(live(entries) & (entries.undoes == 0) & (entries.row < count))
     speaks = (stated.who == 0) | (stated.settles > 0)
-    base = np.zeros(count, dtype=np.int64)
+    base, batch = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     np.maximum.at(base, stated.row[speaks], stated.id[speaks])
-    people = stated.take(~speaks & (stated.id > base[stated.row]))
-    newest = ~pd.DataFrame({"row": people.row, "who": people.who}).duplicated(keep="last").to_numpy()
-    return base, people.take(newest)
+    np.maximum.at(batch, stated.row[speaks], stated.batch[speaks])
+    after = ~speaks & (stated.id > base[stated.row])
+    heard = np.zeros(count, dtype=bool)
+    heard[stated.row[after]] = True
+    at_once = stated.take(speaks & (stated.batch == batch[stated.row]) & ~heard[stated.row])
+    contradicted = disputed_rows(at_once, count)
+    people, dataset = _said_last(stated.take(after)), at_once.take(contradicted[at_once.row])
+    both = Entries(*(np.concatenate(columns) for columns in zip(people, dataset, strict=True)))
+    both = both.take(np.argsort(both.id))
+    repeated = pd.DataFrame({"row": both.row, "who": both.who, "said": both.said}).duplicated(keep="last")
+    return base, both.take(~repeated.to_numpy())
+
+
+def _said_last(people: Entries) -> Entries:
+    """Return what each person said in the newest of their batches about a row."""
+    table = pd.DataFrame({"row": people.row, "who": people.who, "batch": people.batch})
+    if not table.duplicated(["row", "who"]).any():
+        return people
+    return people.take((table.groupby(["row", "who"])["batch"].transform("max") == table["batch"]).to_numpy())
 
 
 def standing(entries: Entries, count: int) -> Standing:
     """Return what holds of each row: what people said since the dataset last spoke, where they agree, else what it said."""
-    base, people = voices(entries, count)
+    base, counting = voices(entries, count)
     newest = np.zeros(count, dtype=np.int64)
-    np.maximum.at(newest, people.row, people.id)
-    return Standing(np.where(newest > 0, newest, base), disputed_rows(people, count))
+    np.maximum.at(newest, counting.row, counting.id)
+    return Standing(np.where(newest > 0, newest, base), disputed_rows(counting, count))
 
 
-def disputed_rows(people: Entries, count: int) -> npt.NDArray[np.bool_]:
-    """Return `(count,)` whether people say different things of a row, given the newest entry of each."""
+def disputed_rows(counting: Entries, count: int) -> npt.NDArray[np.bool_]:
+    """Return `(count,)` whether entries that count say different things of a row."""
     lowest = np.full(count, np.iinfo(np.int64).max)
     highest = np.full(count, np.iinfo(np.int64).min)
-    np.minimum.at(lowest, people.row, people.said)
-    np.maximum.at(highest, people.row, people.said)
+    np.minimum.at(lowest, counting.row, counting.said)
+    np.maximum.at(highest, counting.row, counting.said)
     return lowest < highest

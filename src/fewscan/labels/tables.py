@@ -42,6 +42,7 @@ class Repeated(NamedTuple):
 class Statements:
     """What a table says: of row rows[i] of the dataset that it is states[i], with labels[i] where that is "label".
 
+    A row stands several times, one after the other, where rows of the table contradict each other.
     `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
     that the table names and says nothing of, `notes` how often what was noticed of others.
     """
@@ -93,10 +94,10 @@ def read_statements(
     of_each = [said_of(of, said) for of in places.of_each]
     spoken_of = [place for place, one in enumerate(of_each) if one is not None]
     said_rows = [None if one is None else one.label for one in of_each]
-    names = {place: (scans[place].source, row.label) for place, row in enumerate(said_rows) if row and row.label}
-    fitted = fit_classes(set(names.values()), classes, rename, options.no_label)
-    stating = [place for place, name in names.items() if fitted[name] != IN_PLACE]
-    labels = [fitted[names[place]] for place in stating]
+    names = [(place, (scans[place].source, label)) for place, row in enumerate(said_rows) if row for label in row.said]
+    fitted = fit_classes({name for _, name in names}, classes, rename, options.no_label)
+    stated = dict.fromkeys((place, fitted[name]) for place, name in names if fitted[name] != IN_PLACE)
+    stating, labels = [place for place, _ in stated], [label for _, label in stated]
     notes = Counter(note for one in of_each if one is not None for note in dict.fromkeys(one.notes))
     named_again = [one for one in of_each if one is not None and one.rows > 1]
     differing = sum(one.differ for one in named_again)
@@ -108,7 +109,7 @@ def read_statements(
         states=tuple(_state_of(label) for label in labels),
         labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
         origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
-        silent=len(spoken_of) - len(stating),
+        silent=len(spoken_of) - len({*stating}),
         missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=unclear,
         notes={note: notes[note] for note in sorted(notes, key=of_spelling)},

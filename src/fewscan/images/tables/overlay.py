@@ -140,8 +140,9 @@ def _without_classes(
     left: dict[str, int] = {}
     for scan, of in zip(scans, of_each, strict=True):
         row = None if of is None else of.label
-        if row is not None and row.label is not None and not (key := naming(scan.source, row.label)).startswith(IN_PLACE):
-            tables.setdefault(scan.source, {})[key] = row.label
+        for label in () if row is None else row.said:
+            if not (key := naming(scan.source, label)).startswith(IN_PLACE):
+                tables.setdefault(scan.source, {})[key] = label
         if scan.label is not None and scan.label_from == "folder" and scan.set_aside is None:
             folders.setdefault(scan.source, {})[naming(scan.source, scan.label)] = scan.label
             left[scan.source] = left.get(scan.source, 0) + (of is None or not of.about_labels)
@@ -189,7 +190,8 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
         said.append(f"{row.table.name} gives another label than {where}, {taken}: '{words}' instead of '{scan.label}'")
     if scan.label is not None and row.predicted:
         return said, {}
-    return said, {"label": row.label, "label_from": None if row.label is None else row.origin, "label_level": None}
+    disputed = row.findings if row.disputed else ()
+    return said, {"label": row.label, "disputed": disputed, "label_from": row.origin if row.said else None, "label_level": None}
 
 
 def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Row:
     """What one row says; `where` is which one, for people. A label behind IN_PLACE is what it says in place of one.
 
     `about_labels`: its table has labels, whether this row has or not. `several`: it names more than one finding, so that the
-    image has no one class, whatever else is known of it.
+    image has no one class, whatever else is known of it. `findings`: what rows of the table name, where they differ;
+    `disputed`: whether all of that stands until somebody settles it.
     """
 
     table: Path
@@ -42,6 +43,8 @@ class Row:
     split: GivenSplit | None = None
     about_labels: bool = False
     several: bool = False
+    findings: tuple[str, ...] = ()
+    disputed: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     chosen: str | None = None  # an origin of labels that only teach, which the row names itself
     path_column: str = "path"  # as the table calls it
@@ -52,23 +55,37 @@ class Row:
         """Where a label of the row comes from."""
         return self.chosen or (f"{PREDICTIONS}{self.table.name}" if self.predicted else self.table.name)
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The labels that stand: its own, or those over which rows of the table differ."""
+        return self.findings if self.disputed else () if self.label is None else (self.label,)
+
 
 def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], str]) -> Row:
-    """Return what two rows of one table say of an image where they name different labels: what one cell of both would say."""
-    if unknown := unsettled([row.label for row in (first, other) if row.label is not None], key):
-        label, note = _unsettled(first.table, *unknown)
-        return replace(first, label=label, several=label is None, notes=(*first.notes, note))
-    label = first.label if several == "first" else None
+    """Return what two rows of one table say of an image where they name different labels.
+
+    A word for not known, `first` and `whole` settle it as in a cell of both. Else all stands, and is disputed; but what a
+    network predicted is for nobody to settle.
+    """
+    named: dict[str, str] = {}
+    for label in (*(first.findings or first.said), *(other.findings or other.said)):
+        named.setdefault(key(label), label)
+    findings = tuple(named.values())
+    if unknown := unsettled(findings, key):
+        word, note = _unsettled(first.table, *unknown)
+        return replace(first, label=word, several=word is None, findings=findings, disputed=False, notes=(*first.notes, note))
+    one = first.label if several == "first" else None
     if several == "whole" and first.label and other.label:
-        findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
-        label = BETWEEN_FINDINGS.join(findings)
+        whole = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
+        one = BETWEEN_FINDINGS.join(whole)
+    disputed = several == "none" and len(findings) > 1 and not first.predicted
     note = differing_note(first.table, several)
-    return replace(first, label=label, several=label is None, notes=(*first.notes, note))
+    return replace(first, label=one, several=one is None, findings=findings, disputed=disputed, notes=(*first.notes, note))
 
 
 def differing_note(table: Path, several: Several) -> str:
     """Return what is said of an image that rows of a table name with different labels."""
-    return _CHOSEN[several].format(f"rows of {table.name} differ, as with several findings or readers")
+    return _OF_ROWS[several].format(f"rows of {table.name} differ, as with several findings or readers")
 
 
 def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
@@ -82,6 +99,8 @@ _CHOSEN: dict[Several, str] = {
     "first": "{}: the first is taken as the label",
     "whole": "{}: together they are the label",
 }
+# What one row says cannot be entered as a dispute: it may be true all at once.
+_OF_ROWS = _CHOSEN | {"none": "{}: all is kept, and no label until somebody settles it (--several first takes the first one)"}
 
 
 def rows_of(
