@@ -69,6 +69,12 @@ def test_a_score_whose_interval_reaches_down_to_chance_is_not_shown_to_be_above_
     assert len(chance_warnings(evaluation_of(((6, 0, 0), (0, 6, 0), (0, 0, 6)), low))) == warned
 
 
+def test_where_all_images_are_of_one_class_the_accuracy_is_not_compared_with_chance() -> None:
+    (warning,) = chance_warnings(evaluation_of(((9, 1, 0), (0, 0, 0), (0, 0, 0)), 0.6))
+    assert "'a'" in warning
+    assert "100" not in warning
+
+
 def test_a_network_that_never_calls_a_rare_class_has_not_collapsed_while_it_calls_another() -> None:
     assert chance_warnings(evaluation_of(((50, 2, 0), (3, 40, 0), (2, 0, 0)), 0.85)) == []
 

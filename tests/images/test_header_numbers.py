@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from fewscan.cli.app import app
@@ -206,6 +207,21 @@ def test_a_study_counts_before_its_patient_whichever_table_comes_first(root):
 def test_a_table_whose_rows_find_nothing_is_refused_without_its_numbers(root, text):
     for options in ({}, {"path_column": "Key=AccessionNumber"}):
         assert "X1234567" not in refusal(root, text, **options)
+
+
+@pytest.mark.parametrize("name", ["AccessionNumber", "Acc. No.", "StudyInstanceUID", "Patienten-Nr"])
+def test_a_column_that_should_hold_numbers_and_holds_none_of_these_scans_is_named_without_its_values(root, name):
+    text = f"{name},label\nX1234567,glioma\n"
+    for options in ({}, {"path_column": name}):
+        said = refusal(root, text, **options)
+        assert f"no row has a number of these scans in '{name}'" in said
+        assert "X1234567" not in said
+        assert "rounds" not in said
+        assert "rounds" in refusal(root, text + "2.02E+11,normal\n", **options)
+    for path in root.iterdir():
+        path.unlink()
+    PIL.Image.new("L", (9, 9)).save(root / "1.png")
+    assert "of these scans" not in refusal(root, text)
 
 
 def test_no_number_is_anywhere_in_a_dataset_or_on_the_terminal(root, tmp_path, capfd):

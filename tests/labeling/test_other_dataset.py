@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -222,9 +223,26 @@ def test_every_look_is_noted_in_the_other_dataset_and_the_result_is_kept_under_i
     assert verify(run.folder).faults == []
     with (run.folder / predictions_file("other")).open("a") as table:
         table.write("1")
-    assert len(verify(run.folder).faults) == 1
+    (fault,) = verify(run.folder).faults
+    assert "--on FOLDER/other" in str(fault)  # where it lies is not kept
     # What is passed on names no folder of this machine.
     assert str(made.folder.parent) not in (run.folder / evaluation_file("other")).read_text()
+
+
+@pytest.mark.slow
+def test_another_dataset_in_a_folder_of_the_same_name_is_not_called_evaluated(
+    run: Run, home: Snapshot, other: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    first = other(*drawn(8)).folder
+    api.evaluate(run, on=first)
+    first.rename(tmp_path / "first")
+    with pytest.raises(FewscanError, match="is already evaluated on other"):
+        api.evaluate(run, on=shutil.copytree(tmp_path / "first", tmp_path / "copy" / "other"))
+    pixels, labels = drawn(12)
+    theirs = other(pixels, labels)
+    with pytest.raises(FewscanError, match=f"another dataset.*rename {theirs.folder}"):
+        api.evaluate(run, on=theirs)
+    assert api.evaluate(run, on=theirs, overwrite=True).images == 12
 
 
 @pytest.mark.slow
@@ -238,6 +256,7 @@ def test_what_cannot_be_compared_is_refused_with_what_to_do(
     own = fewscan("evaluate", run.folder, "--on", home.folder)
     assert own.returncode == 2
     assert f"'fewscan evaluate {run.folder}'" in own.stderr
+    evaluate(run, home)
     mixed_up = fewscan("evaluate", run.folder, "--data", made.folder)
     assert mixed_up.returncode == 2
     assert f"fewscan evaluate {run.folder} --on {made.folder}" in mixed_up.stderr

@@ -79,8 +79,8 @@ def evaluate(
     if on is not None:
         return _evaluate_on(opened, opened_dataset(on), overwrite=overwrite)
     with alone(opened.folder, "evaluate"):
-        refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
         _require_own(opened)
+        refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
         seen = opened_dataset_of(opened)
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
@@ -90,10 +90,16 @@ def evaluate(
 
 def _evaluate_on(run: Run, other: Dataset, *, overwrite: bool) -> Evaluation:
     from fewscan.labeling.other_dataset import evaluate_on
-    from fewscan.labeling.other_evaluation import evaluation_file
+    from fewscan.labeling.other_evaluation import OtherEvaluation, evaluation_file
 
     name = other.folder.resolve().name
     with alone(run.folder, "evaluate"):
+        known = None if overwrite else OtherEvaluation.load_of(run, name)
+        if known is not None and known.dataset_identity != other.images.identity:
+            raise FewscanError(
+                f"{run.folder} is already evaluated on another dataset whose folder was called {name} too "
+                f"({evaluation_file(name)}): rename {other.folder}, or give --overwrite to replace that"
+            )
         refuse_stored(run, evaluation_file(name), f"is already evaluated on {name}", overwrite=overwrite)
         return evaluate_on(run, opened_dataset_of(run), other.unsplit())
 

@@ -39,6 +39,11 @@ def chance_level(evaluation: Evaluation) -> ChanceLevel:
 def chance_warnings(evaluation: Evaluation) -> list[str]:
     """Return in plain words what speaks for a network that has learned nothing, or nothing yet that its score can show."""
     chance = chance_level(evaluation)
+    if chance.accuracy == 1:
+        return [
+            f"no {evaluation.image_word} is of another class than '{chance.commonest}': to call every image so is always "
+            "right, so the accuracy does not show whether the network tells classes apart"
+        ]
     called = [sum(column) for column in zip(*evaluation.confusion, strict=True)]
     most = max(range(len(called)), key=called.__getitem__)
     others = 1 - called[most] / sum(called)

@@ -183,9 +183,7 @@ def _scored(run: Run, seen: Snapshot, other: Snapshot) -> _Scored:
     )
     new = ~np.isin(marks, _NOT_NEW)
     if not new.any():
-        unlike = (
-            f" (its classes: {listed(run.record.classes)}; 'import --rename OLD=NEW' renames others)" if len(unknown) else ""
-        )
+        unlike = f"; classes of the run: {listed(run.record.classes)}" if len(unknown) else ""
         why = "; ".join(left_out.sentences) or "no scan has a label that can measure"
         raise FewscanError(f"{other.folder} has no labeled scan to score {run.folder} on: {why}{unlike}")
     return _Scored(known, rows[new], left_out, int(teaching[labeled].sum()), int((marks == TEST).sum()))

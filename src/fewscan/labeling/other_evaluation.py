@@ -9,6 +9,8 @@ from fewscan.evaluation.shift import Shift
 from fewscan.training.run import Run
 from fewscan.wording import counted, each_counted
 
+_RENAMING = " ('import --rename OLD=NEW' renames one)"
+
 
 class HomeScore(Settings):
     """The run's score on its own dataset, as it was then."""
@@ -29,8 +31,9 @@ class LeftOut(Settings):
     def sentences(self) -> list[str]:
         """Return what is to be said of it, in words; nothing where nothing was left out."""
         unknown, seen = sum(self.unknown_classes.values()), sum(self.seen.values())
+        classes = f"{each_counted(self.unknown_classes)}{_RENAMING}" if unknown else ""
         said = (
-            (unknown, f"of classes that the run does not know: {each_counted(self.unknown_classes)}" if unknown else ""),
+            (unknown, f"of classes that the run does not know: {classes}"),
             (self.conflicting, "whose copies have another label"),
             (seen, f"not new to the run, or of a patient with one that is not: {each_counted(self.seen)}" if seen else ""),
         )
@@ -86,7 +89,7 @@ class OtherEvaluation(Evaluation):
     @classmethod
     def load_of(cls, run: Run, name: str) -> Self | None:
         """Return the run's evaluation on the dataset in a folder `name`, or None if there is none."""
-        return run.stored(evaluation_file(name), cls, "evaluate", "--on", name)
+        return run.stored(evaluation_file(name), cls, "evaluate", "--on", f"FOLDER/{name}")
 
 
 def evaluation_file(name: str) -> str:

@@ -66,7 +66,9 @@ _PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?re
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
 # Numbers that stand in headers of DICOM files, besides the patient's.
-_OF_HEADERS = re.compile(r"accession(nr|no|number|nummer)?|zugangs(nr|nummer)|(study|series|sop)(instance)?uid")
+_OF_HEADERS = re.compile(
+    r"accession(nr|no|number|nummer|id)?|acc(nr|no|number|id)|zugangs(nr|nummer)|(study|series|sop)(instance)?uid"
+)
 
 
 def names_patients(column: str) -> bool:

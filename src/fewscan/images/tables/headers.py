@@ -3,6 +3,7 @@
 Numbers are compared in memory as those of patients are (`patient_key`). No place, note or message holds one.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _WHOSE = {
 # Shorter ones may be ages, weights or years, which are some patients' numbers, too: then the column's name has to say so.
 _SURE_LENGTH = 5
 _LINES_SHOWN = 3
+# What a spreadsheet makes of a long number.
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,20 @@ class HeaderNumbers:
                 f"{_option(cells, fit[0])}, for example"
             )
         if not matches:
-            raise otherwise
+            raise FewscanError(f"{otherwise}{self._in_vain(cells, only)}")
         likely = max(matches, key=lambda one: one.rows)
         meant = f"if rows are to name scans by {_in_words(cells, likely)}, give {_option(cells, likely)}"
         raise FewscanError(f"{otherwise}; {meant}")
+
+    def _in_vain(self, cells: Cells, only: str | None) -> str:
+        """Return what to add to a message: which column should hold numbers of these scans, and holds none; "" for none."""
+        named = [name for name in cells.columns if only in (None, name) and names_headers(name)]
+        if not named or not any(self._of(number).count for number in HEADER_NUMBERS):
+            return ""
+        rounded = any(_ROUNDED.fullmatch(cell(row, cells.columns.index(name)) or "") for name in named for _, row in cells.rows)
+        why = "; a spreadsheet rounds long numbers, so keep that column as text" if rounded else ""
+        quoted = listed([f"'{name}'" for name in named])
+        return f"; no row has a number of these scans in {quoted}{why}"
 
     def images(self, by: ByNumber) -> Iterator[tuple[str, list[int]]]:
         """Yield each place that a row names, and the positions of its images among the scans."""
