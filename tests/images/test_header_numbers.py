@@ -120,6 +120,13 @@ def test_the_plan_says_what_names_the_scans_and_which_rows_find_none(root):
     assert not any(number in said for number in ("A0240001", "A0249999"))
 
 
+def test_the_plan_counts_numbers_that_several_patients_have(root):
+    assert "patients, who" not in notes(root, by("AccessionNumber"))
+    add_slices(root, "two", AccessionNumber="A0240001")
+    assert "several patients, who share a row: 1 number" in notes(root, by("AccessionNumber"))
+    assert labels(root, by("AccessionNumber"))["two_1"] == "glioma"
+
+
 def test_rows_that_contradict_each_other_give_no_label_unless_the_first_is_to_count(root):
     text = "Key,label\nA0240001,glioma\nA0240001,normal\nA0240002,normal\n"
     found = labels(root, text)

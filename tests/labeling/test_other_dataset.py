@@ -94,10 +94,13 @@ def predictions(run: Run, name: str) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_the_runs_own_test_scans_get_the_answers_of_home_and_their_opening_is_counted(
-    run: Run, home: Snapshot, other: Callable[..., Snapshot]
+    run: Run, home: Snapshot, other: Callable[..., Snapshot], capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_home = evaluate(run, home)
-    elsewhere = evaluate_on(run, home, other(*taken(home, home.rows("test"))))
+    made = other(*taken(home, home.rows("test")))
+    capsys.readouterr()
+    elsewhere = evaluate_on(run, home, made)
+    assert f"--on {made.folder} --overwrite" in capsys.readouterr().err  # the run is not calibrated
     assert elsewhere.images == elsewhere.test_copies == 40
     assert elsewhere.left_out.sentences == []
     columns = [*(f"probability_{name}" for name in home.classes), "score"]

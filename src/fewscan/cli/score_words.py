@@ -70,8 +70,8 @@ def other_lines(result: "OtherEvaluation") -> list[str]:
         lines.append(f"  no scan here is of {listed(result.absent_classes)}: the score says nothing about that")
     lines += [f"  {sentence}" for sentence in result.left_out.sentences]
     if result.test_copies:
-        of_both = f"among them {counted(result.test_copies, 'scan')} from the run's own test set, or copies of such"
-        lines.append(f"  {of_both}: this opened that test set, too")
+        of_both = f"scored, too: {counted(result.test_copies, 'scan')} from the run's own test set, or copies of such"
+        lines.append(f"  {of_both}; this opened that test set")
     if result.shift is not None and result.shift.noticed:
         lines.append(f"  {result.shift.sentence(result.accepted_scans)}")
     return [

@@ -15,21 +15,23 @@ from fewscan.wording import command_line
 _CALIBRATED = {"evaluate": "scores calibrated probabilities", "stress": "decides by calibrated probabilities"}
 
 
-def open_test_set(run: Run, dataset: Snapshot, verb: str) -> Openings:
-    """Note that `verb` opens the test set of `dataset`, the run's, say what that means, and return how often it has been.
+def open_test_set(run: Run, dataset: Snapshot, verb: str, *options: str | Path) -> Openings:
+    """Note that `verb`, with `options`, opens the test set of `dataset`, the run's, and say what that means.
+
+    Return how often it has been opened.
 
     It is to be called when nothing is left that could refuse the verb. What it means is said once of each test set, however
     many runs one command opens it for. Raises FewscanError where the opening cannot be noted; nothing is said then.
     """
-    lines = before_opening(run, dataset, verb)
+    lines = before_opening(run, dataset, verb, *options)
     noted = run.note_test_opening(verb, dataset)
     for line in lines:
         announce(line, of=dataset.require_split().test_set)
     return noted
 
 
-def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:
-    """Return in words what the first opening means, and what would better be done before `verb` opens it.
+def before_opening(run: Run, dataset: Snapshot, verb: str, *options: str | Path) -> list[str]:
+    """Return in words what the first opening means, and what would better be done before `verb`, with `options`, opens it.
 
     dataset: the run's. Nothing is returned where neither is to be said.
     """
@@ -43,6 +45,6 @@ def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         lines.append(
             f"the run is not calibrated: '{command_line('calibrate', *called)}' does that without the test set. After that, "
-            f"'{command_line(verb, *called, '--overwrite')}' {_CALIBRATED[verb]}, but opens the test set once more"
+            f"'{command_line(verb, *called, *options, '--overwrite')}' {_CALIBRATED[verb]}, but opens the test set once more"
         )
     return lines

@@ -217,7 +217,7 @@ def _open(run: Run, seen: Snapshot, scored: _Scored) -> Openings:
             of=other.description.identity,
         )
     if scored.test_copies:
-        open_test_set(run, seen, "evaluate")
+        open_test_set(run, seen, "evaluate", "--on", other.folder)
     return openings
 
 

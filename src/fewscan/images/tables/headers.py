@@ -37,13 +37,17 @@ _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ByNumber:
-    """How the rows of a table name images: by this number of headers, in this column; of each row its line and its place."""
+    """How the rows of a table name images: by this number of headers, in this column; of each row its line and its place.
+
+    shared: how many of these numbers are in headers of several patients, as those of two hospitals may be.
+    """
 
     table: Path
     number: str
     column: str
     lines: tuple[int, ...]
     places: tuple[str | None, ...]
+    shared: int
 
     def note(self, *, labels: bool) -> str:
         """Say of an image how its row was found, and, where the table has `labels`, which images get one."""
@@ -53,7 +57,9 @@ class ByNumber:
         not_found = f" (not line {listed(missing, _LINES_SHOWN)})" if missing else ""
         what = f"; all images of a {one} get its label, also slices without the finding" if labels else ""
         by = f"{self.table.name} names {several} by {self.number}, column '{self.column}'"
-        return f"{by}: {len(self.lines) - len(missing):,} of {rows} match{not_found}{what}"
+        found = len(self.lines) - len(missing)
+        shared = f"; in headers of several patients, who share a row: {counted(self.shared, 'number')}" if self.shared else ""
+        return f"{by}: {found:,} of {rows} match{'es' if found == 1 else ''}{not_found}{what}{shared}"
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,9 @@ class HeaderNumbers:
         # The finer number first, as places of one image are sorted.
         start = f"{HEADER_NUMBERS.index(match.number)} {match.number}"
         places = tuple(None if one is None else f"{start} {one}" for one in match.sets)
-        return ByNumber(table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places)
+        ours, patients = self._of(match.number), self._of("PatientID").set_of_image
+        shared = sum(len({*patients[ours.images(one)].tolist()} - {-1}) > 1 for one in {*match.sets} if one is not None)
+        return ByNumber(table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places, shared)
 
 
 class _Known:
