@@ -25,7 +25,7 @@ from benchmarks.suggest_ways import SHIPPED
 from fewscan.choosing.model import alike
 from fewscan.config import spelled_out
 from fewscan.learning.logistic_regression import regression
-from fewscan.learning.method import LabeledFeatures, Solution
+from fewscan.learning.method import CHANGED, VIEWS, LabeledFeatures, Solution
 from fewscan.learning.propagation import Propagation
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 
@@ -56,7 +56,7 @@ def propagated(labeled: LabeledFeatures, probe: Solution, seed: int, changes: di
 def scores_of(pile: Pile, rows: np.ndarray, seed: int, changes: dict[str, Any]) -> dict[str, float]:
     """Return what both call right where these rows have labels; `changes` are settings of `propagation`."""
     labeled = labeled_features(pile, rows)
-    probe = regression(labeled, None, seed=0)
+    probe = regression(labeled.first_views(len(VIEWS)), None, seed=0)
     began = time.process_time()
     found = propagated(labeled, probe, seed, changes)
     return {
@@ -91,7 +91,9 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
     arguments, changes = parsed(parser)
-    dataset, features = readme_scans(arguments.dataset, arguments.encoder, arguments.weights)
+    as_asked = Propagation.settings_type(**changes.get("method", {}))
+    others = (CHANGED,) if as_asked.changed_view else ()
+    dataset, features = readme_scans(arguments.dataset, arguments.encoder, arguments.weights, others)
     seen_by = arguments.encoder if arguments.weights is None else f"{arguments.encoder} {Path(arguments.weights).stem}"
     known = {"score": arguments.score, "settings": " ".join(spelled_out(changes)), "encoder": seen_by}
     lines: list[dict[str, Any]] = []

@@ -28,6 +28,7 @@ from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.learning.method import VIEWS
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.progress import say
 from fewscan.training.continuing import asked_encoder, ready_encoder
@@ -62,7 +63,7 @@ def pile_of(dataset: Snapshot, features: np.ndarray, score: str, draw: int) -> P
 
 def deviation_of(pile: Pile) -> np.ndarray:
     """Return (D,) the deviation of each feature over all that is chosen from."""
-    return np.asarray(pile.features[pile.rows].std(axis=(0, 1)))
+    return np.asarray(pile.features[pile.rows, : len(VIEWS)].std(axis=(0, 1)))
 
 
 def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
@@ -119,21 +120,28 @@ def readme_dataset(folder: Path) -> Snapshot:
 
 
 def readme_scans(
-    folder: Path, encoder: str = EfficientNetLite0Middle.name, weights: str | None = None
+    folder: Path,
+    encoder: str = EfficientNetLite0Middle.name,
+    weights: str | None = None,
+    others: tuple[str, ...] = (),
 ) -> tuple[Snapshot, np.ndarray]:
-    """Return README's scans under README's split, in memory, and what an encoder makes of each and its mirror image.
+    """Return README's scans under README's split, in memory, and what an encoder makes of each, as `features_of` has it.
 
     weights: of the encoder; None for the first that it knows.
     """
-    dataset = readme_dataset(folder)
-    return dataset, features_of(dataset, encoder, device="cpu", **({} if weights is None else {"weights": weights}))
+    dataset, given = readme_dataset(folder), {} if weights is None else {"weights": weights}
+    return dataset, features_of(dataset, encoder, device="cpu", others=others, **given)
 
 
-def features_of(dataset: Snapshot, encoder: str, *, device: str, **changes: Any) -> np.ndarray:
-    """Return what an encoder, with `changes` of its settings, makes of each scan and its mirror image: the dataset keeps it."""
-    ready = ready_encoder(asked_encoder(encoder, **changes), dataset.spec)
-    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device(device)).features
-    return kept.of(np.arange(len(dataset.labels)))
+def features_of(dataset: Snapshot, encoder: str, *, device: str, others: tuple[str, ...] = (), **changes: Any) -> np.ndarray:
+    """Return what an encoder, with `changes` of its settings, makes of each scan, its mirror image and `others` of its views.
+
+    The dataset keeps it.
+    """
+    ready, rows = ready_encoder(asked_encoder(encoder, **changes), dataset.spec), np.arange(len(dataset.labels))
+    parts = (VIEWS, *((view,) for view in others))
+    kept = [dataset_features(dataset.folder, dataset.store, ready, usable_device(device), views=views) for views in parts]
+    return np.concatenate([each.features.of(rows) for each in kept], axis=1)
 
 
 def main() -> None:

@@ -55,6 +55,27 @@ def test_what_slices_of_a_head_tell_together_is_more_than_each_tells_alone() -> 
     assert passed_on > max(probe, alone) + 0.02
 
 
+def test_what_is_shown_as_it_may_come_from_elsewhere_is_known_there() -> None:
+    labeled, features, classes = heads(40)
+    # Elsewhere the one telling feature is inverted, and another one says so.
+    elsewhere = features.copy()
+    elsewhere[:, 0] = 60 - elsewhere[:, 0]
+    elsewhere[:, 1] += 10_000
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        return np.stack([features[rows], features[rows], elsewhere[rows]], axis=1)
+
+    few = labeled.groups
+    also = labeled._replace(features=of(few), unlabeled=of(np.setdiff1d(np.arange(len(features)), few)))
+    as_it_is = also.first_views(2)._replace(unlabeled=also.unlabeled[:, :2])
+    blind, knows = (learned(Propagation, each, strength=0.01, steps=400) for each in (as_it_is, also))
+    right = [
+        [(said(each, shown).argmax(axis=1) == classes).mean() for shown in (features, elsewhere)] for each in (blind, knows)
+    ]
+    assert right[0][1] < 0.6 < 0.75 < right[1][1]
+    assert right[1][0] > right[0][0] - 0.03
+
+
 def test_the_seed_alone_decides_what_is_drawn() -> None:
     labeled, features, _ = heads()
     first, again, other = (said(learned(Propagation, labeled, seed, steps=20), features) for seed in (1, 1, 2))

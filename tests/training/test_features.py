@@ -19,6 +19,8 @@ from fewscan.errors import FewscanError
 from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec
+from fewscan.learning.changed_view import changed
+from fewscan.learning.method import CHANGED
 from fewscan.learning.views import plain
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training import features
@@ -73,6 +75,21 @@ def test_kept_features_are_those_of_the_encoder_and_of_the_mirrored_image(split_
     with torch.no_grad():
         for view, shown in enumerate((images, images.flip(-1))):
             np.testing.assert_allclose(kept.of(rows)[:, view], ready.encoder(shown).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_features_of_other_views_are_kept_beside_them(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
+    def kept(*views: str) -> np.ndarray:
+        found = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU, views=views)
+        return found.features.of(rows)
+
+    rows = np.array([70, 3, 4])
+    of_changed = kept(CHANGED)
+    shown = np.stack([changed(scan) for scan in split_dataset.pixels[rows]])
+    with torch.no_grad():
+        expected = ready.encoder(plain(torch.from_numpy(shown))).numpy()
+    np.testing.assert_allclose(of_changed[:, 0], expected, rtol=1e-4, atol=1e-5)
+    assert kept(*features.VIEWS).shape[1] == 2
+    np.testing.assert_array_equal(kept(CHANGED), of_changed)
 
 
 @pytest.mark.slow
@@ -185,7 +202,7 @@ def test_verify_finds_a_byte_that_changed(split_dataset: Snapshot, ready: ReadyE
 def test_other_weights_and_another_encoder_have_features_of_their_own(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
     torch.manual_seed(1)
     others = [ready_encoder(encoder_settings(width=width), SPEC) for width in (16, 24)]
-    keys = {features.FeatureRecord.begun(each, split_dataset.store).key for each in (ready, *others)}
+    keys = {features.FeatureRecord.begun(each, split_dataset.store, features.VIEWS).key for each in (ready, *others)}
     assert len(keys) == 3
 
 

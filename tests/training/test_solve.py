@@ -17,13 +17,13 @@ from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.learning.method import LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.learning.method import CHANGED, VIEWS, LabeledFeatures, Method, MethodSettings, Solution
 from fewscan.learning.probe import Probe
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.splits.split import split
 from fewscan.training import solve
 from fewscan.training.budget import BudgetRows
-from fewscan.training.features import FOLDER
+from fewscan.training.features import FOLDER, FeatureRecord
 from fewscan.training.run import METRICS_FILE, MODEL_FILE, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
@@ -103,6 +103,26 @@ def test_propagation_learns_from_unlabeled_scans_too_and_its_run_is_like_any_oth
 
 
 @pytest.mark.slow
+def test_propagation_is_also_shown_scans_as_they_may_come_from_elsewhere_unless_told_not_to(
+    run: Run, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    data = run.folder.parent / "data"
+
+    def kept_views() -> set[tuple[str, ...]]:
+        return {FeatureRecord.read(path, "").views for path in (data / FOLDER).glob("*.json")}
+
+    def trained(changed_view: bool) -> dict[str, torch.Tensor]:
+        method = {"name": "propagation", "steps": 20, "changed_view": changed_view}
+        return load_file(api.train(data, method=method, out=tmp_path / str(changed_view), **asked).folder / MODEL_FILE)
+
+    plain = trained(False)
+    assert kept_views() == {VIEWS}
+    also = trained(True)
+    assert kept_views() == {VIEWS, (CHANGED,)}
+    assert not torch.equal(plain["classifier.2.weight"], also["classifier.2.weight"])
+
+
+@pytest.mark.slow
 def test_its_settings_are_those_that_mean_something(run: Run) -> None:
     written = run.settings.model_dump(mode="json")
     assert written.keys() == {*("method", "encoder", "class_balance", "copies_share_labels", "seed", "device", "allow_leakage")}
@@ -161,7 +181,7 @@ def test_labels_outside_the_budget_change_nothing(split_dataset: Snapshot, asked
     features = solve.kept_features_of(first, first.load_network(), split_dataset)
     both = split_dataset, replace(split_dataset, manifest=hidden)
     rows = [BudgetRows.of(each, uses_unlabeled=False, copies_share_labels=True) for each in both]
-    one, other = (solve.labeled_features(features, each, split_dataset.classes, 1.0) for each in rows)
+    one, other = (solve.labeled_features((features,), each, split_dataset.classes, 1.0) for each in rows)
     assert all(np.array_equal(a, b) for a, b in zip(one[:-1], other[:-1], strict=True))
 
 
@@ -196,7 +216,7 @@ def test_labels_of_rare_classes_weigh_as_much_as_those_of_common_ones_and_copies
     features = solve.kept_features_of(run, run.load_network(), dataset)
     rows = BudgetRows.of(dataset, uses_unlabeled=False, copies_share_labels=True)
     for balance in (0.0, 1.0):
-        labeled = solve.labeled_features(features, rows, dataset.classes, balance)
+        labeled = solve.labeled_features((features,), rows, dataset.classes, balance)
         counted = labeled.weights * labeled.shares
         assert labeled.own.sum() == len(rows.labeled) == pytest.approx(counted.sum())
         by_class = np.bincount(labeled.labels, counted)

@@ -19,6 +19,12 @@ LINEAR_PROBE: Mapping[str, Any] = {
 }
 
 
+# What an encoder that learns no more is shown of every image; the mirrored one changes left and right. A method that solves may
+# ask to be shown it also as it may come from elsewhere, see `changed_view`.
+VIEWS = ("plain", "mirrored")
+CHANGED = "changed"
+
+
 class MethodSettings(ChosenSettings):
     """Settings of a method; a subclass fixes `name` and adds its own."""
 
@@ -28,7 +34,9 @@ class MethodSettings(ChosenSettings):
 class LabeledFeatures(NamedTuple):
     """Features of images that bear a label: what a method solves on."""
 
-    features: npt.NDArray[np.float32]  # (M, V, D), of each image as it is, then of its other views
+    features: npt.NDArray[
+        np.float32
+    ]  # (M, V, D), of each image as it is, then of its other views: VIEWS, and the method's `other_views`
     labels: npt.NDArray[np.int64]  # (M,)
     groups: npt.NDArray[np.int64]  # (M,); images of one group stay together
     weights: npt.NDArray[np.float64]  # (M,), how much the label of each counts; over all labels their sum is how many there are
@@ -39,6 +47,10 @@ class LabeledFeatures(NamedTuple):
     deviation: npt.NDArray[np.float32] | None = None
     # (U, V, D) of images that bear none, or of so many of them as tell enough, where the method uses unlabeled ones.
     unlabeled: npt.NDArray[np.float32] | None = None
+
+    def first_views(self, count: int) -> Self:
+        """Return the labeled images with so many of their views."""
+        return self._replace(features=self.features[:, :count])
 
     def take(self, positions: npt.NDArray[np.int64]) -> Self:
         """Return the images at these positions."""
@@ -114,6 +126,11 @@ class Method(nn.Module):
         targets: as `mixed` returned them: labels (B,) int64, -1 for an image without one, unless a method makes its own.
         """
         raise NotImplementedError
+
+    @property
+    def other_views(self) -> tuple[str, ...]:
+        """Views of an image, beside VIEWS, on whose features `solve` works, too: none, or CHANGED."""
+        return ()
 
     def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
         """Return the classifier for these labels; anything random in it depends only on `seed`."""

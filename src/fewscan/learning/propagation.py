@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fewscan.learning.losses import soft_cross_entropy
-from fewscan.learning.method import Dense, LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.learning.method import CHANGED, VIEWS, Dense, LabeledFeatures, Method, MethodSettings, Solution
 from fewscan.learning.mixing import mixed, mixing_weights, sharpened, votes
 from fewscan.learning.probe import Probe
 from fewscan.progress import track
@@ -23,6 +23,8 @@ HIDDEN_UNITS = 256
 BATCH_SIZE = 128
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
 DROPOUT = 0.3
+# How often an image is shown as it may come from elsewhere, for each time as it is; once costs a point where labels are many.
+CHANGED_ODDS = 0.5
 # A feature that varies less than this, as a share of its size, is always the same.
 LEAST_VARIATION = 1e-6
 
@@ -38,6 +40,7 @@ class PropagationSettings(MethodSettings):
     sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
     mixup_alpha: float = pydantic.Field(default=0.75, gt=0, le=1e6)  # weights of two images are drawn from Beta(alpha, alpha)
     steps: int = pydantic.Field(default=1500, ge=1)  # of the small classifier
+    changed_view: bool = True  # whether it is also shown each image as it may come from elsewhere
 
 
 class Propagation(Method):
@@ -45,8 +48,9 @@ class Propagation(Method):
 
     Step 1: logistic regression on the labels, as `probe` solves it, guesses every unlabeled image. Step 2: half of a guess
     gives way to what the image's nearest neighbors bear or are guessed to be, and guesses are sharpened. Step 3: a classifier
-    with one hidden layer learns from labels and guesses, each image, or its mirror image, mixed with another one. What
-    neighbors say is in its weights then: no features of anybody's scans are kept in the network. Sources: Iscen et al. 2019,
+    with one hidden layer learns from labels and guesses, each image, its mirror image, or the image as it may come from
+    elsewhere, mixed with another one. What neighbors say is in its weights then: no features of anybody's scans are kept in the
+    network. Sources: Iscen et al. 2019,
     "Label propagation for deep semi-supervised learning"; sharpening and mixing as in `mixmatch`.
     """
 
@@ -60,6 +64,11 @@ class Propagation(Method):
 
     settings: PropagationSettings
 
+    @property
+    def other_views(self) -> tuple[str, ...]:
+        """Views of an image, beside VIEWS, on whose features `solve` works, too."""
+        return (CHANGED,) if self.settings.changed_view else ()
+
     def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
         """Return the classifier; raises FewscanError where the labels are of one class."""
         # Scikit-learn, SciPy and faiss take long to load, and most methods need none of them.
@@ -67,11 +76,12 @@ class Propagation(Method):
 
         from fewscan.learning.logistic_regression import regression
 
-        probe = regression(labeled, self.settings.strength, seed)
+        # What it guesses, it guesses of images as they are.
+        probe = regression(labeled.first_views(len(VIEWS)), self.settings.strength, seed)
         others = labeled.features[:0] if labeled.unlabeled is None else labeled.unlabeled
         features = np.concatenate([labeled.features, others])
         guesses = softmax(probe.logits(features[:, 0]), axis=1)
-        mean, deviation = _units(features)
+        mean, deviation = _units(features[:, : len(VIEWS)])
         features -= mean  # in place: of many scans there need be one copy
         features /= deviation
         known = np.eye(guesses.shape[1], dtype=np.float32)[labeled.labels]
@@ -123,9 +133,10 @@ def _taught(standardized: Floats, targets: Floats, settings: PropagationSettings
     parameters = [*first.parameters(), *second.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    odds = torch.tensor([1.0 if view < len(VIEWS) else CHANGED_ODDS for view in range(features.shape[1])])
     for _ in track(range(settings.steps), "learn from guesses", settings.steps):
         drawn, partner = torch.randint(len(features), (2, BATCH_SIZE))
-        view = torch.randint(features.shape[1], (BATCH_SIZE,))
+        view = torch.multinomial(odds, BATCH_SIZE, replacement=True)
         share = mixing_weights(settings.mixup_alpha, 1, features.device)
         shown = mixed(features[drawn, view], features[partner, view], share)
         wanted = mixed(wanted_of[drawn], wanted_of[partner], share)

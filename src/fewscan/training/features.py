@@ -24,13 +24,14 @@ from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore, Shard
+from fewscan.learning.method import VIEWS
 from fewscan.locks import alone
 from fewscan.models.origin import Origin
 from fewscan.models.passes import passes_of
 from fewscan.progress import kept_if_stopped, progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
-from fewscan.training.encoding import VIEWS, Encoding, Floats
+from fewscan.training.encoding import Encoding, Floats
 from fewscan.training.images import ImageRows
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, shared_out
@@ -40,6 +41,7 @@ FOLDER = "features"
 # Images of a batch: small ones are as fast on a CPU and take little memory at 224 px. And batches of a part.
 BATCH = 64
 PART_BATCHES = 128
+_Stored = tuple[Path, ImageSpec, tuple[Shard, ...]]
 
 # How many images an encoder is asked of again before kept features are believed, and how much may differ: rounding does less.
 LOOKED_AT = 3
@@ -71,13 +73,14 @@ class FeatureRecord(Settings):
     parts: tuple[FeaturePart, ...] = ()
 
     @classmethod
-    def begun(cls, ready: ReadyEncoder, images: ImageStore) -> "FeatureRecord":
+    def begun(cls, ready: ReadyEncoder, images: ImageStore, views: tuple[str, ...]) -> "FeatureRecord":
         """Return a record of nothing yet."""
         origin = None if ready.origin is None else ready.origin.without_folders
         return cls(
             encoder=ready.settings.untrained.model_dump(mode="json"),
             weights=ready.identity,
             origin=origin,
+            views=views,
             features=ready.encoder.feature_dim,
             spec=images.spec,
             dataset=images.identity,
@@ -100,7 +103,7 @@ class Features:
     """Features of a dataset's first images, row by row, memory-mapped."""
 
     record: FeatureRecord
-    parts: tuple[Floats, ...]  # (R, V, D) each
+    parts: tuple[Floats, ...]  # (R, V, D) each, in the order of the record's views
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -108,12 +111,12 @@ class Features:
 
     @property
     def plain(self) -> Floats:
-        """(N, D) of all images as they are, the first of VIEWS, in memory."""
+        """(N, D) of all images in the first view, in memory."""
         none = np.empty((0, self.record.features), np.float32)
         return np.concatenate([none, *(part[:, 0] for part in self.parts)])
 
     def of(self, rows: Rows) -> Floats:
-        """Return (len(rows), V, D): of every row its views, in the order of VIEWS."""
+        """Return (len(rows), V, D): of every row its views."""
         found = np.empty((len(rows), len(self.record.views), self.record.features), np.float32)
         ends = np.cumsum([len(part) for part in self.parts])
         holders = np.searchsorted(ends, rows, side="right")
@@ -141,16 +144,17 @@ def dataset_features(
     *,
     devices: int = 1,
     counted_rows: Rows | None = None,
+    views: tuple[str, ...] = VIEWS,
 ) -> Embedded:
-    """Return features of all `images` of the dataset in `folder`; those that are not kept yet are computed, and kept.
+    """Return features of `views` of all `images` of the dataset in `folder`; what is not kept yet is computed, and kept.
 
     counted_rows: those that are counted while features are computed, as taking part in what these are for; by default all that
     the import did not set aside. told: is told of every batch that is computed how many of these it had. devices: how many
     processes compute, each with a device of its own of the kind of `device`. Another process that computes the same is waited
     for. Where the folder cannot be written none are kept. Raises FewscanError where the encoder gives what is no number.
     """
-    asked = FeatureRecord.begun(ready, images)
-    encode = Encoding(ready.encoder.to(device), device)
+    asked = FeatureRecord.begun(ready, images, views)
+    encode = Encoding(ready.encoder.to(device), device, views=views)
     kept = kept_features(folder, images, asked, encode)
     if len(kept) >= images.rows:
         return Embedded(kept, 0, 0.0)
@@ -162,10 +166,10 @@ def dataset_features(
         left = len(rows) - _below(rows, at)
         with (
             kept_if_stopped(lambda: _kept_words(rows, len(kept))),
-            closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks,
+            closing(_encoded_by(devices, ready, device, images, views, len(kept))) as blocks,
             progress_bar(idle=not left) as bar,
         ):
-            task = bar.add_task(f"embed {ready.settings.name}", total=left, numbers="")
+            task = bar.add_task(f"embed {ready.settings.name}, {' and '.join(views)}", total=left, numbers="")
             while len(kept) < images.rows:
                 part = []
                 for found in islice(blocks, PART_BATCHES):
@@ -275,22 +279,22 @@ def _appended(place: Path, images: ImageStore, record: FeatureRecord, part: Floa
 
 
 def _encoded_by(
-    devices: int, ready: ReadyEncoder, device: torch.device, images: ImageStore, first: int
+    devices: int, ready: ReadyEncoder, device: torch.device, images: ImageStore, views: tuple[str, ...], first: int
 ) -> Generator[Floats, None, None]:
     """Yield the features (B, V, D) of images from `first` on, BATCH at a time, by so many processes."""
     stored = images.folder, images.spec, images.shards
     if devices == 1:
-        return _encoded(ready, device, stored, np.arange(first, images.rows))
+        return _encoded(ready, device, stored, views, np.arange(first, images.rows))
     places = places_of_shares(images.rows - first, BATCH, devices)
-    shares = [(ready, device, stored, first + some) for some in places]
+    shares = [(ready, device, stored, views, first + some) for some in places]
     return shared_out(_encoded, shares, device.type, modules_of_encoder(ready.settings))
 
 
 def _encoded(
-    ready: ReadyEncoder, device: torch.device, stored: tuple[Path, ImageSpec, tuple[Shard, ...]], rows: Rows
+    ready: ReadyEncoder, device: torch.device, stored: _Stored, views: tuple[str, ...], rows: Rows
 ) -> Generator[Floats, None, None]:
     encoder = ready.encoder.to(device)
-    encode = Encoding(encoder, device, passes_of(encoder, stored[1], device, len(VIEWS) * len(rows)))
+    encode = Encoding(encoder, device, passes_of(encoder, stored[1], device, len(views) * len(rows)), views)
     images = ImageRows(ImageStore(*stored).pixels, torch.device("cpu"), keep=False)
     for batch in images.batches(rows, BATCH):
         yield encode(batch.numpy())

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.method import Dense, LabeledFeatures, Solution
+from fewscan.learning.method import VIEWS, Dense, LabeledFeatures, Solution
 from fewscan.learning.registry import method_type
 from fewscan.models.network import Network, Outputs
 from fewscan.progress import say
@@ -38,19 +39,20 @@ def solve(run: Run, dataset: Snapshot) -> None:
     settings = run.settings
     stream(settings.seed, "first weights").seed_torch()
     network = run.first_network().eval().requires_grad_(False)
-    features = kept_features_of(run, network, dataset)
-    began = time.perf_counter()
     kind = method_type(settings.method.name)
     rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
-    labeled = labeled_features(features, rows, dataset.classes, settings.class_balance)
+    class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
+    method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
+    features = kept_features_of(run, network, dataset)
+    shown = (features, *(kept_features_of(run, network, dataset, (view,)) for view in method.other_views))
+    began = time.perf_counter()
+    labeled = labeled_features(shown, rows, dataset.classes, settings.class_balance)
     labeled = labeled._replace(deviation=deviation(features, dataset.rows("labeled", "unlabeled")))
     if kind.uses_unlabeled:
         without_label = np.setdiff1d(rows.unlabeled, rows.bearers.copies)
         # As many of all scans, whichever of them have labels: what a fold holds out takes part as often as unlabeled scans do.
         some = telling(without_label, len(without_label) + len(rows.labeled))
-        labeled = labeled._replace(unlabeled=features.of(some))
-    class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
-    method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
+        labeled = labeled._replace(unlabeled=views_of(shown, some))
     solution = method.solve(labeled, settings.seed)
     _require_finite(run, solution)
     _take_over(network, solution)
@@ -67,16 +69,21 @@ def solve(run: Run, dataset: Snapshot) -> None:
     run.save_network(network)
 
 
-def kept_features_of(run: Run, network: Network, dataset: Snapshot) -> Features:
+def kept_features_of(run: Run, network: Network, dataset: Snapshot, views: tuple[str, ...] = VIEWS) -> Features:
     """Return what the run's encoder, which it left as it was, makes of its dataset's images; missing ones are computed."""
     device = usable_device(run.settings.device)
     origin = None if run.record.began_with is None else run.record.began_with.origin
     ready = made_ready(network.to(device).encoder, run.settings.encoder, origin)
-    return dataset_features(dataset.folder, dataset.store, ready, device, counted_rows=dataset.usable).features
+    return dataset_features(dataset.folder, dataset.store, ready, device, counted_rows=dataset.usable, views=views).features
 
 
-def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, ...], balance: float) -> LabeledFeatures:
-    """Return the features of all rows that bear a label of the labeled part.
+def views_of(shown: Sequence[Features], rows: Rows) -> npt.NDArray[np.float32]:
+    """Return (len(rows), V, D), the views of all that is kept, one behind the other."""
+    return np.concatenate([features.of(rows) for features in shown], axis=1)
+
+
+def labeled_features(shown: Sequence[Features], rows: BudgetRows, classes: tuple[str, ...], balance: float) -> LabeledFeatures:
+    """Return the features of all rows that bear a label of the labeled part; shown: of other views of the same images each.
 
     A label counts n ** -balance where its class has n; copies that bear the same one share what it counts.
     """
@@ -85,7 +92,7 @@ def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, .
     counts = np.bincount(rows.labels[rows.labeled].numpy(), minlength=len(classes))
     weights = counts[labels] ** -balance
     weights *= len(rows.labeled) / (weights @ shares)
-    return LabeledFeatures(features.of(bearers), labels, groups, weights, shares, bearers == labeled, classes)
+    return LabeledFeatures(views_of(shown, bearers), labels, groups, weights, shares, bearers == labeled, classes)
 
 
 def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
