@@ -24,6 +24,8 @@ RUNS = Path("runs")
 # By this file a run is finished.
 TRAINED_FILE = "model.safetensors"
 _RUNS_SHOWN = 3
+# What is to be given beside a run where its own dataset is none to give.
+OTHER_DATASET = "give another dataset than the run's own, with labels"
 # What a run knows of its dataset as it was.
 SEEN_FILE = "snapshot.parquet"
 MADE_BY: dict[Kind, tuple[str, str]] = {
@@ -43,13 +45,16 @@ def kind_written(names: Set[str]) -> Kind | None:
     return next((kind for kind, files in _WRITTEN.items() if files <= names), None)
 
 
-def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS)) -> Kind:
-    """Return which of `kinds` a folder of fewscan's is; raises FewscanError, with what to do next, where it is none of them."""
+def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS), instead: str | None = None) -> Kind:
+    """Return which of `kinds` a folder of fewscan's is; raises FewscanError, with what to do next, where it is none of them.
+
+    instead: what to do where one kind belongs here and the folder is of another; None for what is usual.
+    """
     found = kind_of(folder)
     if found is not None and found in kinds:
         return found
     if len(kinds) == 1:
-        require_file(folder, MARKS[kinds[0]], kinds[0])
+        require_file(folder, MARKS[kinds[0]], kinds[0], instead)
     if found is not None:
         why = f"it is a {found}"
     elif not folder.exists():
@@ -66,8 +71,11 @@ def is_unfinished(folder: Path) -> bool:
     return kind_of(folder) == "run" and not (folder / TRAINED_FILE).is_file()
 
 
-def require_file(folder: Path, name: str, kind: Kind) -> None:
-    """Raise FewscanError where the folder lacks the file `name`, without which it is none of its kind."""
+def require_file(folder: Path, name: str, kind: Kind, instead: str | None = None) -> None:
+    """Raise FewscanError where the folder lacks the file `name`, without which it is none of its kind.
+
+    instead: what to do where it is of another kind; None for what is usual.
+    """
     if (folder / name).is_file():
         return
     found = kind_of(folder)
@@ -84,7 +92,9 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
     advice = f"check the path, or make one with '{command_line(verb, made_of, '--out', out)}'"
     if (kind, found) == ("run", "dataset") and (runs := _runs_of(folder)):
         advice = f"give a run on it: {listed(runs, _RUNS_SHOWN)}"
-    if (kind, found) == ("dataset", "run"):
+    if instead is not None and found not in (None, kind):
+        advice = instead
+    elif (kind, found) == ("dataset", "run"):
         run = json_object(folder / MARKS["run"], "give the run's dataset instead")
         advice = f"give the dataset that it was trained on, {run.get('dataset')}"
     raise FewscanError(f"{folder} is not a {kind} ({why}): {advice}")

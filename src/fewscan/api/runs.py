@@ -15,6 +15,7 @@ from fewscan.api.opening import (
     require_ready,
 )
 from fewscan.errors import FewscanError
+from fewscan.folders import OTHER_DATASET, require_kind
 from fewscan.locks import alone
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
 from fewscan.wording import command_line
@@ -60,6 +61,7 @@ def evaluate(
     run: str | Path | Run,
     *,
     on: str | Path | Dataset | Snapshot | None = None,
+    target_error: float | None = None,
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
@@ -68,16 +70,21 @@ def evaluate(
     A run whose split has no test set gets a cross-validated score, by five more trainings unless `calibrate` has made them
     (`fewscan.evaluation.cross_validate`); `Evaluation.kind` says which it is. The labels are today's: corrected ones count, and
     so do images of the split's test groups that were labeled or added since. on: another labeled dataset to score the run on
-    instead, such as one of another scanner; see `fewscan.labeling.other_dataset`. data: where the run's dataset is now, if it
-    was moved. overwrite: replace an existing evaluation, and open the test set once more.
+    instead, such as one of another scanner; see `fewscan.labeling.other_dataset`. target_error: the error at which labels are
+    accepted there, by default that of `label`. data: where the run's dataset is now, if it was moved. overwrite: replace an
+    existing evaluation, and open the test set once more.
     """
     from fewscan.evaluation import evaluate as evaluation
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
+    if on is None and target_error is not None:
+        raise FewscanError("--target-error is for a score on another dataset: name it with --on, or leave it out")
     opened = opened_classifier(run, data)
     if on is not None:
-        return _evaluate_on(opened, opened_dataset(on), overwrite=overwrite)
+        require_kind(Path(on) if isinstance(on, str | Path) else on.folder, ("dataset",), OTHER_DATASET)
+        target = TARGET_ERROR if target_error is None else target_error
+        return _evaluate_on(opened, opened_dataset(on), target, overwrite=overwrite)
     with alone(opened.folder, "evaluate"):
         _require_own(opened)
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
@@ -88,10 +95,13 @@ def evaluate(
         return evaluation.evaluate(opened, seen, today(seen, now))
 
 
-def _evaluate_on(run: Run, other: Dataset, *, overwrite: bool) -> Evaluation:
+def _evaluate_on(run: Run, other: Dataset, target_error: float, *, overwrite: bool) -> Evaluation:
+    from fewscan.evaluation.calibration import Calibration
+    from fewscan.labeling.asked import Asked
     from fewscan.labeling.other_dataset import evaluate_on
     from fewscan.labeling.other_evaluation import OtherEvaluation, evaluation_file
 
+    Asked(target_error)  # an error that cannot be is said before what stands already
     name = other.folder.resolve().name
     with alone(run.folder, "evaluate"):
         known = None if overwrite else OtherEvaluation.load_of(run, name)
@@ -100,8 +110,10 @@ def _evaluate_on(run: Run, other: Dataset, *, overwrite: bool) -> Evaluation:
                 f"{run.folder} is already evaluated on another dataset whose folder was called {name} too "
                 f"({evaluation_file(name)}): rename {other.folder}, or give --overwrite to replace that"
             )
-        refuse_stored(run, evaluation_file(name), f"is already evaluated on {name}", overwrite=overwrite)
-        return evaluate_on(run, opened_dataset_of(run), other.unsplit())
+        otherwise = known is not None and not known.is_under(Calibration.load(run))
+        of_others = ", by other probabilities than its calibration gives now" if otherwise else ""
+        refuse_stored(run, evaluation_file(name), f"is already evaluated on {name}{of_others}", overwrite=overwrite)
+        return evaluate_on(run, opened_dataset_of(run), other.unsplit(), target_error)
 
 
 def _require_own(run: Run) -> None:

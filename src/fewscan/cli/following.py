@@ -1,7 +1,8 @@
 """The command that comes next: as verb and arguments, one that works as it stands."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.evaluation.calibration import Calibration
+    from fewscan.evaluation.evaluate import Evaluation
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -172,13 +174,25 @@ def _calibration(run: "Run") -> "Calibration | None":
 
 def is_scored_otherwise(run: "Run") -> bool:
     """Whether a score of the test set stands that is not of the probabilities which the run gives by its calibration."""
-    from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
 
+    return _is_otherwise(run, partial(Evaluation.load, run))
+
+
+def scored_otherwise_on(run: "Run") -> list[str]:
+    """Return the names of the other datasets on which the score that stands is not of these probabilities either."""
+    from fewscan.labeling.other_evaluation import OtherEvaluation, evaluated_on
+
+    return [name for name in evaluated_on(run) if _is_otherwise(run, partial(OtherEvaluation.load_of, run, name))]
+
+
+def _is_otherwise(run: "Run", load: "Callable[[], Evaluation | None]") -> bool:
+    from fewscan.evaluation.calibration import Calibration
+
     try:
-        evaluation = Evaluation.load(run)
+        evaluation = load()
     except FewscanError:
-        return False  # it is damaged: the report, which comes next, says so, and what to do
+        return False  # it is damaged: what reads it next, such as the report, says so, and what to do
     return evaluation is not None and not evaluation.is_under(Calibration.load(run))
 
 

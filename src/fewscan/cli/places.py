@@ -16,18 +16,18 @@ from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 
 
-def there(*kinds: Kind) -> Callable[..., Any]:
+def there(*kinds: Kind, instead: str | None = None) -> Callable[..., Any]:
     """Return a callback that refuses a folder which is there and of none of these kinds, or is not there.
 
     An option that was not given, None, passes. So does whatever stands beside `--resume`, where a verb reads that first: what
-    an interrupted run was made of, it says better itself.
+    an interrupted run was made of, it says better itself. instead: see `require_kind`.
     """
 
     def checked(context: typer.Context, parameter: typer.CallbackParam, folder: Path | None) -> Path | None:
         if folder is not None and not context.params.get("resume"):
             if parameter.param_type_name == "argument":
                 _refuse_other_order(context, folder, kinds)
-            require_kind(folder, kinds)
+            require_kind(folder, kinds, instead)
         return folder
 
     return checked

@@ -10,12 +10,13 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish
-from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise
+from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise, scored_otherwise_on
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there, there
 from fewscan.cli.score_words import calibration_error_words, other_lines, score_lines
+from fewscan.folders import OTHER_DATASET
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
-from fewscan.wording import advised, command_line, counted
+from fewscan.wording import advised, command_line, counted, listed
 
 if TYPE_CHECKING:
     from fewscan.labeling.label import LabelSummary
@@ -71,8 +72,11 @@ def calibrate(
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
     if result.pile is not None:
         lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
-    if is_scored_otherwise(Run.open(run, data)):
+    opened = Run.open(run, data)
+    if is_scored_otherwise(opened):
         lines.append("the run's score is of other probabilities than these; a new one opens the test set once more")
+    if others := scored_otherwise_on(opened):
+        lines.append(f"the run's score on {listed(others)} is of other probabilities than these; 'evaluate --on' makes it anew")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
 
 
@@ -84,7 +88,13 @@ def evaluate(
         typer.Option(
             metavar="DATASET",
             help="Score the run on another dataset, such as one of another scanner. --data says where the run's own is.",
-            callback=there("dataset"),
+            callback=there("dataset", instead=OTHER_DATASET),
+        ),
+    ] = None,
+    target_error: Annotated[
+        float | None,
+        typer.Option(
+            help=f"With --on, the error at which labels are accepted, as in 'fewscan label'. [default: {TARGET_ERROR:g}]"
         ),
     ] = None,
     data: MovedData = None,
@@ -101,7 +111,8 @@ def evaluate(
     unless 'fewscan calibrate' has made them. You can stop it at any time: the same command continues.
 
     With --on, it scores the run on all labeled scans of another dataset, imported with the same options and audited, except
-    copies of scans that the run has learned from or was calibrated on, and classes that it does not know. The result is
+    copies of scans that the run has learned from or was calibrated on, and classes that it does not know. It also says which
+    share of labels 'fewscan label' would accept there at --target-error, and how many of these are wrong. The result is
     RUN/evaluation-NAME.json, where NAME is that dataset's folder.
 
     Example: fewscan evaluate runs/mri
@@ -113,7 +124,7 @@ def evaluate(
     from fewscan.labeling.other_evaluation import OtherEvaluation
     from fewscan.training.run import Run
 
-    result = api.evaluate(run, on=on, data=data, overwrite=overwrite)
+    result = api.evaluate(run, on=on, target_error=target_error, data=data, overwrite=overwrite)
     chance, warnings = chance_level(result), score_warnings(result)
     solved = Run.open(run, data).settings.solved
     lines = score_lines(result, str(chance), solved=solved)

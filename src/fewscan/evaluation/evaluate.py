@@ -148,7 +148,7 @@ class Evaluation(Settings):
 
         Those of a cross-validated score are under temperatures of their own.
         """
-        if calibration is None or not self.on_test_set:
+        if calibration is None or self.kind == "cross-validated":
             return True
         return self.calibration_error_before is not None and self.temperature == calibration.temperature
 

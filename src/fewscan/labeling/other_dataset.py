@@ -37,6 +37,7 @@ from fewscan.labeling.rule import Decided, DecisionRule
 from fewscan.labeling.seen import LEARNED_FROM, TEST, VALIDATION, Seen
 from fewscan.progress import announce, track
 from fewscan.splits.class_gaps import never_learned
+from fewscan.splits.support import TARGET_ERROR
 from fewscan.training.run import Run
 from fewscan.wording import command_line, listed
 
@@ -56,21 +57,22 @@ class _Scored(NamedTuple):
     test_copies: int
 
 
-def evaluate_on(run: Run, seen: Snapshot, other: Snapshot) -> OtherEvaluation:
+def evaluate_on(run: Run, seen: Snapshot, other: Snapshot, target_error: float = TARGET_ERROR) -> OtherEvaluation:
     """Score `run` on all labeled scans of another dataset; write `evaluation-NAME.json` and `predictions-NAME.csv`.
 
     seen: the run's dataset, as the run saw it. NAME is that of the other dataset's folder. Decisions are those of `label` at
-    its usual target error. The look is noted in the other dataset before anything is computed of its labels; where scans are
-    copies of the run's own test scans, it opens that test set, too. Intervals are over groups of the other dataset. What is
-    returned calls the run by its folder, what is written by RUN.
-    Raises FewscanError where the other dataset is the run's own, is not audited, stores images otherwise, or has no scan to
-    score, and where a look cannot be noted.
+    the same target error, in (0, 1). The look is noted in the other dataset before anything is computed of its labels; where
+    scans are copies of the run's own test scans, it opens that test set, too. Intervals are over groups of the other dataset.
+    What is returned calls the run by its folder, what is written by RUN.
+    Raises FewscanError for another target error, where the other dataset is the run's own, is not audited, stores images
+    otherwise, or has no scan to score, and where a look cannot be noted.
     """
+    asked = Asked(target_error)
     _require_comparable(run, other)
     grounds, home, last_epoch = Grounds.of(run, seen), _home(run), run.metrics()[-1]
-    rule, scored = grounds.rule(Asked()), _scored(run, seen, other)
+    rule, scored = grounds.rule(asked), _scored(run, seen, other)
     known, rows = scored.dataset, scored.rows
-    openings = _open(run, seen, scored)
+    openings = _open(run, seen, scored, asked)
     predicted = rule.predictor.for_many(known.spec, len(rows)).predict(known.pixels, rows)
     decided = _decided(rule, predicted, known, rows)
     labels, raw = known.labels[rows], softmax(predicted.logits, axis=1)
@@ -84,7 +86,7 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot) -> OtherEvaluation:
         test_copies=scored.test_copies,
         accepted_scans=int(accepted.sum()),
         wrong_scans=int((accepted & wrong).sum()),
-        target_error=Asked().target_error,
+        target_error=asked.target_error,
         threshold=rule.threshold,
         threshold_reason=rule.reasons[0],
         shift=shift(decided.typicality, rule.gate),
@@ -109,7 +111,7 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot) -> OtherEvaluation:
     predictions = predictions_file(evaluation.dataset)
     write_predictions(run.folder / predictions, known, rows, labels, decided.probabilities, raw)
     # What is kept is passed on: it names no folder of this machine.
-    passed_on = replace(grounds, called=RUN).rule(Asked()).reasons[0]
+    passed_on = replace(grounds, called=RUN).rule(asked).reasons[0]
     kept = evaluation.model_copy(update={"threshold_reason": passed_on})
     run.store(evaluation_file(evaluation.dataset), kept, [predictions])
     return evaluation
@@ -204,7 +206,7 @@ def _marks(run: Run, seen: Snapshot, other: Snapshot, rows: Rows) -> npt.NDArray
     return found
 
 
-def _open(run: Run, seen: Snapshot, scored: _Scored) -> Openings:
+def _open(run: Run, seen: Snapshot, scored: _Scored, asked: Asked) -> Openings:
     """Note the look at the other dataset, say what it means if it is the first, and return how often it was looked at."""
     other = scored.dataset
     if scored.test_copies:
@@ -217,7 +219,8 @@ def _open(run: Run, seen: Snapshot, scored: _Scored) -> Openings:
             of=other.description.identity,
         )
     if scored.test_copies:
-        open_test_set(run, seen, "evaluate", "--on", other.folder)
+        options = [] if asked.target_error == TARGET_ERROR else ["--target-error", f"{asked.target_error:g}"]
+        open_test_set(run, seen, "evaluate", "--on", other.folder, *options)
     return openings
 
 
