@@ -9,7 +9,9 @@ import hashlib
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from fewscan.learning.scan_views import bias_fields
 from fewscan.seeds import stream
 
 Pixels = npt.NDArray[np.uint8]
@@ -18,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 MOST_BLUR = 0.025  # deviation of the Gaussian, as a share of the side
 FEWEST_PIXELS, MOST_PIXELS = 0.2, 0.55  # of the side
 MOST_MOVEMENT, MOST_GHOST = 0.06, 0.35  # how far a copy lies beside the scan, as a share of the side; how strong both are
-MOST_FIELD = 0.5  # coefficients of the polynomial whose exponential is multiplied into the scan
+MOST_FIELD = 0.5  # coefficients of a bias field
 LOG_GAMMA, CONTRAST, BRIGHTNESS = 0.7, 0.4, 0.2
 MOST_NOISE = 25 / 255
 
@@ -58,11 +60,8 @@ def _fewer_details(view: Floats, random: np.random.Generator) -> Floats:
 def _other_brightness(view: Floats, random: np.random.Generator) -> Floats:
     """Return a view (S, S, C) under another gamma, contrast and brightness, and maybe a bias field."""
     if random.random() < 0.3:
-        axis = np.linspace(-1, 1, len(view), dtype=np.float32)
-        down, across = axis[:, np.newaxis], axis
-        terms = (across, down, across**2, down * across, down**2)
-        exponent = sum(np.float32(random.uniform(-MOST_FIELD, MOST_FIELD)) * term for term in terms)
-        view = np.minimum(view * np.exp(exponent)[..., np.newaxis], 1)
+        coefficients = random.uniform(-MOST_FIELD, MOST_FIELD, (1, 5)).astype(np.float32)
+        view = np.minimum(view * bias_fields(torch.from_numpy(coefficients), len(view))[0, 0].numpy()[..., np.newaxis], 1)
     view = view ** np.float32(np.exp(random.uniform(-LOG_GAMMA, LOG_GAMMA)))
     contrast, brightness = random.uniform(1 - CONTRAST, 1 + CONTRAST), random.uniform(-BRIGHTNESS, BRIGHTNESS)
     return view * np.float32(contrast) + np.float32(view.mean() * (1 - contrast) + brightness)

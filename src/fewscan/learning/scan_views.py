@@ -34,7 +34,7 @@ class ScanViewSettings(ViewSettings):
     maximum_noise: float = pydantic.Field(default=0.06, ge=0, le=1)  # deviation of the noise; the image's range is [0, 1]
     equalization_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
     field_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # of a bias field, as a coil leaves it
-    maximum_field: float = pydantic.Field(default=0.5, ge=0, le=2)  # see `_fields`: coefficients drawn from [-this, this]
+    maximum_field: float = pydantic.Field(default=0.5, ge=0, le=2)  # see `bias_fields`: coefficients drawn from [-this, this]
     inversion_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
 
 
@@ -126,7 +126,7 @@ class ScanViews(Views):
 
     def _some_fields(self, count: int, size_px: int, generator: torch.Generator) -> Tensor:
         reach = self.settings.maximum_field
-        return _fields(uniform(-reach, reach, 5 * count, generator).view(count, 5), size_px)
+        return bias_fields(uniform(-reach, reach, 5 * count, generator).view(count, 5), size_px)
 
     def parameters_of(self, places: Tensor, parameters: ScanParameters) -> ScanParameters:
         """Return the parameters of the views at `places`; on a GPU this waits, to know how many are blurred and so on."""
@@ -210,7 +210,7 @@ def _equalized(views: Tensor) -> Tensor:
     return shares.gather(1, levels).view(views.shape)
 
 
-def _fields(coefficients: Tensor, size_px: int) -> Tensor:
+def bias_fields(coefficients: Tensor, size_px: int) -> Tensor:
     """Return bias fields (B, 1, S, S): the exponential of a x + b y + c x^2 + d x y + e y^2, where x and y reach from -1 to 1.
 
     coefficients: (B, 5). Smooth in space and multiplied into the scan, as the sensitivity of a coil is.
