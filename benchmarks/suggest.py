@@ -139,9 +139,8 @@ def features_of(dataset: Snapshot, encoder: str, *, device: str, others: tuple[s
     The dataset keeps it.
     """
     ready, rows = ready_encoder(asked_encoder(encoder, **changes), dataset.spec), np.arange(len(dataset.labels))
-    parts = (VIEWS, *((view,) for view in others))
-    kept = [dataset_features(dataset.folder, dataset.store, ready, usable_device(device), views=views) for views in parts]
-    return np.concatenate([each.features.of(rows) for each in kept], axis=1)
+    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device(device), other_views=others).kept
+    return np.concatenate([each.of(rows) for each in kept], axis=1)
 
 
 def main() -> None:

@@ -20,10 +20,10 @@ from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec
 from fewscan.learning.changed_view import changed
-from fewscan.learning.method import CHANGED
+from fewscan.learning.method import CHANGED, VIEWS
 from fewscan.learning.views import plain
 from fewscan.models.encoders import build_encoder, encoder_settings
-from fewscan.training import features
+from fewscan.training import features, kept_features
 from fewscan.training.continuing import ReadyEncoder, ready_encoder
 from fewscan.training.devices import cpu_cores
 from fewscan.training.embedding import Embeddings, embed_files
@@ -78,18 +78,67 @@ def test_kept_features_are_those_of_the_encoder_and_of_the_mirrored_image(split_
 
 
 def test_features_of_other_views_are_kept_beside_them(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
-    def kept(*views: str) -> np.ndarray:
-        found = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU, views=views)
-        return found.features.of(rows)
+    def kept(*others: str) -> list[np.ndarray]:
+        done = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU, other_views=others)
+        return [each.of(rows) for each in done.kept]
 
     rows = np.array([70, 3, 4])
-    of_changed = kept(CHANGED)
+    both = kept(CHANGED)
     shown = np.stack([changed(scan) for scan in split_dataset.pixels[rows]])
     with torch.no_grad():
         expected = ready.encoder(plain(torch.from_numpy(shown))).numpy()
-    np.testing.assert_allclose(of_changed[:, 0], expected, rtol=1e-4, atol=1e-5)
-    assert kept(*features.VIEWS).shape[1] == 2
-    np.testing.assert_array_equal(kept(CHANGED), of_changed)
+    np.testing.assert_allclose(both[1][:, 0], expected, rtol=1e-4, atol=1e-5)
+    assert [each.shape[1] for each in both] == [2, 1]
+    np.testing.assert_array_equal(kept()[0], both[0])
+
+
+@pytest.mark.parametrize(
+    ("kept", "ways"),
+    [
+        (0, [(("plain", "mirrored", "changed"), 0, 80)]),
+        (30, [(("changed",), 0, 30), (("plain", "mirrored", "changed"), 30, 80)]),
+        (80, [(("changed",), 0, 80)]),
+    ],
+)
+def test_a_scan_is_read_once_for_all_views_that_it_lacks(
+    kept: int, ways: list[object], split_dataset: Snapshot, ready: ReadyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def until(end: int, *others: str) -> list[np.ndarray]:
+        done: list[int] = []
+
+        def told(images: int) -> None:
+            done.append(images)
+            if sum(done) > end:
+                raise Killed
+
+        found = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU, told, other_views=others)
+        return [each.of(np.arange(80)) for each in found.kept]
+
+    monkeypatch.setattr(features, "BATCH", 10)
+    monkeypatch.setattr(features, "PART_BATCHES", 3)
+    apart = [until(80)[0], until(80, CHANGED)[1]]
+    shutil.rmtree(split_dataset.folder / kept_features.FOLDER)
+    if kept < 80:
+        with pytest.raises(Killed):
+            until(kept)
+    else:
+        until(kept)
+    made, begun = features._encoded, []
+
+    def noted(*told: object) -> object:
+        *_, views, rows = told
+        begun.append((views, rows[0], rows[-1] + 1))
+        return made(*told)
+
+    monkeypatch.setattr(features, "_encoded", noted)
+    together = until(80, CHANGED)
+    assert begun == ways
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert api.verify(split_dataset.folder).faults == []
 
 
 @pytest.mark.slow
@@ -124,7 +173,7 @@ def test_only_new_images_are_computed_and_the_features_are_those_computed_anew(
     api.add_scans(dataset, pile)
     grown = embed(dataset.folder, weights)
     assert (grown.computed, len(grown.names)) == (1, 12)
-    shutil.rmtree(dataset.folder / features.FOLDER)
+    shutil.rmtree(dataset.folder / kept_features.FOLDER)
     anew = embed(dataset.folder, weights)
     assert anew.computed == 11
     np.testing.assert_allclose(grown.features, anew.features, rtol=1e-4, atol=1e-5)
@@ -135,10 +184,10 @@ def test_what_a_kill_leaves_is_no_part_and_what_was_whole_is_not_computed_again(
     split_dataset: Snapshot, ready: ReadyEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
-    shutil.rmtree(split_dataset.folder / features.FOLDER)
+    shutil.rmtree(split_dataset.folder / kept_features.FOLDER)
     monkeypatch.setattr(features, "BATCH", 10)
     monkeypatch.setattr(features, "PART_BATCHES", 3)
-    write, records = features.write_text, []
+    write, records = kept_features.write_text, []
 
     def killed(path: Path, text: str) -> None:
         if records:
@@ -146,12 +195,12 @@ def test_what_a_kill_leaves_is_no_part_and_what_was_whole_is_not_computed_again(
         records.append(path)
         write(path, text)
 
-    monkeypatch.setattr(features, "write_text", killed)
+    monkeypatch.setattr(kept_features, "write_text", killed)
     with pytest.raises(KeyboardInterrupt):
         features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
-    assert len(list((split_dataset.folder / features.FOLDER).glob("*.npy"))) == 2  # one of them is no part
+    assert len(list((split_dataset.folder / kept_features.FOLDER).glob("*.npy"))) == 2  # one of them is no part
     assert api.verify(split_dataset.folder).faults == []
-    monkeypatch.setattr(features, "write_text", write)
+    monkeypatch.setattr(kept_features, "write_text", write)
     after = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
     assert after.computed == 50
     np.testing.assert_allclose(after.features.of(np.arange(80)), whole, rtol=1e-4, atol=1e-5)
@@ -163,7 +212,7 @@ def test_features_that_are_not_whole_are_computed_anew(
     damage: str, split_dataset: Snapshot, ready: ReadyEncoder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
-    (part,), (record,) = ((split_dataset.folder / features.FOLDER).glob(f"*.{suffix}") for suffix in ("npy", "json"))
+    (part,), (record,) = ((split_dataset.folder / kept_features.FOLDER).glob(f"*.{suffix}") for suffix in ("npy", "json"))
     if damage == "cut short":
         part.write_bytes(part.read_bytes()[:-100])
     elif damage == "lost":
@@ -191,7 +240,7 @@ def test_an_encoder_that_computes_otherwise_under_the_same_name_and_weights_is_n
 
 def test_verify_finds_a_byte_that_changed(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
     features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
-    (part,) = (split_dataset.folder / features.FOLDER).glob("*.npy")
+    (part,) = (split_dataset.folder / kept_features.FOLDER).glob("*.npy")
     content = bytearray(part.read_bytes())
     content[-1] ^= 1
     part.write_bytes(content)
@@ -202,7 +251,7 @@ def test_verify_finds_a_byte_that_changed(split_dataset: Snapshot, ready: ReadyE
 def test_other_weights_and_another_encoder_have_features_of_their_own(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
     torch.manual_seed(1)
     others = [ready_encoder(encoder_settings(width=width), SPEC) for width in (16, 24)]
-    keys = {features.FeatureRecord.begun(each, split_dataset.store, features.VIEWS).key for each in (ready, *others)}
+    keys = {kept_features.FeatureRecord.begun(each, split_dataset.store, VIEWS).key for each in (ready, *others)}
     assert len(keys) == 3
 
 
@@ -212,7 +261,7 @@ def test_features_that_are_no_numbers_are_refused_and_not_kept(split_dataset: Sn
         parameter.fill_(torch.inf)
     with pytest.raises(FewscanError, match="not numbers"):
         features.dataset_features(split_dataset.folder, split_dataset.store, broken, CPU)
-    assert not list((split_dataset.folder / features.FOLDER).glob("*.npy"))
+    assert not list((split_dataset.folder / kept_features.FOLDER).glob("*.npy"))
 
 
 @pytest.mark.slow
@@ -298,10 +347,10 @@ def test_several_devices_make_the_features_of_one(split_dataset: Snapshot, pile:
 
 def test_a_record_under_another_name_is_found(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
     features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
-    (record,) = (split_dataset.folder / features.FOLDER).glob("*.json")
+    (record,) = (split_dataset.folder / kept_features.FOLDER).glob("*.json")
     record.rename(record.with_name("other.json"))
     with pytest.raises(FewscanError, match=r"other\.json"):
-        features.verify_features(split_dataset.folder)
+        kept_features.verify_features(split_dataset.folder)
 
 
 def test_images_that_take_no_part_are_not_counted_while_features_are_computed(

@@ -23,7 +23,7 @@ from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.splits.split import split
 from fewscan.training import solve
 from fewscan.training.budget import BudgetRows
-from fewscan.training.features import FOLDER, FeatureRecord
+from fewscan.training.kept_features import FOLDER, FeatureRecord
 from fewscan.training.run import METRICS_FILE, MODEL_FILE, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new

@@ -16,8 +16,8 @@ from fewscan.models.network import Network, Outputs
 from fewscan.models.passes import Passes, passes_of
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
-from fewscan.training.features import Features
 from fewscan.training.images import ImageRows, usable_device
+from fewscan.training.kept_features import Features
 from fewscan.training.predict import predict
 from fewscan.training.run import Run
 from fewscan.training.solve import kept_features_of, read_features

@@ -30,8 +30,9 @@ from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder, run_of_weights
 from fewscan.training.encoding import Floats, features_of
-from fewscan.training.features import BATCH, FOLDER, dataset_features
+from fewscan.training.features import BATCH, dataset_features
 from fewscan.training.images import usable_device
+from fewscan.training.kept_features import FOLDER
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, require_devices, shared_out
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.method import VIEWS, Dense, LabeledFeatures, Solution
+from fewscan.learning.method import Dense, LabeledFeatures, Solution
 from fewscan.learning.registry import method_type
 from fewscan.models.network import Network, Outputs
 from fewscan.progress import say
@@ -20,8 +20,9 @@ from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 from fewscan.training.budget import BudgetRows
 from fewscan.training.continuing import made_ready
-from fewscan.training.features import Features, dataset_features
+from fewscan.training.features import Embedded, dataset_features
 from fewscan.training.images import usable_device
+from fewscan.training.kept_features import Features
 from fewscan.training.run import Run
 from fewscan.training.signs import chance_limit
 from fewscan.training.tally import spoken
@@ -43,8 +44,8 @@ def solve(run: Run, dataset: Snapshot) -> None:
     rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
-    features = kept_features_of(run, network, dataset)
-    shown = (features, *(kept_features_of(run, network, dataset, (view,)) for view in method.other_views))
+    shown = _embedded(run, network, dataset, method.other_views).kept
+    features = shown[0]
     began = time.perf_counter()
     labeled = labeled_features(shown, rows, dataset.classes, settings.class_balance)
     labeled = labeled._replace(deviation=deviation(features, dataset.rows("labeled", "unlabeled")))
@@ -69,12 +70,17 @@ def solve(run: Run, dataset: Snapshot) -> None:
     run.save_network(network)
 
 
-def kept_features_of(run: Run, network: Network, dataset: Snapshot, views: tuple[str, ...] = VIEWS) -> Features:
+def kept_features_of(run: Run, network: Network, dataset: Snapshot) -> Features:
     """Return what the run's encoder, which it left as it was, makes of its dataset's images; missing ones are computed."""
+    return _embedded(run, network, dataset, ()).features
+
+
+def _embedded(run: Run, network: Network, dataset: Snapshot, other_views: tuple[str, ...]) -> Embedded:
     device = usable_device(run.settings.device)
     origin = None if run.record.began_with is None else run.record.began_with.origin
     ready = made_ready(network.to(device).encoder, run.settings.encoder, origin)
-    return dataset_features(dataset.folder, dataset.store, ready, device, counted_rows=dataset.usable, views=views).features
+    folder, images, usable = dataset.folder, dataset.store, dataset.usable
+    return dataset_features(folder, images, ready, device, counted_rows=usable, other_views=other_views)
 
 
 def views_of(shown: Sequence[Features], rows: Rows) -> npt.NDArray[np.float32]:

@@ -22,7 +22,7 @@ from fewscan.folders import Kind, require_kind
 from fewscan.labeling.other_evaluation import OtherEvaluation, evaluated_on
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
-from fewscan.training.features import FOLDER, verify_features
+from fewscan.training.kept_features import FOLDER, verify_features
 from fewscan.training.run import Run
 
 Opened = TypeVar("Opened")
