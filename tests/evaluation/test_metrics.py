@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, error_by_share, reliability, scores
+from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, decision_shares, error_by_share, reliability, scores
 
 
 def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,3 +99,12 @@ def test_reliability_and_decision_curve_are_those_of_plain_loops(seed: int, imag
         wrong = sum(not correct[image] for image in ranked[:accepted])
         assert shares[accepted - 1] == pytest.approx(accepted / images)
         assert errors[accepted - 1] == pytest.approx(wrong / accepted)
+
+
+def test_shares_of_decisions_are_counted_along_the_last_axis_and_where_nothing_is_accepted_none_is_wrong_or_right() -> None:
+    wrong, accepted, odd = (np.array(each, bool) for each in ([1, 0, 1, 0], [1, 1, 0, 0], [0, 0, 1, 0]))
+    alone = {name: float(value) for name, value in decision_shares(wrong, accepted, odd).items()}
+    assert alone == {"out_of_distribution": 0.25, "accepted": 0.5, "wrong_accepted": 0.5}
+    both = decision_shares(np.stack([wrong, wrong]), np.stack([accepted, np.zeros(4, bool)]), np.stack([odd, odd]))
+    np.testing.assert_array_equal(both["accepted"], [0.5, 0])
+    np.testing.assert_array_equal(both["wrong_accepted"], [0.5, np.nan])

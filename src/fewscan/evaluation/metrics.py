@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 Probabilities = npt.NDArray[np.float32]  # (N, K), rows sum to 1
 Labels = npt.NDArray[np.int64]  # (N,)
 Scores = npt.NDArray[np.float64]
+Each = npt.NDArray[np.float64] | npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]  # (K, K), one row a true class, one column a predicted one
 
 CALIBRATION_BINS = 15
@@ -97,6 +98,21 @@ def reliability(probabilities: Probabilities, labels: Labels) -> Reliability:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     images, *sums = (np.bincount(bins, each, CALIBRATION_BINS) for each in (np.ones(len(bins)), confidence, hits))
     return Reliability(images.astype(np.float64), *(each.astype(np.float64) for each in sums))
+
+
+def decision_shares(wrong: Each, accepted: Each, out_of_distribution: Each) -> dict[str, Scores]:
+    """Return what was decided on images (..., N), each 0 or 1, over the last axis.
+
+    The shares `out_of_distribution` and `accepted`, and of those accepted the share `wrong_accepted`, NaN where none is.
+    """
+    taken = accepted.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        among = np.asarray((wrong * accepted).sum(axis=-1) / taken)
+    return {
+        "out_of_distribution": np.asarray(out_of_distribution.mean(axis=-1)),
+        "accepted": np.asarray(taken / accepted.shape[-1]),
+        "wrong_accepted": among,
+    }
 
 
 def error_by_share(scores: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool_]) -> tuple[Scores, Scores]:

@@ -24,7 +24,7 @@ from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, described, write_predictions
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import Labels, Probabilities, calibration_error, confusion, scores, weights
+from fewscan.evaluation.metrics import Labels, Probabilities, calibration_error, confusion, decision_shares, scores, weights
 from fewscan.evaluation.predictor import Prediction
 from fewscan.evaluation.shift import shift
 from fewscan.images.options import ImageSpec
@@ -237,13 +237,9 @@ def _intervals(decided: Decided, raw: Probabilities, labels: Labels, groups: Row
     odd, accepted = ((np.array(decided.decisions) == what).astype(np.float64) for what in ("out_of_distribution", "accept"))
 
     def score(positions: Rows) -> Mapping[str, float]:
-        taken = accepted[positions].sum()
-        return scores(said[positions], labels[positions], classes) | {
-            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
-            "out_of_distribution": float(odd[positions].mean()),
-            "accepted": float(accepted[positions].mean()),
-            "wrong_accepted": float((wrong * accepted)[positions].sum() / taken) if taken else float("nan"),
-        }
+        shares = decision_shares(wrong[positions], accepted[positions], odd[positions])
+        before = {"calibration_error_before": calibration_error(raw[positions], labels[positions])}
+        return scores(said[positions], labels[positions], classes) | before | {name: float(one) for name, one in shares.items()}
 
     return bootstrap(
         score,

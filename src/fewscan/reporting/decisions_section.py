@@ -8,7 +8,7 @@ import pandas as pd
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.evaluation.metrics import error_by_share, reliability
+from fewscan.evaluation.metrics import decision_shares, error_by_share, reliability
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import Grounds
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
@@ -66,8 +66,9 @@ def describe_decisions(
     for target_error in TARGET_ERRORS:
         rule = grounds.rule(Asked(target_error))
         accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else typical & (scores >= rule.threshold)
-        error = float((~right[accepted]).mean()) if accepted.any() else None
-        share = None if rule.threshold is None else float(accepted.mean())
+        shares_of = decision_shares(~right, accepted, ~typical)
+        error = float(shares_of["wrong_accepted"]) if accepted.any() else None
+        share = None if rule.threshold is None else float(shares_of["accepted"])
         promises.append(Promise(target_error, rule.reasons[0], rule.threshold, share, error))
     curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
     if evaluation.temperature != 1:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import CALIBRATION_BINS, Labels, weights
+from fewscan.evaluation.metrics import CALIBRATION_BINS, Labels, decision_shares, weights
 from fewscan.evaluation.typicality import Values
 
 Flags = npt.NDArray[np.bool_]
@@ -39,19 +39,18 @@ def condition_scores(said: Said, labels: Labels, groups: Rows) -> list[dict[str,
     accepted = said.accepted.astype(np.float64)
 
     def score(positions: Rows) -> Mapping[str, float]:
-        hits, taken, of_class = right[:, positions], accepted[:, positions], own[positions]
+        hits, of_class = right[:, positions], own[positions]
         gaps = np.bincount(bins[:, positions].ravel(), (hits - confidence[:, positions]).ravel(), conditions * CALIBRATION_BINS)
-        accuracy, accepting = hits.mean(axis=1), taken.sum(axis=1)
+        accuracy = hits.mean(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = {
-                "accuracy": accuracy,
-                "balanced_accuracy": (hits @ of_class / of_class.sum(axis=0)).mean(axis=1),
-                "calibration_error": np.abs(gaps).reshape(conditions, -1).sum(axis=1) / len(positions),
-                "accuracy_difference": accuracy - accuracy[0],
-                "out_of_distribution": said.out_of_distribution[:, positions].mean(axis=1),
-                "accepted": accepting / len(positions),
-                "wrong_accepted": ((1 - hits) * taken).sum(axis=1) / accepting,
-            }
+            balanced_accuracy = (hits @ of_class / of_class.sum(axis=0)).mean(axis=1)
+        found = {
+            "accuracy": accuracy,
+            "balanced_accuracy": balanced_accuracy,
+            "calibration_error": np.abs(gaps).reshape(conditions, -1).sum(axis=1) / len(positions),
+            "accuracy_difference": accuracy - accuracy[0],
+            **decision_shares(1 - hits, accepted[:, positions], said.out_of_distribution[:, positions]),
+        }
         return {f"{name}/{number}": value for name, values in found.items() for number, value in enumerate(values.tolist())}
 
     everyone = range(conditions)
