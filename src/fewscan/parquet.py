@@ -5,6 +5,7 @@ one that wants Python's interpreter. The tables are small: a million rows take h
 """
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,13 @@ def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) ->
         if is_too_little(error):
             raise MemoryError(str(error)) from None
         raise
+
+
+def parquet_content(table: pa.Table, notes: Mapping[bytes, str]) -> bytes:
+    """Return what a file of the table holds, with these `notes` beside its columns."""
+    buffer = BytesIO()
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **notes}), buffer)
+    return buffer.getvalue()
 
 
 def typed(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 
 # Where a cell begins, also for a program that separates by semicolons or tabs.
@@ -34,7 +35,13 @@ def from_text(cell: str) -> str:
     return _MARKED.sub(r"\1", cell) if "'" in cell else cell
 
 
-def write_csv(table: pd.DataFrame, file: Path | TextIO, *, header: bool = True, float_format: str | None = None) -> None:
+def write_csv(table: pd.DataFrame, path: Path, *, parents: bool = False, float_format: str | None = None) -> None:
+    """Write a table as a CSV file, atomically; parents: whether its folder is made, as by `atomic.replaced_file`."""
+    with replaced_file(path, parents=parents) as temporary:
+        write_csv_to(temporary, table, float_format=float_format)
+
+
+def write_csv_to(file: Path | TextIO, table: pd.DataFrame, *, header: bool = True, float_format: str | None = None) -> None:
     """Write a table as CSV in UTF-8, every text in quotes: a name may hold a carriage return, which alone would get none."""
     texts = table.select_dtypes(include=["object", "str"]).columns
     marked = table.assign(**{name: table[name].map(as_text, na_action="ignore") for name in texts})

@@ -27,7 +27,6 @@ def set_labels(
 
 def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
     """Write the labels of all usable scans as a CSV that `set_labels` takes, and return the table."""
-    from fewscan.atomic import replaced_file
     from fewscan.spreadsheet import write_csv
 
     require_suffix(Path(out), ".csv")
@@ -35,8 +34,7 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
     opened = opened_dataset(dataset)
     refuse_replacing(Path(out), *read_of(opened))
     table = opened.labels.table()
-    with replaced_file(Path(out), parents=True) as temporary:
-        write_csv(table, temporary)
+    write_csv(table, Path(out), parents=True)
     return table
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import Pool
 from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose, honest_rows
@@ -37,8 +36,7 @@ class Suggested:
 
     def save(self, out: Path) -> None:
         """Write the table; raises FewscanError if that fails."""
-        with replaced_file(out, parents=True) as temporary:
-            write_csv(self.table, temporary)
+        write_csv(self.table, out, parents=True)
 
     def summary(self) -> dict[str, Any]:
         """Return the suggestions, by rows of the dataset, for programs."""

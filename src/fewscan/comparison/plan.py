@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from fewscan.atomic import new_folder, replaced_file, write_text
+from fewscan.atomic import new_folder, write_bytes, write_text
 from fewscan.comparison.encoders import ENCODERS, encoder_name, lesson_of
 from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
 from fewscan.comparison.ways import Way
@@ -240,8 +240,7 @@ class Comparison:
                 whole, protocol, size.labeled, size.test, size.validation, size.seed, size.within, size.shares
             )
             path.parent.mkdir(exist_ok=True)
-            with replaced_file(path) as temporary:
-                temporary.write_bytes(whole.with_split(parts, description).as_parquet())
+            write_bytes(path, whole.with_split(parts, description).as_parquet())
         now = Dataset.open(self.plan.dataset)
         return Snapshot.read(path, now.folder, now.images, "choose another --out")
 

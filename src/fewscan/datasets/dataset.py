@@ -8,12 +8,12 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 
-from fewscan.atomic import replaced_file, write_text
+from fewscan.atomic import write_bytes, write_text
 from fewscan.config import Settings, json_object
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
 from fewscan.datasets.labels import DatasetLabels
 from fewscan.datasets.pair_decisions import PairDecision, PairDecisions, decided
-from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
+from fewscan.datasets.pairs import PAIRS_FILE, as_parquet, read_pairs
 from fewscan.datasets.roles import StoredSplit
 from fewscan.datasets.showing import as_html
 from fewscan.datasets.snapshot import Snapshot
@@ -164,7 +164,7 @@ class Dataset:
         standing = Dataset.open(self.folder)
         either = (*standing.description.pairs_sha256, sha256)
         standing._described(standing.description.model_copy(update={"pairs_sha256": either}))
-        write_pairs(self.folder, content)
+        write_bytes(self.folder / PAIRS_FILE, content)
         return self._described(self.description.model_copy(update={"audit": audit, "pairs_sha256": (sha256,)}))
 
     def with_split(self, split: StoredSplit) -> "Dataset":
@@ -176,8 +176,7 @@ class Dataset:
         either = [file.model_copy(update={"sha256": (*file.sha256, sha256)}) if file.name == name else file for file in files]
         self._described(self.description.model_copy(update={"splits": tuple(either)}))
         (self.folder / SPLITS_FOLDER).mkdir(exist_ok=True)
-        with replaced_file(self._split_file(name)) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(self._split_file(name), content)
         newest = (*(file for file in files if file.name != name), SplitFile(name=name, sha256=(sha256,)))
         return self._described(self.description.model_copy(update={"splits": newest}))
 

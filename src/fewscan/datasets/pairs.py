@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, typed
@@ -63,12 +62,6 @@ def as_parquet(pairs: pd.DataFrame) -> tuple[bytes, str]:
     """Return pairs, with the columns of PAIR_DTYPES, as they are stored, and the SHA-256 of that."""
     content: bytes = as_pairs(pairs).to_parquet(index=False)
     return content, hashlib.sha256(content).hexdigest()
-
-
-def write_pairs(folder: Path, content: bytes) -> None:
-    """Write `pairs.parquet`, atomically."""
-    with replaced_file(folder / PAIRS_FILE) as temporary:
-        temporary.write_bytes(content)
 
 
 def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:

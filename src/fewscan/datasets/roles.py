@@ -6,7 +6,6 @@ A role says what a row is for, whether it has a label or not. What becomes of la
 import hashlib
 import json
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -14,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fewscan.datasets.descriptions import SPLITS, SplitDescription
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
-from fewscan.parquet import parquet_table
+from fewscan.parquet import parquet_content, parquet_table
 
 Int64s = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
@@ -130,9 +128,8 @@ class StoredSplit(NamedTuple):
     def as_parquet(self) -> tuple[bytes, str]:
         """Return the split as it is stored, and the SHA-256 of that."""
         table = pa.table({"role": pa.array(self.roles.tolist(), pa.string()).dictionary_encode()})
-        buffer = BytesIO()
-        pq.write_table(table.replace_schema_metadata({_META: self.description.model_dump_json()}), buffer)
-        return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
+        content = parquet_content(table, {_META: self.description.model_dump_json()})
+        return content, hashlib.sha256(content).hexdigest()
 
     @classmethod
     def read(cls, path: Path, sha256s: Sequence[str], otherwise: str) -> Self:

@@ -8,7 +8,6 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import Self
 
@@ -33,7 +32,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
 from fewscan.images.stored import StoredImages
 from fewscan.images.table import IMAGE_DTYPES
-from fewscan.parquet import parquet_table, typed
+from fewscan.parquet import parquet_content, parquet_table, typed
 from fewscan.wording import command_line, counted
 
 Int64s = npt.NDArray[np.int64]
@@ -170,10 +169,7 @@ class Snapshot:
     def as_parquet(self) -> bytes:
         """Return what may change of the rows, and the description, as a file's content."""
         table = pa.Table.from_pandas(typed(self.manifest, STATE_DTYPES), preserve_index=False)
-        table = table.replace_schema_metadata((table.schema.metadata or {}) | {_META: self.description.model_dump_json()})
-        buffer = BytesIO()
-        pq.write_table(table, buffer)
-        return buffer.getvalue()
+        return parquet_content(table, {_META: self.description.model_dump_json()})
 
     def holds(self, path: Path) -> bool:
         """Return whether the images of the snapshot in a file are the first of these; raises FewscanError where it is none."""

@@ -11,19 +11,17 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.cluster.hierarchy import DisjointSet
 
 from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 from fewscan.images.patients import FILE_PREFIX, HEX_DIGITS, names_of
 from fewscan.images.sources import ScanFile
-from fewscan.parquet import parquet_table
+from fewscan.parquet import parquet_content, parquet_table
 
 KEYS_FILE = "patients.parquet"
 _SALT = b"salt"
@@ -94,11 +92,9 @@ class PatientKeys:
         if not self.patients:
             return
         table = pa.table({"name": list(self.patients), "patient": list(self.patients.values())})
-        buffer = BytesIO()
-        pq.write_table(table.replace_schema_metadata({_SALT: self.salt.hex().encode()}), buffer)
         with replaced_file(folder / KEYS_FILE) as temporary:
             temporary.touch(mode=0o600)
-            temporary.write_bytes(buffer.getvalue())
+            temporary.write_bytes(parquet_content(table, {_SALT: self.salt.hex()}))
 
     @classmethod
     def load(cls, folder: Path, *, needed: bool) -> Self:

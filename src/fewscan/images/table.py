@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from fewscan.atomic import replaced_file
+from fewscan.atomic import write_bytes
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, typed
@@ -34,8 +34,7 @@ IMAGE_DTYPES: dict[str, str] = {
 def write_table(path: Path, images: pd.DataFrame) -> str:
     """Write a shard's table, atomically, with the columns and types of IMAGE_DTYPES, and return the file's SHA-256."""
     content: bytes = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).to_parquet(index=False)
-    with replaced_file(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
 from fewscan.images.sources import CHECK
@@ -79,5 +78,4 @@ class Answers(NamedTuple):
 
 def write_answers(rows: pd.DataFrame, file: Path) -> None:
     """Write rows as `Answers.rows` returns them."""
-    with replaced_file(file) as temporary:
-        write_csv(rows, temporary)
+    write_csv(rows, file)

@@ -16,7 +16,7 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, parquet_table
 from fewscan.partial import partial_folder, refuse_finished
-from fewscan.spreadsheet import from_text, write_csv
+from fewscan.spreadsheet import from_text, write_csv_to
 
 SUFFIXES = (".csv", ".parquet")
 # Rows of a part: what a kill loses at most.
@@ -145,9 +145,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        write_csv(pd.DataFrame(columns=schema.names), file)
+        write_csv_to(file, pd.DataFrame(columns=schema.names))
         for table in tables:
-            write_csv(table.to_pandas(use_threads=False), file, header=False, float_format="%.6f")
+            write_csv_to(file, table.to_pandas(use_threads=False), header=False, float_format="%.6f")
 
 
 def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:

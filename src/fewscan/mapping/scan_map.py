@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
@@ -63,8 +62,7 @@ class ScanMap:
 
     def save(self, out: Path) -> None:
         """Write the table as CSV."""
-        with replaced_file(out, parents=True) as temporary:
-            write_csv(self.table, temporary)
+        write_csv(self.table, out, parents=True)
 
     def summary(self) -> dict[str, Any]:
         """Return what the map shows, for programs."""

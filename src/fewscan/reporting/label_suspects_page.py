@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewscan.atomic import replaced_file, write_text
+from fewscan.atomic import write_text
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
@@ -41,8 +41,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
     """
     is_copy = suspects.table["copy_of"].notna()
-    with replaced_file(table, parents=True) as temporary:
-        write_csv(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), temporary, float_format="%.4g")
+    write_csv(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), table, parents=True, float_format="%.4g")
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     lines = suspects.table[~is_copy].head(pictures)
     copies = suspects.copies

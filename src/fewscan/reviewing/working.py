@@ -25,7 +25,7 @@ from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.training import Job, Trainings
 from fewscan.reviewing.training_asked import Begin, Training
 from fewscan.reviewing.tutor import Tutor
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import write_csv_to
 from fewscan.training.encoding import features_of
 
 # A file's format is known by its first bytes or, of some, by how its name ends; the name itself goes no further than this list.
@@ -61,7 +61,7 @@ def router(desk: Desk, tutor: Tutor, trainings: Trainings) -> APIRouter:
     def labels() -> Response:
         """Return what holds of every scan, as a table that 'fewscan labels set' takes."""
         text = StringIO()
-        write_csv(desk.dataset.labels.table(), text)
+        write_csv_to(text, desk.dataset.labels.table())
         name = {"content-disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type=CSV, headers=name)
 

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -181,8 +180,7 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
         since_training=now.since if asking.part == "test" else SinceTraining(),
         dataset_fingerprint=dataset.description.fingerprint,
     )
-    with replaced_file(run.folder / STRESS_TABLE_FILE) as temporary:
-        write_csv(result.table(), temporary)
+    write_csv(result.table(), run.folder / STRESS_TABLE_FILE)
     # What is kept is passed on, in a report or a card: it names no folder of this machine.
     passed_on = replace(grounds, called=RUN).rule(asked).reasons[0]
     run.store(STRESS_FILE, result.model_copy(update={"threshold_reason": passed_on}), [STRESS_TABLE_FILE])

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from fewscan.atomic import replaced_file
+from fewscan.atomic import write_bytes
 from fewscan.errors import FewscanError
 from fewscan.tensors import safetensors_of
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
@@ -66,9 +66,8 @@ class Checkpoints:
             tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
         metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"]), **self.run.metadata()}
         self.path.parent.mkdir(exist_ok=True)
-        with replaced_file(self.path) as temporary:
-            # Written by Python, so that a full disk is an OSError like any other.
-            temporary.write_bytes(safetensors_of(tensors, metadata))
+        # Written by Python, so that a full disk is an OSError like any other.
+        write_bytes(self.path, safetensors_of(tensors, metadata))
         self.epoch = epoch
         self._saved = time.monotonic()
 

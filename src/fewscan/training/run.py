@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from fewscan import jsonl
-from fewscan.atomic import new_folder, replaced_file, write_json, write_text
+from fewscan.atomic import new_folder, write_bytes, write_json, write_text
 from fewscan.config import Settings, json_object, nearest, yaml_value
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
@@ -193,8 +193,7 @@ class Run:
 
     def save_network(self, network: Network) -> None:
         """Write the trained weights; their being there is what says that the run is finished."""
-        with replaced_file(self.folder / MODEL_FILE) as temporary:
-            temporary.write_bytes(safetensors_of(network.state_dict(), self.metadata()))
+        write_bytes(self.folder / MODEL_FILE, safetensors_of(network.state_dict(), self.metadata()))
 
     def require_finished(self) -> None:
         """Raise FewscanError, with the command that goes on, where the run is not trained to its end."""

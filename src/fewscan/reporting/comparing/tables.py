@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.ranking import Standing, leaderboard
 from fewscan.comparison.results import METRICS, EvaluatedRun, Pair, Results
@@ -59,8 +58,7 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
 
 def write_table(lines: Sequence[Line], path: Path) -> Path:
     """Write lines with the same columns as CSV, replacing an older file; raises FewscanError where it cannot be written."""
-    with replaced_file(path) as temporary:
-        write_csv(pd.DataFrame(lines), temporary)
+    write_csv(pd.DataFrame(lines), path)
     return path
 
 
