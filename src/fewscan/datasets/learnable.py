@@ -33,7 +33,7 @@ def without_labels(dataset: Snapshot) -> Snapshot:
         split, parts = split.model_copy(update={"validation_asked": None}), _parts(dataset)
         parts[parts == "labeled"] = "unlabeled"
         parts[parts == "validation"] = None
-    return _recounted(unlabeled, parts, split)
+    return recounted(unlabeled, parts, split)
 
 
 def without_test_groups(dataset: Snapshot) -> tuple[Snapshot, str]:
@@ -54,7 +54,7 @@ def without_test_groups(dataset: Snapshot) -> tuple[Snapshot, str]:
     line = f"left out: the {len(tested):,} scans of the test set and {others:,} more that belong to them{unknown}" + (
         f"; without --leave-out-test, {int(dropped.sum()):,} of these would be learned from" if dropped.any() else ""
     )
-    return _recounted(dataset, parts, split.model_copy(update={"test_groups_left_out": len(tested) + others})), line
+    return recounted(dataset, parts, split.model_copy(update={"test_groups_left_out": len(tested) + others})), line
 
 
 def _parts(dataset: Snapshot) -> Texts:
@@ -63,7 +63,8 @@ def _parts(dataset: Snapshot) -> Texts:
     return parts
 
 
-def _recounted(dataset: Snapshot, parts: Texts, split: SplitDescription) -> Snapshot:
+def recounted(dataset: Snapshot, parts: Texts, split: SplitDescription) -> Snapshot:
+    """Return `dataset` with other parts (N,), and with a split that says how many images each has; nothing is written."""
     counts = counts_of(parts)
     return dataset.with_split(
         parts, split.model_copy(update={**counts, "left_out": len(dataset.usable) - sum(counts.values())})
@@ -71,7 +72,7 @@ def _recounted(dataset: Snapshot, parts: Texts, split: SplitDescription) -> Snap
 
 
 def _unsplit(dataset: Snapshot) -> SplitDescription:
-    """Return what is said of a dataset of which all is learned from; `_recounted` counts it."""
+    """Return what is said of a dataset of which all is learned from; `recounted` counts it."""
     return SplitDescription(
         name="",
         rows=len(dataset.manifest),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from fewscan.datasets.roles import counts_of
+from fewscan.datasets.learnable import recounted
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
@@ -69,12 +69,7 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
         predictions.append(predict_held_out(predictor, dataset, held_out))
         if len(unlabeled):
             sureties.append(_mean_score(predictor, dataset, unlabeled))
-    held_out_images = HeldOut(
-        np.concatenate([part.rows for part in predictions]),
-        np.concatenate([part.groups for part in predictions]),
-        np.concatenate([part.labels for part in predictions]),
-        np.concatenate([part.logits for part in predictions]),
-    )
+    held_out_images = HeldOut.joined(predictions)
     if not len(unlabeled):
         return CrossFit(held_out_images, len(parts), None)
     network = _mean_score(Predictor.of(run), dataset, unlabeled)
@@ -134,11 +129,9 @@ def _without_labels_of(dataset: Snapshot, rows: Rows, as_pile: bool) -> Snapshot
     if not as_pile:
         parts[together & (parts == "unlabeled")] = None
     parts[rows] = "unlabeled" if as_pile else "validation"
-    counts = counts_of(parts)
-    left_out = len(dataset.usable) - sum(counts.values())
     # What the run began with teaches a fold nothing that is held out: see `_train_without`.
     fresh = replace(dataset, manifest=dataset.manifest.assign(taught_before=False, seen_before=False))
-    return fresh.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
+    return recounted(fresh, parts, dataset.require_split())
 
 
 def _surety_rows(dataset: Snapshot) -> Rows:

@@ -1,7 +1,5 @@
 """The score of a run without a test set: of every labeled image, as a network said it that has not learned from it."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fewscan.atomic import remove_folder
@@ -21,15 +19,13 @@ from fewscan.evaluation.evaluate import (
     write_predictions,
 )
 from fewscan.evaluation.held_out import HeldOut
-from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import calibration_error, confusion, scores, weights
+from fewscan.evaluation.intervals import NOT_DEFINED
+from fewscan.evaluation.metrics import confusion, score_intervals
 from fewscan.evaluation.today import SinceTraining, labels_of_today
 from fewscan.splits.class_gaps import never_learned
 from fewscan.training.run import Run
 from fewscan.training.seen import seen_among
 from fewscan.wording import command_line
-
-_NOT_DEFINED = Interval(value=None, low=None, high=None)
 
 
 def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Evaluation:
@@ -51,18 +47,8 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         entering = command_line("labels", "set", seen.folder, "TABLE")
         raise FewscanError(f"none of the labeled images of {run.folder} has a label now: enter labels with '{entering}'")
     labels, probabilities, raw, rows = labels[kept], probabilities[kept], raw[kept], held_out.rows[kept]
-    groups, classes = held_out.groups[kept], np.unique(labels)
-
-    def score(positions: Rows) -> Mapping[str, float]:
-        before = calibration_error(raw[positions], labels[positions])
-        return scores(probabilities[positions], labels[positions], classes) | {"calibration_error_before": before}
-
-    intervals = bootstrap(
-        score,
-        groups,
-        weights=weights(labels, len(seen.classes)),
-        raised_by_resampling=("calibration_error", "calibration_error_before"),
-    )
+    groups = held_out.groups[kept]
+    intervals = score_intervals(probabilities, raw, labels, groups)
     calibration = Calibration.load(run)
     evaluation = Evaluation(
         kind="cross-validated",
@@ -74,8 +60,8 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         test_set_openings=0,
         temperature=1.0 if calibration is None else calibration.temperature,
         calibration_error_before=intervals["calibration_error_before"],
-        nearest_neighbor_accuracy=_NOT_DEFINED,
-        similarity_accuracy=_NOT_DEFINED,
+        nearest_neighbor_accuracy=NOT_DEFINED,
+        similarity_accuracy=NOT_DEFINED,
         never_learned=never_learned(seen),
         sources=source_scores(seen, rows, probabilities, labels),
         since_training=since,

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pydantic
 import torch
 from scipy.special import softmax
 
-from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_sentence
 from fewscan.datasets.descriptions import Protocol
@@ -19,8 +19,14 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import Counts, Labels, Probabilities, calibration_error, confusion, scores, weights
+from fewscan.evaluation.intervals import Interval, Rows
+from fewscan.evaluation.metrics import (
+    Counts,
+    Labels,
+    Probabilities,
+    confusion,
+    score_intervals,
+)
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.evaluation.today import SinceTraining, Today
@@ -182,7 +188,8 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
     predicted = predictor.of_rows(dataset, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
-    intervals = _intervals(dataset, predicted, known)
+    hits = _hits_by_labeled(dataset, predicted, known)
+    intervals = score_intervals(predicted.probabilities, raw, labels, dataset.groups[rows], hits)
     evaluation = Evaluation(
         leaking_pairs=leaking,
         groups=len(np.unique(dataset.groups[rows])),
@@ -230,35 +237,20 @@ def described(
     }
 
 
-def _intervals(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
-    """Return every score of the test set, the read-outs by labeled images among them, with its interval."""
-    rows = dataset.rows("test")
-    labels, bank_labels = dataset.labels[rows], dataset.labels[dataset.rows("labeled")]
-    raw = softmax(tested.logits, axis=1)
+def _hits_by_labeled(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return (N,) whether the read-outs by labeled images call each test image rightly."""
+    labels, bank_labels = dataset.labels[dataset.rows("test")], dataset.labels[dataset.rows("labeled")]
     nearest, _ = nearest_neighbors(torch.from_numpy(tested.features), torch.from_numpy(labeled.features))
-    neighbor_hits = bank_labels[nearest.numpy()] == labels
     votes = soft_nearest_neighbors(
         torch.from_numpy(tested.projections),
         torch.from_numpy(labeled.projections),
         torch.from_numpy(bank_labels),
         len(dataset.classes),
     )
-    similarity_hits = votes.argmax(dim=1).numpy() == labels
-    classes = np.unique(labels)
-
-    def score(positions: Rows) -> Mapping[str, float]:
-        return scores(tested.probabilities[positions], labels[positions], classes) | {
-            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
-            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
-            "similarity_accuracy": float(similarity_hits[positions].mean()),
-        }
-
-    return bootstrap(
-        score,
-        dataset.groups[rows],
-        weights=weights(labels, len(dataset.classes)),
-        raised_by_resampling=("calibration_error", "calibration_error_before"),
-    )
+    return {
+        "nearest_neighbor_accuracy": bank_labels[nearest.numpy()] == labels,
+        "similarity_accuracy": votes.argmax(dim=1).numpy() == labels,
+    }
 
 
 def read_predictions(run: Run, kind: ScoreKind = "test set") -> pd.DataFrame:
@@ -283,5 +275,4 @@ def write_predictions(
         table[f"probability_{name}"] = probabilities[:, number]
     # The largest probability before the temperature: what thresholds are held against.
     table["score"] = raw.max(axis=1)
-    with replaced_file(path) as temporary:
-        write_csv(table, temporary)
+    write_csv(table, path)

@@ -1,6 +1,7 @@
 """What a run says of labeled images that it has not learned from: what calibration and decisions rest on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +11,6 @@ import pandas as pd
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fewscan.atomic import replaced_file
 from fewscan.datasets.asked_labels import TEACHING
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -49,6 +49,11 @@ class HeldOut:
         """Return the images at these positions."""
         return HeldOut(self.rows[positions], self.groups[positions], self.labels[positions], self.logits[positions])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the images of several parts."""
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
     def one_a_group(self, seed: int = 0) -> "HeldOut":
         """Return one image of every group, drawn by `seed`: images of one patient or set of copies are not independent."""
         order = stream(seed, "one a group").numpy().permutation(len(self.rows))
@@ -80,8 +85,7 @@ class HeldOut:
         table = pd.DataFrame({"row": self.rows, "label": [classes[label] for label in self.labels]})
         for number, name in enumerate(classes):
             table[f"{_LOGIT}{name}"] = self.logits[:, number]
-        with replaced_file(folder / file) as temporary:
-            write_csv(table, temporary)
+        write_csv(table, folder / file)
 
 
 def predict_held_out(predictor: Predictor, dataset: Snapshot, rows: Rows) -> HeldOut:

@@ -68,6 +68,9 @@ class Interval(Settings):
         return f"{value} [{factor * self.low:z.{decimals}f}, {factor * self.high:z.{decimals}f}]"
 
 
+NOT_DEFINED = Interval(value=None, low=None, high=None)
+
+
 def bootstrap(
     score: Score,
     groups: Rows,
@@ -103,7 +106,7 @@ def bootstrap(
     for name, value in whole.items():
         spread = Spread.of(weights.get(name, np.ones(len(groups))), index, by_group[name], by_image[name])
         if not np.isfinite(value):
-            found[name] = Interval(value=None, low=None, high=None)
+            found[name] = NOT_DEFINED
         elif name in raised_by_resampling:
             found[name] = _freed_from_chance(value, spread)
         elif spread.too_few:

@@ -18,7 +18,7 @@ from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.calibration import Calibration, Labels, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.evaluation.held_out import HeldOut
-from fewscan.evaluation.intervals import Interval, bootstrap
+from fewscan.evaluation.intervals import NOT_DEFINED, Interval, bootstrap
 from fewscan.labels.teaching import confirmed
 from fewscan.locks import alone
 from fewscan.training.batches import Rows
@@ -135,7 +135,7 @@ def _first_copies(copy_sets: pd.Series, labels: Labels) -> Rows:
 def _agreement(hits: npt.NDArray[np.bool_], groups: Rows, labels: Labels) -> tuple[Interval, float]:
     """Return the share of hits, and that of the commonest label."""
     if not len(hits):
-        return Interval(value=None, low=None, high=None), 0.0
+        return NOT_DEFINED, 0.0
     found = bootstrap(lambda drawn: {"agreement": float(hits[drawn].mean())}, groups)
     return found["agreement"], float(np.bincount(labels).max() / len(labels))
 

@@ -4,11 +4,15 @@ Written out here because intervals ask for each of them a thousand times on resa
 fraction of a millisecond and say NaN where a score is not defined.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
+
+from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 
 Probabilities = npt.NDArray[np.float32]  # (N, K), rows sum to 1
 Labels = npt.NDArray[np.int64]  # (N,)
@@ -51,6 +55,33 @@ def weights(labels: Labels, classes: int) -> dict[str, Scores]:
     result = {"balanced_accuracy": by_class, "auroc": by_class}
     result |= {f"sensitivity/{k}": own[:, k].astype(np.float64) for k in range(classes)}
     return result | {f"specificity/{k}": (~own[:, k]).astype(np.float64) for k in range(classes)}
+
+
+def score_intervals(
+    probabilities: Probabilities,
+    raw: Probabilities,
+    labels: Labels,
+    groups: Rows,
+    besides: Mapping[str, npt.NDArray[np.bool_]] = MappingProxyType({}),
+) -> dict[str, Interval]:
+    """Return every score of N images, and the share of hits (N,) for each of `besides`, with its interval over groups (N,).
+
+    probabilities, raw: (N, K) with and without the temperature. Means over classes are of those that the images have.
+    """
+    classes = np.unique(labels)
+
+    def score(positions: Rows) -> Mapping[str, float]:
+        return scores(probabilities[positions], labels[positions], classes) | {
+            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
+            **{name: float(hits[positions].mean()) for name, hits in besides.items()},
+        }
+
+    return bootstrap(
+        score,
+        groups,
+        weights=weights(labels, probabilities.shape[1]),
+        raised_by_resampling=("calibration_error", "calibration_error_before"),
+    )
 
 
 def confusion(probabilities: Probabilities, labels: Labels) -> Counts:
