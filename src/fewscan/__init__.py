@@ -14,50 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fewscan.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from fewscan.api import (
-        add_scans,
-        audit,
-        audited_pairs,
-        calibrate,
-        check,
-        check_evidence,
-        compare,
-        compare_budgets,
-        embed,
-        encoders,
-        evaluate,
-        explain,
-        export,
-        export_labels,
-        import_scans,
-        judge_pair,
-        label,
-        label_conflicts,
-        label_history,
-        label_suspects,
-        map_scans,
-        methods,
-        move_pixels,
-        open_dataset,
-        open_run,
-        plan_add,
-        plan_import,
-        register_encoder,
-        register_method,
-        register_recipe,
-        register_views,
-        report,
-        review,
-        set_labels,
-        split,
-        stress,
-        study,
-        suggest,
-        train,
-        undo_labels,
-        upgrade,
-        verify,
-    )
+    from fewscan.api import *
     from fewscan.errors import FewscanError
 
 __all__ = [
