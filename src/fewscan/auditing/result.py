@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,6 @@ from fewscan.wording import counted, listed
 Int64s = npt.NDArray[np.int64]
 # So many leaks of each kind of border are told one by one: of a thousand folders nearly all pairs may leak.
 LEAKS_TOLD = 10
-Kind = Literal["bytes", "pixels", "near"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Pair:
 
     row_a: int
     row_b: int
-    kind: Kind
+    kind: PairKind
     similarity: float
     mirrored: bool
     turned: int | None = 0  # None: an earlier version found the pair, and did not note it
@@ -48,24 +47,12 @@ class Pair:
         return turn_noted(self.mirrored, self.turned, self.inverted)
 
 
-@dataclass(frozen=True)
-class Dissolved:
-    """Two rows that the audit takes for copies, or for slices of one head, and who has said when that they are not."""
+@dataclass(frozen=True, kw_only=True)
+class Dissolved(Pair):
+    """A pair of the audit's, of copies or of slices of one head, and who has said when that it is none."""
 
-    row_a: int
-    row_b: int
-    kind: PairKind
-    similarity: float
-    mirrored: bool
-    turned: int | None
-    inverted: bool | None
     who: str | None
     time: str
-
-    @property
-    def turn(self) -> Turn | None:
-        """How the second image lies beside the first; None where nobody noted it."""
-        return turn_noted(self.mirrored, self.turned, self.inverted)
 
 
 @dataclass(frozen=True)
@@ -105,12 +92,8 @@ class AuditResult:
     @property
     def counted(self) -> dict[str, int]:
         """The counts that the dataset's description of the audit has."""
-        return {
-            "pairs": len(self.pairs),
-            "groups": self.groups,
-            "copy_sets": self.copy_sets,
-            "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
-        }
+        counts = self.counts()
+        return {name: counts[name] for name in ("pairs", "groups", "copy_sets", "conflicting_images")}
 
     def counts(self) -> dict[str, Any]:
         """Return the figures alone, ready for JSON."""
@@ -225,7 +208,7 @@ def result_of(
     apart = np.array([one is not None and one.verdict == "apart" for one in decisions], bool)
     said = [one for one in decisions if one is not None and one.verdict == "apart"]
     found = zip(as_told(table[apart]).itertuples(index=False), said, strict=True)
-    gone = tuple(Dissolved(*(*pair, one.who, one.time)) for pair, one in found)
+    gone = tuple(Dissolved(*pair, who=one.who, time=one.time) for pair, one in found)
     table = table[~apart]
     own = among(table, rows)
     copies = own[own["kind"] != "head"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.errors import FewscanError
-from fewscan.images.classes import IN_PLACE, fit_classes, misspelled, said_in_place
+from fewscan.images.classes import IN_PLACE, fit_classes, misspelled
 from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
 from fewscan.images.sources import Source
@@ -19,7 +19,7 @@ from fewscan.labels.agreement import copies_that_differ, people_who_differ
 from fewscan.labels.changes import Changes, changes_of
 from fewscan.labels.log import LabelLog, State
 from fewscan.labels.standing import Numbers
-from fewscan.labels.tables import Statements, find_scan, read_statements, table_of
+from fewscan.labels.tables import Statements, find_scan, read_statements, state_of, table_of
 
 REVIEW = "review"
 _EXAMPLES = 5
@@ -226,7 +226,7 @@ def _of_rows(
         predicted=False,
         table_rows=len(numbers),
         rows=np.array([row for row, _ in said], np.int64),
-        states=tuple(state or _state_of(label) for _, label in said),
+        states=tuple(state or state_of(label) for _, label in said),
         labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for _, label in said),
         origins=(REVIEW,) * len(said),
         silent=0,
@@ -234,10 +234,3 @@ def _of_rows(
         unclear=(),
         notes={},
     )
-
-
-def _state_of(label: str | None) -> State:
-    """Return what is said of a row with a label as `fit_classes` has it."""
-    if label is None or not label.startswith(IN_PLACE):
-        return "none" if label is None else "label"
-    return said_in_place(label.removeprefix(IN_PLACE)) or "none"

@@ -106,7 +106,7 @@ def read_statements(
         predicted=rows[0].predicted,
         table_rows=len(rows),
         rows=near[stating],
-        states=tuple(_state_of(label) for label in labels),
+        states=tuple(state_of(label) for label in labels),
         labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
         origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
         silent=len(spoken_of) - len({*stating}),
@@ -170,7 +170,10 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
     return scans
 
 
-def _state_of(label: str) -> State:
+def state_of(label: str | None) -> State:
+    """Return what is said of a row by a label as `fit_classes` has it; None for no label."""
+    if label is None or label == IN_PLACE:
+        return "none"
     return next((state for state in STATES if label == f"{IN_PLACE}{state}"), "label")
 
 

@@ -37,6 +37,8 @@ from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, require_devices, shared_out
 
 SUFFIX = ".parquet"
+# On which device features are computed: the best that this machine has.
+DEVICE = "auto"
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,15 @@ def require_table(out: Path) -> None:
     require_place(out, instead="remove it first")
 
 
-def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "auto", *, devices: int = 1) -> Embeddings:
+def embed_dataset(dataset: Dataset, settings: EncoderSettings, *, devices: int = 1) -> Embeddings:
     """Return the features of all images of a dataset, as they are; those that are new are computed, all are kept in its folder.
 
     devices: how many processes do it, each with a GPU or a share of the CPU's cores; the features are the same. Raises
     FewscanError where the encoder or its weights cannot be had, and where the folder cannot be written.
     """
-    require_devices(devices, device)
+    require_devices(devices, DEVICE)
     ready = _ready(settings, dataset.description.spec)
-    kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(device), devices=devices)
+    kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(DEVICE), devices=devices)
     facts = dataset.images.table(["source", "path", "set_aside"])
     reasons = facts["set_aside"].astype(object).where(facts["set_aside"].notna(), None).tolist()
     return Embeddings(
@@ -141,29 +143,21 @@ def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "au
 
 
 def embed_files(
-    place: Path,
-    settings: EncoderSettings,
-    spec: ImageSpec,
-    *,
-    follow_links: bool = False,
-    device: str = "auto",
-    devices: int = 1,
+    place: Path, settings: EncoderSettings, spec: ImageSpec, *, follow_links: bool = False, devices: int = 1
 ) -> Embeddings:
     """Return the features of every image in a folder or a file, read and fitted as `spec` says; devices: as `embed_dataset`.
 
     Raises FewscanError where the encoder or its weights cannot be had, and where `place` cannot be read.
     """
-    require_devices(devices, device)
+    require_devices(devices, DEVICE)
     ready = _ready(settings, spec)
     files = list_place(place, spec, follow_links=follow_links)
     began = time.perf_counter()
     if devices == 1:
-        embedded = _embedded(ready, files, spec, device)
+        embedded = _embedded(ready, files, spec)
     else:
-        shares = [
-            (ready, [files[place] for place in places], spec, device) for places in places_of_shares(len(files), BATCH, devices)
-        ]
-        embedded = shared_out(_embedded, shares, device, modules_of_encoder(settings))
+        shares = [(ready, [files[place] for place in places], spec) for places in places_of_shares(len(files), BATCH, devices)]
+        embedded = shared_out(_embedded, shares, DEVICE, modules_of_encoder(settings))
     features = np.full((len(files), ready.encoder.feature_dim), np.nan, np.float32)
     reasons: list[str | None] = []
     notes: list[tuple[str, ...]] = []
@@ -188,11 +182,11 @@ def embed_files(
 
 
 def _embedded(
-    ready: ReadyEncoder, files: Sequence[ScanFile], spec: ImageSpec, device: str
+    ready: ReadyEncoder, files: Sequence[ScanFile], spec: ImageSpec
 ) -> Generator[tuple[Floats, list[str | None], list[tuple[str, ...]]], None, None]:
     """Yield features (B, D), reasons and notes of files in blocks of BATCH, in their order."""
     keep_freed_memory()
-    on = usable_device(device)
+    on = usable_device(DEVICE)
     passes = passes_of(ready.encoder.to(on), spec, on, len(files))
     with closing(read_images(files, spec)) as images:
         read = zip(files, images, strict=True)

@@ -108,21 +108,21 @@ class _Pairs:
         return np.where(where, equal[first], gray[first]), np.where(where, equal[second], gray[second])
 
 
-def align(pixels: StoredImages, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
+def align(pixels: StoredImages, rows: Int64s, candidates: Candidates) -> Aligned:
     """Lay the first image of each candidate, numbers of `rows`, over the second, beginning with the view that looks like it."""
     pairs, which = _Pairs(pixels, rows, candidates), np.arange(len(candidates))
     signs = np.ones(len(which), np.float32)
     # From the frame of the second image to that of the view.
     placings = np.tile(UNMOVED, (len(which), 1, 1))
-    equalized = _better_equalized(pairs, placings, levels[0])
-    for level in levels:
+    equalized = _better_equalized(pairs, placings, LEVELS[0])
+    for level in LEVELS:
         shown, inside, templates = pairs.at(level, which, equalized)
         before = _agreement(shown, inside, placings, templates, level.blocks)
         signs = np.where(before < 0, -1, 1).astype(np.float32)
         worth = signs * before >= level.least_before
         shown, inside, templates, before = shown[worth], inside[worth], templates[worth], before[worth]
         which, signs, placings, equalized = which[worth], signs[worth], placings[worth], equalized[worth]
-        moving = (signs * before < IN_PLACE) | (level is levels[-1])
+        moving = (signs * before < IN_PLACE) | (level is LEVELS[-1])
         nearer, after = placings.copy(), signs * before
         nearer[moving] = _nearer(
             templates[moving], signs[moving, None, None] * shown[moving], inside[moving], placings[moving], level.steps
