@@ -251,7 +251,7 @@ def test_the_command_says_it_in_its_plan(root, capfd):
     assert "labels.csv names studies by AccessionNumber, column 'Key': 2 of 2 rows match" in capfd.readouterr().out
 
 
-def test_add_finds_new_scans_by_their_numbers_and_labels_set_says_that_it_does_not(root, tmp_path, capfd):
+def test_add_finds_new_scans_by_their_numbers(root, tmp_path):
     labels_csv = table(root, by("AccessionNumber", "Accession") + "A0240009,normal\n")
     out = tmp_path / "mri"
     import_scans([str(root)], out, labels=[labels_csv])
@@ -260,10 +260,61 @@ def test_add_finds_new_scans_by_their_numbers_and_labels_set_says_that_it_does_n
     manifest = Dataset.open(out).snapshot().manifest
     assert manifest.set_index("path")["label"]["four_2.dcm"] == "normal"
     assert len(manifest) == 8
-    capfd.readouterr()
-    for option in ([], ["--path-column", "Accession"], ["--path-column", "Accession=AccessionNumber"]):
-        with pytest.raises(FewscanError, match="only at import and add"):
-            app(["labels", "set", str(out), str(labels_csv), *option], standalone_mode=False)
+
+
+@pytest.fixture
+def mri(root, tmp_path) -> Dataset:
+    PIL.Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(root / "picture.png")
+    return import_scans([str(root)], tmp_path / "mri", labels=[table(root, by("AccessionNumber"))])
+
+
+def now(dataset: Dataset) -> dict[str, str | None]:
+    held = dataset.labels.table()
+    return {Path(path).stem: label or None for path, label in zip(held["path"], held["label"], strict=True)}
+
+
+@pytest.mark.parametrize("options", [{}, {"path_column": "Key"}, {"path_column": "Key=AccessionNumber"}])
+def test_labels_set_reads_the_numbers_of_the_imported_files_again(mri, root, options, capfd):
+    corrections = table(root, "Key,label\nA0240001,normal\n a240003 ,glioma\nA0249999,glioma\nA0240002,\n")
+    (root / "picture.png").unlink()  # has no header
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    app(["labels", "set", str(mri.folder), str(corrections), *words], standalone_mode=False)
+    said = capfd.readouterr().out
+    assert now(mri) == {
+        **dict.fromkeys(["one_1", "one_2", "two_1", "two_2"], "normal"),
+        **dict.fromkeys(["later_1", "later_2"], "glioma"),
+        "picture": None,
+    }
+    for expected in ("3 of 4 rows match", "line 4", "slices without"):
+        assert expected in said
+    written = (mri.folder / "labels.db").read_bytes().decode("latin-1") + said
+    assert not any(number in written for number in ("240001", "240003", "A0249999"))
+
+
+def test_labels_set_of_several_numbers_and_rows_that_differ_follows_the_rules_of_import(mri, root):
+    mri.labels.set(table(root, "PatientID,Accession,label\n0070022,A0240002,glioma\n0070011,A0240001,glioma\n"))
+    assert now(mri)["later_1"] is None
+    mri.labels.set(table(root, "Key,label\nA0240001,normal\nA0240001,glioma\n"))
+    assert set(mri.labels.conflicts().people["name"]) == {"scans/one_1.dcm", "scans/one_2.dcm"}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_where_a_file_is_gone_or_another_one_nothing_is_entered_by_numbers(mri, root, gone):
+    if gone:
+        (root / "later_2.dcm").unlink()
+    else:
+        (root / "later_1.dcm").rename(root / "one_2.dcm")  # takes the place of another patient's
+        add_slices(root, "later")
+    before = now(mri)
+    for options in ({}, {"path_column": "Key=AccessionNumber"}):
+        with pytest.raises(FewscanError, match="later_2" if gone else "one_2") as refused:
+            mri.labels.set(table(root, "Key,label\nA0240003,normal\n"), **options)
+        assert "A0240003" not in str(refused.value)
+    assert now(mri) == before
+    mri.labels.set(table(root, "path,label\none_1.dcm,normal\n"))
+    assert now(mri)["one_1"] == "normal"
+    with pytest.raises(FewscanError, match="names no file"):
+        mri.labels.set(table(root, "path,label\nnowhere/x.png,normal\n"))
 
 
 def test_numbers_are_kept_only_where_a_table_may_name_them(root):

@@ -39,7 +39,7 @@ def read(
     place: Path, text: str, classes: tuple[str, ...] = CLASSES, rename: dict | None = None, **options: object
 ) -> Statements:
     (place / "labels.csv").write_text(text)
-    return read_statements(place / "labels.csv", IMAGES, SOURCES, classes, TableOptions.parse(options), rename or {})
+    return read_statements(place / "labels.csv", IMAGES, SOURCES, classes, TableOptions.parse(options), rename or {}, list)
 
 
 def said(statements: Statements) -> dict[int, str]:
@@ -251,7 +251,7 @@ def test_a_table_of_what_holds_says_just_that(stated: list, tmp_path_factory: py
     classes = sorted({label for label, state in stated if label and state == "label"})
     if not (before["entry"] > 0).any():
         return
-    again = read_statements(place / "table.csv", IMAGES, SOURCES, classes, TableOptions(), {})
+    again = read_statements(place / "table.csv", IMAGES, SOURCES, classes, TableOptions(), {}, list)
     assert len(changes_of(log, before, usable, again, None, settle=False).rows) == 0
     changes = changes_of(copy, copy.current(len(IMAGES)), usable, again, None, settle=False)
     copy.enter(changes.rows, changes.labels, states=changes.states, origin=again.origin)

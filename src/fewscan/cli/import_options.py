@@ -40,8 +40,8 @@ Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW,
 PathColumn = Annotated[
     str | None,
     typer.Option(
-        help="The table's column of paths. At import and add it may hold a number of DICOM headers instead, such as the "
-        "accession number: NAME, or NAME=AccessionNumber. [default: one with a common name, such as path or file]"
+        help="The table's column of paths. It may hold a number of DICOM headers instead, such as the accession number: "
+        "NAME, or NAME=AccessionNumber. [default: one with a common name, such as path or file]"
     ),
 ]
 LabelColumn = Annotated[

@@ -51,7 +51,8 @@ def no_verb(context: typer.Context) -> None:
 _SET_HELP = """Add and correct labels from a table.
 
 A scan that the table does not name keeps its label, and an empty cell changes nothing. A label that already holds makes no
-entry. The table is read, and its rows are matched to scans, as in 'fewscan import --labels'. Try --dry-run first.
+entry. The table is read, and its rows are matched to scans, as in 'fewscan import --labels': by paths, or by a number of their
+DICOM headers, which are then read again from the files that were imported. Try --dry-run first.
 
 A cell 'unsure' or 'not a scan' means just that, unless a class has that name. A column label_state can say it, too: label,
 unsure, not a scan, or none, which removes a label.
@@ -69,7 +70,12 @@ Example: fewscan labels set mri corrections.csv --who "A. Lovelace" --dry-run
 @verbs.command("set", help=_SET_HELP)
 def set_(
     dataset: DatasetFolder,
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV with a column of paths and a column of labels.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="A CSV with a column of paths, or of numbers of DICOM headers, and a column of labels."
+        ),
+    ],
     who: Who = None,
     note: Annotated[str, typer.Option(help="A note to keep with the entries.")] = "",
     settle: Annotated[

@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
+from fewscan.datasets.header_numbers import require_same_files, with_numbers
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, misspelled
 from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
-from fewscan.images.sources import Source
+from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
 from fewscan.labels.changes import Changes, changes_of
 from fewscan.labels.log import LabelLog, State
 from fewscan.labels.standing import Numbers
-from fewscan.labels.tables import Statements, find_scan, read_statements, state_of, table_of
+from fewscan.labels.tables import Statements, find_scan, read_statements, scans_of, state_of, table_of
 
 REVIEW = "review"
 _EXAMPLES = 5
@@ -118,10 +119,10 @@ class DatasetLabels(LabelLog):
         what: a table, read as `import` reads its tables, with the same `options` (see TableOptions); or a row or rows, each
         with one of `labels`, all with the one label given, or all with a `state`. settle: these labels hold for the dataset,
         whoever gave other ones. reading: these labels are what `who` saw, and are entered even where they hold already.
-        dry_run: nothing is entered.
+        dry_run: nothing is entered. Where a table names scans by numbers in headers, these are read from the files again.
 
-        Raises FewscanError if a table cannot be read, contradicts itself or names no image, if a row does not exist, and if a
-        label cannot be a class.
+        Raises FewscanError if a table cannot be read, contradicts itself or names no image, if a row does not exist, if a label
+        cannot be a class, and if files whose headers are needed are gone or are others now.
         """
         images = self._images()
         current = self.current(len(images))
@@ -130,7 +131,9 @@ class DatasetLabels(LabelLog):
             if labels is not None or state is not None:
                 raise FewscanError("a table has the labels itself: give labels only with row numbers")
             asked = TableOptions.parse(options)
-            said = read_statements(Path(what), images, self._sources, classes, asked, rename or {})
+            said = read_statements(Path(what), images, self._sources, classes, asked, rename or {}, self._numbered)
+            if not said.by_path:
+                self._require_same_files(said.rows)
         else:
             said = _of_rows(what, labels, state, images, classes)
         changes = changes_of(self, current, images["set_aside"].isna(), said, who, settle=settle, reading=reading)
@@ -187,6 +190,14 @@ class DatasetLabels(LabelLog):
         copies = copies_that_differ(self.current(len(images))["label"], copy_sets)
         return Conflicts(people, copies.assign(name=_names(images, copies["row"]).to_numpy()))
 
+    def _numbered(self, scans: Sequence[ScanFile]) -> list[ScanFile]:
+        """Return all images with the numbers in the headers of their files, which may be gone: see `header_numbers`."""
+        return with_numbers(scans, self.images.table(["set_aside"])["set_aside"].isna(), self.images.spec)
+
+    def _require_same_files(self, rows: Numbers) -> None:
+        images = self.images.table(("source", "path", "sha256")).iloc[rows]
+        require_same_files(scans_of(images, self._sources), images["sha256"])
+
     def _images(self) -> pd.DataFrame:
         return self.images.table(("source", "path", "set_aside"))
 
@@ -230,6 +241,7 @@ def _of_rows(
         labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for _, label in said),
         origins=(REVIEW,) * len(said),
         silent=0,
+        by_path=True,
         missing=(),
         unclear=(),
         notes={},

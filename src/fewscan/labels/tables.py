@@ -4,7 +4,7 @@ Beside a label, a scan can be `unsure`, `not a scan`, or have none: `tables.rows
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,12 @@ from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
 from fewscan.images.sources import ScanFile, Source, file_and_part
 from fewscan.images.tables.finding import Found, Places
+from fewscan.images.tables.headers import ByNumber, HeaderNumbers
+from fewscan.images.tables.pointing import Pointed, pointed
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import read_cells
 from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
-from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
+from fewscan.images.tables.said import Said, add_rows, naming_of, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
 
@@ -44,7 +46,8 @@ class Statements:
 
     A row stands several times, one after the other, where rows of the table contradict each other.
     `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
-    that the table names and says nothing of, `notes` how often what was noticed of others.
+    that the table names and says nothing of, `notes` how often what was noticed of others. `by_path` says whether it names them
+    by paths, not by numbers in headers.
     """
 
     origin: str
@@ -55,6 +58,7 @@ class Statements:
     labels: tuple[str | None, ...]
     origins: tuple[str, ...]  # of each, `origin` unless the table names another one whose labels only teach
     silent: int
+    by_path: bool
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
     notes: Mapping[str, int]
@@ -68,33 +72,23 @@ def read_statements(
     classes: Collection[str],
     options: TableOptions,
     rename: Mapping[str, str],
+    numbered: Callable[[list[ScanFile]], list[ScanFile]],
 ) -> Statements:
     """Read a table as `import` does, and find its rows among the images of a dataset: the columns source and path.
 
     classes: those that the dataset has; labels that are spelled otherwise are refused, and `rename` says what they are called.
+    numbered: gives images with the numbers in their headers, and is asked where rows name none by path.
 
     Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
     """
-    cells = read_cells(table, options.encoding, options.separator)
-    rows = rows_of(table, cells, options, rename, classes, labels_alone=True)
-    if not rows[0].about_labels:
-        raise FewscanError(f"{table} has no column 'label': choose one with --label-column")
-    near = within_reach(rows, sources, images)
-    scans = _scans(images.iloc[near], sources)
-    places = Places(scans, sources)
-    looked = places.look(rows)
-    unclear = tuple(str(one) for one in looked if isinstance(one, FewscanError))
+    (rows, looked, places, by_path), near = _pointed(table, images, sources, classes, options, rename, numbered)
     found = [one if isinstance(one, Found) else None for one in looked]
-    if not unclear:
-        require_found(rows, found, places, sources)
-    elif not any(found):
-        raise FewscanError(unclear[0])
     said: dict[str, Said] = {}
     add_rows(said, rows, found, places, naming_of(rename, options.no_label), options.several)
     of_each = [said_of(of, said) for of in places.of_each]
     spoken_of = [place for place, one in enumerate(of_each) if one is not None]
     said_rows = [None if one is None else one.label for one in of_each]
-    names = [(place, (scans[place].source, label)) for place, row in enumerate(said_rows) if row for label in row.said]
+    names = [(place, (places.scans[place].source, label)) for place, row in enumerate(said_rows) if row for label in row.said]
     fitted = fit_classes({name for _, name in names}, classes, rename, options.no_label)
     stated = dict.fromkeys((place, fitted[name]) for place, name in names if fitted[name] != IN_PLACE)
     stating, labels = [place for place, _ in stated], [label for _, label in stated]
@@ -110,8 +104,12 @@ def read_statements(
         labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
         origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
         silent=len(spoken_of) - len({*stating}),
-        missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
-        unclear=unclear,
+        by_path=by_path,
+        # A number is for no message.
+        missing=tuple(
+            f"{row.where}: '{row.path}'" if by_path else row.where for row, one in zip(rows, looked, strict=True) if one is None
+        ),
+        unclear=tuple(str(one) for one in looked if isinstance(one, FewscanError)),
         notes={note: notes[note] for note in sorted(notes, key=of_spelling)},
         repeated=Repeated(
             rows=sum(one.rows for one in said.values() if one.rows > 1),
@@ -120,6 +118,35 @@ def read_statements(
             note=differing_note(table, options.several),
         ),
     )
+
+
+def _pointed(
+    table: Path,
+    images: pd.DataFrame,
+    sources: Sequence[Source],
+    classes: Collection[str],
+    options: TableOptions,
+    rename: Mapping[str, str],
+    numbered: Callable[[list[ScanFile]], list[ScanFile]],
+) -> tuple[Pointed, Numbers]:
+    """Return the rows of a table and where each points, and the numbers, in the dataset, of the images among these places."""
+    cells = read_cells(table, options.encoding, options.separator)
+    near = everything = np.arange(len(images))
+
+    def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
+        rows = rows_of(table, cells, asked, rename, classes, labels_alone=True, by=by)
+        if not rows[0].about_labels:
+            raise FewscanError(f"{table} has no column 'label': choose one with --label-column")
+        return rows
+
+    def places_of(rows: Sequence[Row] | None) -> Places:
+        nonlocal near
+        near = everything if rows is None else within_reach(rows, sources, images)
+        return Places(scans_of(images.iloc[near], sources), sources)
+
+    numbers = HeaderNumbers(lambda: numbered(scans_of(images, sources)))
+    found = pointed(table, cells, options, sources, read, places_of, numbers)
+    return found, near
 
 
 def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Numbers:
@@ -133,7 +160,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
         return np.array([int(name)], dtype=np.int64)
     row = Row(table=Path("here"), where="the scan", path=name)
     near = within_reach([row], sources, images)
-    scans = _scans(images.iloc[near], sources)
+    scans = scans_of(images.iloc[near], sources)
     places = Places(scans, sources)
     (found,) = places.find([row]) if scans else (None,)
     if found is None:
@@ -161,7 +188,8 @@ def table_of(current: pd.DataFrame, images: pd.DataFrame, sources: Sequence[Sour
     )
 
 
-def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
+def scans_of(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
+    """Return images of a dataset, the columns source and path, as an import lists them, without what it knows besides."""
     folders = {source.name: source.folder for source in sources}
     scans = []
     for source, path in zip(images["source"], images["path"], strict=True):

@@ -18,7 +18,6 @@ from fewscan.images.tables.column_names import (
     like_patients,
     may_be_data,
     names_headers,
-    with_number,
 )
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted
@@ -26,7 +25,7 @@ from fewscan.wording import counted
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
 _ELSE_PATHS = ("id", "idcode", *COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
-HEADERS = "rows find scans by numbers in DICOM headers only, and only at import and add (docs/labels.md)"
+HEADERS = "rows find scans by numbers in DICOM headers only (docs/labels.md)"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
@@ -125,8 +124,6 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None, options: 
     columns = cells.columns
     if asked is not None:
         fits = [position for position, name in enumerate(columns) if name == asked]
-        if what == "path" and with_number(columns, asked):
-            raise FewscanError(f"{table}: {HEADERS}")
         if not fits:
             raise _missing(table, cells, asked)
     else:

@@ -51,7 +51,7 @@ class Places:
         self._written = [str(source.folder) for source in sources]
         self._source_of: dict[str, str] = {}
         self._without_path: dict[str, str] = {}
-        self._scans = scans
+        self.scans = scans
         self._folders: dict[tuple[str, str], tuple[str, ...]] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
         self._ends: dict[int, dict[tuple[str, ...], list[str]]] = {}
@@ -78,9 +78,9 @@ class Places:
         """
         if place in self._without_path:
             return
-        self._without_path[place] = self._scans[images[0]].source
+        self._without_path[place] = self.scans[images[0]].source
         for image in images:
-            places, own = self.of_each[image], 1 if self._scans[image].part is None else 2
+            places, own = self.of_each[image], 1 if self.scans[image].part is None else 2
             others = [one for one in places[own:] if one in self._without_path]
             self.of_each[image] = (*places[:own], *sorted([*others, place]), *places[own + len(others) :])
 

@@ -5,8 +5,9 @@ Numbers are compared in memory as those of patients are (`patient_key`). No plac
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,13 @@ class _Match:
 
 
 class HeaderNumbers:
-    """The numbers that stand in the headers of scans, as they were listed (`ScanFile.numbers`)."""
+    """The numbers that stand in the headers of scans, as they were listed (`ScanFile.numbers`).
 
-    def __init__(self, scans: Sequence[ScanFile]) -> None:
-        self._scans = scans
+    scans: gives them, and is asked only once a table may name them so.
+    """
+
+    def __init__(self, scans: Callable[[], Sequence[ScanFile]]) -> None:
+        self._scans = cache(scans)
         self._known: dict[str, _Known] = {}
 
     def asked(self, table: Path, cells: Cells, written: str | None) -> ByNumber | None:
@@ -101,8 +105,12 @@ class HeaderNumbers:
 
         Of several columns that one is taken whose images are among those of each other in every row: the study beside its
         patient. `sure`: it is to be taken whatever it holds besides. Raises FewscanError where there are several others, and
-        `otherwise`, with what may be meant, where there is none.
+        `otherwise`, with what may be meant, where there is none, or with why numbers cannot be read.
         """
+        try:
+            self._scans()
+        except FewscanError as unreadable:
+            raise FewscanError(f"{otherwise}; {unreadable}") from None
         matches = list(self._matches(cells, only))
         fit = [one for one in matches if only in (None, cells.columns[one.at]) and (sure or self._is_sure(cells, one))]
         best = next((one for one in fit if all(self._within(cells, one, other) for other in fit)), None)
@@ -137,7 +145,7 @@ class HeaderNumbers:
 
     def _of(self, number: str) -> "_Known":
         if number not in self._known:
-            self._known[number] = _Known(self._scans, number)
+            self._known[number] = _Known(self._scans(), number)
         return self._known[number]
 
     def _matches(self, cells: Cells, only: str | None) -> Iterator[_Match]:

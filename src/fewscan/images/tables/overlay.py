@@ -11,12 +11,12 @@ from fewscan.images.classes import IN_PLACE
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key, scopes_of
 from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
-from fewscan.images.tables.columns import NoFileNamedError, names_paths
 from fewscan.images.tables.finding import Found, Places
-from fewscan.images.tables.headers import HeaderNumbers
+from fewscan.images.tables.headers import ByNumber, HeaderNumbers
+from fewscan.images.tables.pointing import pointed
 from fewscan.images.tables.reading import read_cells
 from fewscan.images.tables.rows import Row, rows_of
-from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, require_found, said_of
+from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, said_of
 from fewscan.wording import counted
 
 _NAMES_SHOWN = 4
@@ -42,12 +42,12 @@ def label_from_tables(
         return list(scans)
     if options.labels_only:
         scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
-    places, numbers = Places(scans, sources), HeaderNumbers(scans)
+    places, numbers = Places(scans, sources), HeaderNumbers(lambda: scans)
     naming = naming_of(rename, options.no_label)
     said: dict[str, Said] = {}
     missing: list[Row] = []
     for table in tables:
-        rows, found, by_path = _rows_found(table, sources, places, numbers, options, rename)
+        rows, found, by_path = _pointed(table, sources, places, numbers, options, rename)
         add_rows(said, rows, found, places, naming, options.several)
         missing += [row for row, hit in zip(rows, found, strict=True) if hit is None and by_path]
     spoken_of = list(dict.fromkeys(places.source(place) for place in said))
@@ -61,42 +61,25 @@ def label_from_tables(
     return sorted([*overlaid, *absent.values()], key=lambda scan: (order[scan.source], scan.file))
 
 
-def _rows_found(
+def _pointed(
     table: Path,
     sources: Sequence[Source],
     places: Places,
     numbers: HeaderNumbers,
     options: TableOptions,
     rename: Mapping[str, str],
-) -> tuple[list[Row], Sequence[Found | None], bool]:
-    """Return the rows of a table, where each points, and whether that is by path.
-
-    Only where no row does so by path, or it is asked for, they point by a number in headers.
-    """
+) -> tuple[list[Row], list[Found | None], bool]:
+    """Return the rows of a table, where each points, and whether that is by path; raises FewscanError for an unclear one."""
     cells = read_cells(table, options.encoding, options.separator)
-    by = numbers.asked(table, cells, options.path_column)
-    if by is None:
-        try:
-            return *_by_path(rows_of(table, cells, options, rename), sources, places), True
-        except NoFileNamedError as error:
-            by = numbers.column(table, cells, options.path_column or error.column, error, sure=options.path_column is not None)
-    for place, images in numbers.images(by):
-        places.mean(place, images)
-    rows = rows_of(table, cells, options.model_copy(update={"path_column": by.column}), rename, by=by)
-    return rows, [None if place is None else Found(place, closely=True) for place in by.places], False
 
+    def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
+        return rows_of(table, cells, asked, rename, by=by)
 
-def _by_path(rows: list[Row], sources: Sequence[Source], places: Places) -> tuple[list[Row], Sequence[Found | None]]:
-    """Return rows and where each points by its path; raises FewscanError as `Places.find`, and where none points anywhere."""
-    looked = places.look(rows)
-    unclear = [one for one in looked if isinstance(one, FewscanError)]
-    found = [one for one in looked if not isinstance(one, FewscanError)]
-    if unclear and not any(found):
-        raise NoFileNamedError(str(unclear[0]), rows[0].path_column if names_paths(rows[0].path_column) else None)
-    if unclear:
-        raise unclear[0]
-    require_found(rows, found, places, sources)
-    return rows, found
+    rows, looked, _, by_path = pointed(table, cells, options, sources, read, lambda _: places, numbers)
+    for one in looked:
+        if isinstance(one, FewscanError):
+            raise one
+    return rows, [one for one in looked if not isinstance(one, FewscanError)], by_path
 
 
 def _refuse_without_tables(options: TableOptions) -> None:

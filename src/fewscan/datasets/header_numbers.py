@@ -1,0 +1,46 @@
+"""The numbers in the headers of a dataset's files, read again where they lie: a dataset keeps none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from fewscan.errors import FewscanError
+from fewscan.images.formats.reading import Reading
+from fewscan.images.formats.recognition import holds_one_image
+from fewscan.images.listing.contents import look_into
+from fewscan.images.readers import file_sha256
+from fewscan.images.sources import ScanFile
+from fewscan.wording import counted
+
+_INSTEAD = "put back what was imported, or name files in the table"
+
+
+def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Reading) -> list[ScanFile]:
+    """Return images of a dataset, those that are usable with the numbers of their files' headers.
+
+    Raises FewscanError where a file is gone that may have some: its image would keep its label, and others of its study not.
+    """
+    files = {
+        (scan.source, scan.file): ScanFile(scan.source, scan.file, scan.path)
+        for scan, is_usable in zip(scans, usable, strict=True)
+        if is_usable and not holds_one_image(scan.path)
+    }
+    if gone := [file for file in files.values() if not file.path.is_file()]:
+        raise FewscanError(
+            f"numbers in headers are read from files again: {len(gone):,} of {counted(len(files), 'file')} are missing, "
+            f"such as {gone[0].path}: {_INSTEAD}"
+        )
+    looked = look_into(list(files.values()), (), reading, numbers=True)
+    numbers = {(image.source, image.file): image.numbers for image in looked}
+    return [replace(scan, numbers=numbers.get((scan.source, scan.file), ())) for scan in scans]
+
+
+def require_same_files(scans: Sequence[ScanFile], hashes: pd.Series) -> None:
+    """Raise FewscanError where the file of an image does not have the SHA-256 any more that it was imported with."""
+    expected = {scan.path: sha256 for scan, sha256 in zip(scans, hashes, strict=True)}
+    if other := [path for path, sha256 in expected.items() if file_sha256(path) != sha256]:
+        raise FewscanError(
+            f"{len(other):,} of {counted(len(expected), 'file')} with a number of the table are not what was imported, such as "
+            f"{other[0]}: {_INSTEAD}"
+        )

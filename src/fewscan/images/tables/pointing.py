@@ -1,0 +1,64 @@
+"""The rows of a table, and which image each means: by a path, else by a number in headers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fewscan.errors import FewscanError
+from fewscan.images.options import TableOptions
+from fewscan.images.sources import Source
+from fewscan.images.tables.columns import NoFileNamedError, names_paths
+from fewscan.images.tables.finding import Found, Places
+from fewscan.images.tables.headers import ByNumber, HeaderNumbers
+from fewscan.images.tables.reading import Cells
+from fewscan.images.tables.rows import Row
+from fewscan.images.tables.said import require_found
+
+
+class Pointed(NamedTuple):
+    """The rows of a table and where each points among `places`: an error for one that names several images, None for none."""
+
+    rows: list[Row]
+    looked: Sequence[Found | FewscanError | None]
+    places: Places
+    by_path: bool
+
+
+def pointed(
+    table: Path,
+    cells: Cells,
+    options: TableOptions,
+    sources: Sequence[Source],
+    read: Callable[[TableOptions, ByNumber | None], list[Row]],
+    places_of: Callable[[Sequence[Row] | None], Places],
+    numbers: HeaderNumbers,
+) -> Pointed:
+    """Return the rows of a table and where each points; only where none does so by path, or it is asked for, by a number.
+
+    read: gives the rows, by path or as they name images by a number. places_of: gives the places that these rows may mean by
+    path, or for None those of all images that `numbers` knows. Raises FewscanError where no row points anywhere.
+    """
+    by = numbers.asked(table, cells, options.path_column)
+    if by is None:
+        try:
+            rows = read(options, None)
+            places = places_of(rows)
+            return Pointed(rows, _looked(rows, sources, places), places, by_path=True)
+        except NoFileNamedError as error:
+            by = numbers.column(table, cells, options.path_column or error.column, error, sure=options.path_column is not None)
+    places = places_of(None)
+    for place, images in numbers.images(by):
+        places.mean(place, images)
+    rows = read(options.model_copy(update={"path_column": by.column}), by)
+    return Pointed(rows, [None if one is None else Found(one, closely=True) for one in by.places], places, by_path=False)
+
+
+def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> Sequence[Found | FewscanError | None]:
+    """Return where each row points by its path; raises NoFileNamedError where none points anywhere."""
+    looked = places.look(rows)
+    unclear = [one for one in looked if isinstance(one, FewscanError)]
+    if not unclear:
+        require_found(rows, looked, places, sources)
+    elif not any(isinstance(one, Found) for one in looked):
+        raise NoFileNamedError(str(unclear[0]), rows[0].path_column if names_paths(rows[0].path_column) else None)
+    return looked
