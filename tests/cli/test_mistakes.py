@@ -44,6 +44,8 @@ MISTAKES = [
         "compare data --methods supervised, simclr+probe, mixmatch@finetune --out new epochs=2",
         ["--methods supervised,simclr+probe,mixmatch@finetune"],
     ),
+    ("compare data --methods supervised mixmatch,simclr --out new", ["--methods supervised,mixmatch,simclr"]),
+    ("compare data --methods supervised mixmatch@a@b --out new", ["'mixmatch@a@b' is not a setting"]),
     ("compare data supervised mixmatch --out new", ["--methods supervised,mixmatch"]),
     ("train data supervised", ["--method supervised"]),
     ("train data --epochs 40", ["epochs=VALUE"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 from fewscan.splits.support import TARGET_ERROR
@@ -39,6 +40,7 @@ def check(
     from fewscan.labeling.table import require_table_name
 
     require_share(at_most)
+    refuse_idle_overwrite(out, overwrite=overwrite)
     path = Path(table)
     if not path.is_file():
         why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"

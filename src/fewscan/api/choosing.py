@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 from fewscan.errors import FewscanError
@@ -39,6 +40,7 @@ def suggest(
     Raises FewscanError if `count` or `seed` is not in range, the encoder is not available, no scan is left, or `out` exists.
     """
     from fewscan.choosing.pool import pool_of
+    from fewscan.choosing.suggest import RANDOM_SHARE
     from fewscan.choosing.suggested import suggest_from
     from fewscan.seeds import require_seed
 
@@ -46,6 +48,10 @@ def suggest(
     if count < 1:  # before scans are looked at, which may take long
         raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
     require_seed(seed)
+    if strategy == "random":
+        chosen = {"--random-share": random_share != RANDOM_SHARE, "--seed": seed != 0}
+        refuse_idle(chosen, "scans that are chosen, beside those drawn at random", "choose another --strategy")
+    refuse_idle_overwrite(out, overwrite=overwrite)
     table = None if out is None else Path(out)
     if table is not None:
         require_suffix(table, ".csv")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import SIZED, opened_snapshot
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
@@ -50,7 +51,7 @@ def compare(
     from fewscan.comparison.planning import make_plan
 
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED, noted=train),
+        dataset_for(dataset, jobs, train=train),
         methods=methods,
         seeds=seeds,
         protocols=protocols,
@@ -104,7 +105,7 @@ def compare_budgets(
 
     budgets = distinct_budgets(labels_budget)
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED, noted=train),
+        dataset_for(dataset, jobs, train=train),
         methods=methods,
         seeds=seeds,
         protocols=protocols,
@@ -131,6 +132,16 @@ def compare_budgets(
         say_candidates(comparison)
     refuse_failures(failures, trials)
     return efficiency
+
+
+def dataset_for(dataset: str | Path | Dataset | Snapshot, jobs: int | None, *, train: bool) -> Snapshot:
+    """Return the dataset of a comparison, under the split whose sizes it takes where none are given.
+
+    Raises FewscanError where it is said how many runs are trained at once, and none is to be.
+    """
+    if not train:
+        refuse_idle({"--jobs": jobs is not None}, "training", "leave out --no-train")
+    return opened_snapshot(dataset, told=SIZED, noted=train)
 
 
 def run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:

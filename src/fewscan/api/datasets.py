@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import dataset_to_change, opened_dataset
 from fewscan.errors import FewscanError
+from fewscan.wording import command_line
 
 if TYPE_CHECKING:
     from fewscan.auditing.result import AuditResult
@@ -57,6 +59,9 @@ def add_scans(
     from fewscan.reporting.audit_page import write_audit_page
 
     with dataset_to_change(dataset, "add") as opened:
+        if opened.description.audit is None:
+            auditing = f"first run '{command_line('audit', opened.folder)}'"
+            refuse_idle({"--set-aside-suspect": set_aside_suspect}, "a dataset that is audited", auditing)
         added, audited = adding.add_scans(opened, _texts(sources), set_aside_suspect=set_aside_suspect, **options)
         if audited is not None:
             write_audit_page(opened_dataset(opened.folder).snapshot(), audited, opened.folder / AUDIT_PAGE)
@@ -139,10 +144,11 @@ def split(
 
     require_seed(seed)
     splits.require_sizes(labeled, test, validation)
-    if leaks is not None and not keep_given:
-        raise FewscanError("--leaks is about the split that the data came with: give it with --keep-given")
-    if keep_given and (test is not None or protocol != "leakfree"):
-        raise FewscanError("--keep-given takes the test set that the data came with: leave out --test and --protocol")
+    if keep_given:
+        drawn = {"--test": test is not None, "--protocol": protocol != "leakfree"}
+        refuse_idle(drawn, "a test set that is drawn, not the one that the data came with", "leave out --keep-given")
+    else:
+        refuse_idle({"--leaks": leaks is not None}, "the split that the data came with", "add --keep-given")
     if not NAME.fullmatch(name):
         raise FewscanError(f"'{name}' cannot name a split: use letters, digits, - and _, up to 40 of them")
     with dataset_to_change(dataset, "split") as opened:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import opened_dataset
-from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def embed(
         require_table(Path(out))
     # A run is refused as no dataset, which says of which dataset it is.
     if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
-        if size_px is not None or color or follow_links:
-            raise FewscanError("the images of a dataset are already read: leave out --size, --color and --follow-links")
+        of_files = {"--size": size_px is not None, "--color": color, "--follow-links": follow_links}
+        refuse_idle(of_files, "scans in files, and a dataset's are already read", "name a folder of scans")
         found = embed_dataset(opened_dataset(place), asked, devices=devices)
     else:
         spec = spec_for(asked, size_px, color=color)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
@@ -84,6 +85,7 @@ def label_suspects(
     from fewscan.evaluation.label_suspects import find_label_suspects
     from fewscan.reporting.label_suspects_page import page_beside, write_label_suspects
 
+    refuse_idle_overwrite(out, overwrite=overwrite)
     table = None if out is None else Path(out)
     if table is not None:
         require_suffix(table, ".csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
@@ -39,6 +40,7 @@ def map_scans(
 
     require_ready(place, ("dataset", "run"), data)
     require_seed(seed)
+    refuse_idle_overwrite(out, overwrite=overwrite)
     page = None if out is None else Path(out)
     written = () if page is None else (page, table_beside(page))
     if page is not None:

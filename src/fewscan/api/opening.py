@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle
 from fewscan.atomic import require_place
 from fewscan.errors import FewscanError
 from fewscan.folders import Kind, is_unfinished, kind_of, require_kind
@@ -124,8 +125,7 @@ def opened_place(place: str | Path | Dataset | Run, data: str | Path | None = No
 
     if isinstance(place, Run) or (not isinstance(place, Dataset) and kind_of(Path(place)) == "run"):
         return opened_run(place, data)
-    if data is not None:
-        raise FewscanError("--data says where the dataset of a run is now: name a run, or leave it out")
+    refuse_idle({"--data": data is not None}, "a run whose dataset was moved", "name a run")
     return opened_dataset(place)
 
 

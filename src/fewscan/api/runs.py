@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import (
     opened_classifier,
     opened_dataset,
@@ -78,8 +79,8 @@ def evaluate(
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
-    if on is None and target_error is not None:
-        raise FewscanError("--target-error is for a score on another dataset: name it with --on, or leave it out")
+    if on is None:
+        refuse_idle({"--target-error": target_error is not None}, "a score on another dataset", "name that with --on")
     opened = opened_classifier(run, data)
     if on is not None:
         require_kind(Path(on) if isinstance(on, str | Path) else on.folder, ("dataset",), OTHER_DATASET)
@@ -154,8 +155,9 @@ def label(
     from fewscan.partial import refuse_finished
 
     require_ready(run, ("run",), data)
-    if scans is None and (exact_copies_only or follow_links):
-        raise FewscanError("--exact-copies-only and --follow-links are for scans in files: name SCANS, or leave them out")
+    if scans is None:
+        of_files = {"--exact-copies-only": exact_copies_only, "--follow-links": follow_links}
+        refuse_idle(of_files, "scans in files", "name SCANS")
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
     refuse_finished(Path(out), "label")
     # Only now, since it takes seconds.

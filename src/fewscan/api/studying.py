@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.comparing import refuse_failures, run_and_write, say_candidates
-from fewscan.api.opening import SIZED, opened_snapshot
+from fewscan.api.comparing import dataset_for, refuse_failures, run_and_write, say_candidates
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -45,7 +44,7 @@ def study(
     from fewscan.studies.bitlis.published import LABELS, PROTOCOLS, RECIPE, TABLE2, TEST_IMAGES
 
     plan = make_plan(
-        opened_snapshot(dataset, told=SIZED, noted=train),
+        dataset_for(dataset, jobs, train=train),
         methods=TABLE2 if methods is None else methods,
         seeds=seeds,
         protocols=PROTOCOLS if protocols is None else protocols,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import opened_dataset
 from fewscan.errors import FewscanError
 
@@ -23,9 +24,8 @@ def upgrade(folder: str | Path, out: str | Path, *, data: str | Path | Dataset |
     from fewscan.training.upgrading import upgrade_run
 
     kind = kind_of(Path(folder))
-    if kind == "dataset" and data is not None:
-        raise FewscanError(f"{folder} is a dataset, and --data is for a run: leave it out")
     if kind == "dataset":
+        refuse_idle({"--data": data is not None}, "a run, whose dataset was converted", f"{folder} is a dataset, so name a run")
         return upgrade_dataset(Path(folder), Path(out))
     if kind == "run" and data is not None:
         return upgrade_run(Path(folder), Path(out), opened_dataset(data))

@@ -1,6 +1,5 @@
 """Names of methods, recipes and the like in a command, looked up as it is read: before what takes seconds to load."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,6 @@ ENCODERS = Names("encoder", "fewscan.encoders", tuple(WEIGHTS))
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))
 RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
 PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))
-
-# What a way to learn has around its method: FIRST+, @RECIPE.
-_WAY_ENDS = re.compile(r"^[^+]*\+|@.*$")
 
 
 def listed_names(text: str) -> list[str]:
@@ -83,10 +79,19 @@ def require_together(option: str, words: Sequence[str]) -> None:
 
     A shell parts what is written with a space between the names.
     """
-    apart = [word for word in words if "=" not in word and _WAY_ENDS.sub("", word.strip(",")) in METHODS.own_names()]
+    apart = [word for word in words if "=" not in word and _names_ways(word)]
     if apart:
         names = listed_names(",".join([option, *apart]))
         raise FewscanError(f"write the names with commas and no spaces between them: --methods {','.join(names)}")
+
+
+def _names_ways(word: str) -> bool:
+    """Return whether a word is one way to learn, by a method of fewscan's own, or several with commas."""
+    try:
+        ways = [Way.read(name) for name in listed_names(word)]
+    except FewscanError:
+        return False
+    return bool(ways) and all(way.method in METHODS.own_names() for way in ways)
 
 
 def encoder_known(text: str | None) -> str | None:

@@ -19,7 +19,7 @@ _INSTEAD = "put back what was imported, or name files in the table"
 def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Reading) -> list[ScanFile]:
     """Return images of a dataset, those that are usable with the numbers of their files' headers.
 
-    Raises FewscanError where a file is gone that may have some: its image would keep its label, and others of its study not.
+    Raises FewscanError where a file is gone that may have some: its image would keep its label, others of its number not.
     """
     files = {
         (scan.source, scan.file): ScanFile(scan.source, scan.file, scan.path)

@@ -10,6 +10,7 @@ import pydantic
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.images.formats.reading import Reading
+from fewscan.wording import listed
 
 Resize = Literal["stretch", "pad"]
 Crop = Literal["none", "foreground"]
@@ -176,6 +177,13 @@ class SourceOptions(TableOptions, Layout):
     unlabeled: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = ()
     rename: dict[str, str] = pydantic.Field(default_factory=dict)
     follow_links: bool = False
+
+    @pydantic.field_validator("labels_only")
+    @classmethod
+    def _of_tables(cls, labels_only: bool | None, given: pydantic.ValidationInfo) -> bool | None:
+        if labels_only and (idle := [name for name in ("class_level", "class_from") if given.data.get(name) is not None]):
+            raise ValueError(f"only tables give classes then: leave out {listed(idle)}")
+        return labels_only
 
 
 def _require_choice(name: str, value: Any, choices: Sequence[str]) -> None:

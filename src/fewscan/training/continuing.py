@@ -69,6 +69,8 @@ def asked_encoder(text: str, /, **changes: Any) -> EncoderSettings:
         return encoder_settings(**run.settings.encoder.untrained.model_dump(mode="json") | {"weights": text} | changes)
     path = Path(text)
     if path.suffix and path.is_file():
+        if "weights" in changes:
+            raise FewscanError(f"{path} is a file of weights: name an encoder, or leave out other weights")
         described = path.with_name("model.json")
         if described.is_file() and "name" not in changes:
             changes = dict(json_object(described, "export again").get("encoder", {})) | changes
