@@ -37,6 +37,7 @@ class Watch:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load what tests share, but not where several test processes run them: the one that deals them out runs none."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests load ONNX Runtime themselves
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         # Until all are collected: imports leave a million objects for good, among which the garbage collector would look again
         # and again.

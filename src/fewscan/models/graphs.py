@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,13 +29,20 @@ def onnx_is_there() -> bool:
 
 
 def require_onnx() -> _Onnx:
-    """Import what writes and runs ONNX files; raises FewscanError where it is not installed."""
+    """Import what writes and runs ONNX files; raises FewscanError where it is not installed.
+
+    ONNX Runtime then sends nothing to its makers, as it does by default from version 1.29 on.
+    """
+    # Read when it is loaded. What it would send: a number of this machine, which it keeps in ~/.cache, programs, models.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnx
         import onnxruntime
         import onnxscript  # noqa: F401 - torch writes ONNX with it
     except ImportError as error:
         raise FewscanError(f"writing ONNX needs more packages ({error}): pip install 'fewscan[onnx]'") from None
+    # For a program that had loaded it before.
+    onnxruntime.disable_telemetry_events()
     return _Onnx(onnx, onnxruntime)
 
 
