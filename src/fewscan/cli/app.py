@@ -90,10 +90,22 @@ def no_verb(
     if version:
         typer.echo(f"fewscan {__version__}")
         raise typer.Exit
+    require_verb(context)
+
+
+def require_verb(context: typer.Context) -> None:
+    """Say what there is to ask for, where a command or a group is called without a verb."""
     if context.invoked_subcommand is None:
         # Nothing was asked for, so nothing was done: not a success, and no error to explain either.
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(REFUSED)
+
+
+def group_of_verbs(name: str, about: str) -> typer.Typer:
+    """Return a new group of the application's verbs, called `fewscan NAME VERB`; about: its help."""
+    verbs = typer.Typer(cls=Verbs, rich_markup_mode=None, help=about, callback=require_verb, invoke_without_command=True)
+    app.add_typer(verbs, name=name)
+    return verbs
 
 
 def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[..., Any]) -> dict[str, Any]:

@@ -9,10 +9,9 @@ import typer
 
 from fewscan import api
 from fewscan.cli import import_options as option
-from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, finish
+from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, finish, group_of_verbs
 from fewscan.cli.following import after_labels
 from fewscan.cli.label_words import SHOWN, set_lines
-from fewscan.cli.parsing import Verbs
 from fewscan.wording import command_line, counted
 
 if TYPE_CHECKING:
@@ -20,16 +19,14 @@ if TYPE_CHECKING:
 
     from fewscan.datasets.labels import LabelsSet
 
-verbs = typer.Typer(
-    cls=Verbs,
-    rich_markup_mode=None,
-    help="""Add, correct, export and undo labels; see who gave them.
+verbs = group_of_verbs(
+    "labels",
+    """Add, correct, export and undo labels; see who gave them.
 
 Labels are a log that only grows. Each entry gives one scan a class, 'unsure', 'not a scan' or no label, and says who gave it,
 when and from where. The newest entry counts, and nothing is ever overwritten: an undo is an entry, too. If two people disagree,
 both entries stay, and the scan is left out of training until that is settled. Runs keep the labels that they learned from.""",
 )
-app.add_typer(verbs, name="labels")
 
 Scan = Annotated[
     str | None,
@@ -38,14 +35,6 @@ Scan = Annotated[
 Who = Annotated[
     str | None, typer.Option(help="Who says so: a name or initials, kept only in the log, never in a report or export.")
 ]
-
-
-@verbs.callback(invoke_without_command=True)
-def no_verb(context: typer.Context) -> None:
-    """Answer `fewscan labels` without a verb."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(REFUSED)
 
 
 _SET_HELP = """Add and correct labels from a table.

@@ -6,40 +6,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, app, finish
+from fewscan.cli.app import AsJson, DatasetFolder, finish, group_of_verbs
 from fewscan.cli.following import after_dataset
 from fewscan.cli.label_words import SHOWN
 from fewscan.cli.labels import Who
-from fewscan.cli.parsing import Verbs
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
     from fewscan.datasets.pair_decisions import Verdict
 
-verbs = typer.Typer(
-    cls=Verbs,
-    rich_markup_mode=None,
-    help="""List, dissolve or confirm the audit's pairs of copies.
+verbs = group_of_verbs(
+    "pairs",
+    """List, dissolve or confirm the audit's pairs of copies.
 
 A dissolved pair stays dissolved in every later audit. Existing splits stay as they are: only new ones use the new groups. In a
 large set of copies, other pairs may still hold the two images together; if so, 'dissolve' says which. Images with the same
 pixels are one image twice, and cannot be dissolved.""",
 )
-app.add_typer(verbs, name="pairs")
 
 Scan = Annotated[str, typer.Argument(metavar="SCAN", help="One scan: its path, or its row number.")]
 Other = Annotated[
     str | None, typer.Argument(metavar="[OTHER]", help="The other image of the pair. [default: every pair of the scan]")
 ]
 Note = Annotated[str, typer.Option(help="A note to keep with the record.")]
-
-
-@verbs.callback(invoke_without_command=True)
-def no_verb(context: typer.Context) -> None:
-    """Answer `fewscan pairs` without a verb."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(REFUSED)
 
 
 @verbs.command("list")

@@ -7,7 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import DatasetFolder, app, ended_at_once
-from fewscan.cli.names import encoder_known
+from fewscan.cli.names import encoder_known, listed_names
 from fewscan.progress import printable
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765,
 ) -> None:
     """Serve the page until it is interrupted."""
-    names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    serve(api.review(dataset, classes=names, encoder=encoder, host=host, port=port))
+    serve(api.review(dataset, classes=listed_names(classes or ""), encoder=encoder, host=host, port=port))
 
 
 def serve(page: "Served", *going_on: str | Path) -> None:

@@ -159,8 +159,7 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
-    given |= {"unlabeled_first": unlabeled_first}
-    given |= {"devices": devices, "nodes": nodes}
+    given |= {"unlabeled_first": unlabeled_first, "devices": devices, "nodes": nodes}
     try:
         run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)
     except KeyboardInterrupt:
@@ -219,7 +218,9 @@ def methods(as_json: AsJson = False) -> None:
 
     Methods of installed packages are included; if one cannot be used, standard error says why.
     """
-    _finish_list(as_json, api.methods())
+    found = api.methods()
+    width = max(map(len, found))
+    finish(as_json, found, [f"{name:{width}} {summary}" for name, summary in found.items()], "train", "--help")
 
 
 @app.command()
@@ -244,8 +245,3 @@ def encoders(as_json: AsJson = False) -> None:
         for name, encoder in found.items()
     }
     finish(as_json, facts, lines, "train", "--help")
-
-
-def _finish_list(as_json: bool, summaries: dict[str, str]) -> None:
-    width = max(map(len, summaries))
-    finish(as_json, summaries, [f"{name:{width}} {summary}" for name, summary in summaries.items()], "train", "--help")
