@@ -25,6 +25,8 @@ def _printable(name: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LETTERS), AfterValidator(_printable)]
 Row = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+Start = Annotated[int, Field(ge=0, lt=2**31)]  # how many of a list are left out before those that are asked for
+RunName = Annotated[str, Field(min_length=1, max_length=255)]  # the name of a run's folder
 
 
 class Question(BaseModel):
@@ -115,7 +117,7 @@ class Waiting(BaseModel):
 
 
 class Upcoming(BaseModel):
-    """The next scans, and the model's entry that they follow from."""
+    """The next scans."""
 
     scans: list[Waiting]
 

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from fewscan.reviewing.asked import MAX_ROWS, REFUSALS, Name, Person, Row
-from fewscan.reviewing.atlas import Atlas
+from fewscan.reviewing.atlas import Atlas, Phase
 from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk
-from fewscan.reviewing.looking import BYTES
+from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
@@ -29,7 +29,7 @@ DIFFER = "readers disagree"
 class Map(BaseModel):
     """How far the map is, and once it is `ready` how scans were placed, in words."""
 
-    phase: Literal["looking", "placing", "ready", "failed"]
+    phase: Phase
     looked_at: int
     scans: int
     seconds: float
@@ -70,16 +70,16 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, atlas: Atlas) -> APIRouter:
             number=now.number,
         )
 
-    @routes.get("/points", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+    @routes.get("/points", response_class=Response, responses={200: {"content": {BYTES_TYPE: {}}}})
     def points() -> Response:
         """Return all rows as uint32, then all x, all y, and the cluster of each, as uint16; X-Points says in JSON how many."""
         chart = atlas.chart
         xy = np.round(chart.placed.xy.T * FAR).astype("<u2")
         content = chart.rows.astype("<u4").tobytes() + xy.tobytes() + chart.clusters.astype("<u2").tobytes()
-        return Response(content, media_type=BYTES, headers={"x-points": json.dumps({"scans": len(chart.rows)})})
+        return Response(content, media_type=BYTES_TYPE, headers={"x-points": json.dumps({"scans": len(chart.rows)})})
 
-    @routes.get("/colors", response_class=Response, responses={200: {"content": {BYTES: {}}}})
-    def colors(by: By, reviewer: Annotated[Name, Query()]) -> Response:
+    @routes.get("/colors", response_class=Response, responses={200: {"content": {BYTES_TYPE: {}}}})
+    def colors(by: By, reviewer: Name) -> Response:
         """Return which value each of the points has, as uint16, and then whether each can be looked into, as uint8.
 
         X-Colors says in JSON the names of the values, and how many of the first ones say nothing.
@@ -88,7 +88,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, atlas: Atlas) -> APIRouter:
         names, plain, codes = colored(desk, tutor, board, reviewer, by)
         content = codes[rows].astype("<u2").tobytes() + answerable(desk, board)[rows].astype(np.uint8).tobytes()
         head = json.dumps({"scans": len(rows), "names": names, "plain": plain})
-        return Response(content, media_type=BYTES, headers={"x-colors": head})
+        return Response(content, media_type=BYTES_TYPE, headers={"x-colors": head})
 
     @routes.post("/scans")
     def look_into(asked: LookInto) -> list[Inside]:

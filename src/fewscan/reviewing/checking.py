@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fewscan.labeling.check import ClassCheck, LabelCheck
 from fewscan.labeling.worth_checking import Choice
 from fewscan.labels.teaching import CHECK_READING
-from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, Saved
+from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, RunName, Saved, Start
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.checks import Checks
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
@@ -18,8 +18,6 @@ from fewscan.reviewing.taking import path_of
 from fewscan.reviewing.tutor import Tutor
 from fewscan.splits.support import TARGET_ERROR
 
-RunName = Annotated[str, Path(min_length=1, max_length=255)]
-Start = Annotated[int, Query(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Score = Annotated[float, Field(ge=0, le=1)]
 
@@ -84,8 +82,8 @@ def router(desk: Desk, tutor: Tutor, checks: Checks) -> APIRouter:
     @routes.get("")
     def check(
         name: RunName,
-        at_most: Annotated[Share, Query()] = TARGET_ERROR,
-        least_score: Annotated[Score | None, Query()] = None,
+        at_most: Share = TARGET_ERROR,
+        least_score: Score | None = None,
         start: Start = 0,
         count: Count = 1,
     ) -> Check:

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Literal
 
 from fewscan.errors import FewscanError
 from fewscan.wording import ON_PAGE
 
+Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 CANCEL_SECONDS = 30
 # What these write is read without the page, too.
 PASSED_ON = ("report", "export")

@@ -5,15 +5,14 @@ from threading import Lock
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fewscan.explaining.attribution import hidden_map
 from fewscan.models.folding import folded
 from fewscan.reporting.evidence_figure import overlaid
-from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
+from fewscan.reviewing.desk import Desk, NoSuchThingError
 from fewscan.reviewing.levels import Levels
 from fewscan.reviewing.opinion import Opinion
-from fewscan.reviewing.seeing import Seen
 from fewscan.reviewing.tutor import Tutor
 
 # Coarser than in a run's report: 49 places are hidden, not 225, so that one need not wait.
@@ -34,26 +33,20 @@ class HeatMaps:
 
         Raises CannotNowError where there is no model, or one without an encoder; NoSuchThingError for a class it does not know.
         """
-        opinion = self._tutor.opinion
-        if opinion is None:
-            raise CannotNowError("there is no model yet: label scans of two classes first")
-        seen = opinion.seen
-        if seen is None or seen.encoder is None:
-            raise CannotNowError("no heat map for a model of pixels alone: start the page again with --encoder")
+        opinion, encoder = self._tutor.of_an_encoder("no heat map for a model of pixels alone")
         label = opinion.best(row)[0] if label is None else label
         if label not in opinion.classes:
             raise NoSuchThingError(f"the model does not know the class '{label}'")
-        key = (row, label, opinion.entry, id(seen))
+        key = (row, label, opinion.entry, id(encoder))
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = self._made(row, label, opinion, seen)
+                self._kept[key] = self._made(row, label, opinion, folded(encoder.encoder))
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
             return self._kept[key]
 
-    def _made(self, row: int, label: str, opinion: Opinion, seen: Seen) -> Levels:
-        assert seen.encoder is not None
-        encoder, pixels = folded(seen.encoder.encoder), np.array(self._desk.dataset.pixels[row])
+    def _made(self, row: int, label: str, opinion: Opinion, encoder: nn.Module) -> Levels:
+        pixels = np.array(self._desk.dataset.pixels[row])
         device = next(encoder.parameters()).device
         weight, bias = (torch.from_numpy(part).to(device) for part in opinion.solution)
 

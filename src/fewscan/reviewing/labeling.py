@@ -2,10 +2,10 @@
 
 from collections import Counter
 from contextlib import nullcontext
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from fewscan.choosing.forecast import MORE, next_gain
 from fewscan.reviewing.asked import (
@@ -35,12 +35,12 @@ def router(desk: Desk, queue: Queue, tutor: Tutor, beside_undone: BesideUndone =
     routes = APIRouter(prefix="/api", tags=["labels"], responses=REFUSALS)
 
     @routes.get("/status")
-    def status(reviewer: Annotated[Name | None, Query()] = None) -> Status:
+    def status(reviewer: Name | None = None) -> Status:
         """Return how many scans have labels, of which classes, and how good the model is."""
         return status_of(desk, tutor, reviewer)
 
     @routes.get("/next")
-    def upcoming(reviewer: Annotated[Name, Query()], reading: Reading = "first", count: Count = 1) -> Upcoming:
+    def upcoming(reviewer: Name, reading: Reading = "first", count: Count = 1) -> Upcoming:
         """Return the scans that a reviewer is to look at next."""
         found = queue.upcoming(reviewer, reading, count)
         return Upcoming(scans=[Waiting(**one._asdict()) for one in found])

@@ -3,28 +3,27 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import BoundedSemaphore, Lock
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 
-from fewscan.reviewing.asked import REFUSALS, Name, Related, Scan, Share
+from fewscan.reviewing.asked import REFUSALS, Name, Related, Row, Scan, Share
 from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Board, Said
 from fewscan.reviewing.desk import CannotNowError, Desk
+from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.heat import HeatMaps
 from fewscan.reviewing.levels import Levels, levels_of_row
 from fewscan.reviewing.queue import Reading
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
-RowInPath = Annotated[int, Path(ge=0, lt=2**31)]
 # Of volumes whose slices are turned over: each holds up to 12 MB of levels.
 KEPT_IMAGES = 24
 # Each takes a process that reads, whose start takes a second of a core: a rush of requests would start one for each.
 READ_AT_ONCE = 2
-PNG, BYTES = "image/png", "application/octet-stream"
+PNG = "image/png"
 
 
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
@@ -33,31 +32,31 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     kept, heat_maps = _Kept(desk), HeatMaps(desk, tutor)
 
     @routes.get("/{row}")
-    def scan(row: RowInPath, reviewer: Annotated[Name, Query()], reading: Reading = "first") -> Scan:
+    def scan(row: Row, reviewer: Name, reading: Reading = "first") -> Scan:
         """Return what is known of a scan, without what its reviewer is not to know yet."""
         return Look(desk, scans, tutor, reviewer, reading).at(desk.require_row(row))
 
-    @routes.get("/{row}/levels", response_class=Response, responses={200: {"content": {BYTES: {}}}})
-    def levels(row: RowInPath) -> Response:
+    @routes.get("/{row}/levels", response_class=Response, responses={200: {"content": {BYTES_TYPE: {}}}})
+    def levels(row: Row) -> Response:
         """Return the gray levels or colors of a scan's file, row after row; the header X-Levels says in JSON what they are."""
         found = kept.of(desk.require_row(row))
-        return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
+        return Response(found.content, media_type=BYTES_TYPE, headers={"x-levels": found.head})
 
-    @routes.get("/{row}/heat", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+    @routes.get("/{row}/heat", response_class=Response, responses={200: {"content": {BYTES_TYPE: {}}}})
     def heat(
-        row: RowInPath,
-        reviewer: Annotated[Name, Query()],
+        row: Row,
+        reviewer: Name,
         reading: Reading = "first",
-        label: Annotated[Name | None, Query()] = None,
+        label: Name | None = None,
     ) -> Response:
         """Return a scan under colors that say which places speak for a class, by default the one that the model calls."""
         if not Look(desk, scans, tutor, reviewer, reading).may_know_model(desk.require_row(row)):
             raise CannotNowError("you see the model's view of this scan after you answer")
         found = heat_maps.of(row, label)
-        return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
+        return Response(found.content, media_type=BYTES_TYPE, headers={"x-levels": found.head})
 
     @routes.get("/{row}/thumbnail.png", response_class=Response, responses={200: {"content": {PNG: {}}}})
-    def thumbnail(row: RowInPath) -> Response:
+    def thumbnail(row: Row) -> Response:
         """Return a scan as a small picture."""
         content = scans.thumbnail(desk.require_row(row))
         return Response(content, media_type=PNG, headers={"cache-control": "private, max-age=3600"})

@@ -1,19 +1,18 @@
 """The page's interface for many scans: those that the model or people call one class, and those on which people differ."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
-from fewscan.reviewing.asked import REFUSALS, Agreement, Called, Count, Grid, Name, Pair
+from fewscan.reviewing.asked import REFUSALS, Agreement, Called, Count, Grid, Name, Pair, Start
 from fewscan.reviewing.desk import Desk, NoSuchThingError
 from fewscan.reviewing.readers import LEAST_SCANS, agreement
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
 Which = Literal["called", "said"]
-Start = Annotated[int, Query(ge=0, lt=2**31)]
 
 
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
@@ -22,8 +21,8 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
 
     @routes.get("/grid")
     def grid(
-        label: Annotated[Name, Query()],
-        reviewer: Annotated[Name, Query()],
+        label: Name,
+        reviewer: Name,
         which: Which = "called",
         start: Start = 0,
         count: Count = 60,

@@ -1,11 +1,11 @@
 """The page's interface for data quality: copies and conflicts of the audit, and images that were set aside."""
 
 from functools import lru_cache
-from pathlib import Path as FilePath
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from fewscan.auditing.audit import AUDIT_FILE
@@ -13,7 +13,7 @@ from fewscan.auditing.result import result_of, suspects_in
 from fewscan.datasets import judging
 from fewscan.reporting.audit_page import write_audit_page
 from fewscan.reviewing import aside, pairing
-from fewscan.reviewing.asked import CANNOT_BE, REFUSALS, Count, Name, Row, Saved
+from fewscan.reviewing.asked import CANNOT_BE, REFUSALS, Count, Name, Row, Saved, Start
 from fewscan.reviewing.desk import Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.looking import PNG, Look
@@ -36,8 +36,6 @@ from fewscan.reviewing.sandboxed import SANDBOX
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
-Start = Annotated[int, Query(ge=0, lt=2**31)]
-RowInPath = Annotated[int, Path(ge=0, lt=2**31)]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {PNG: {}}}}
 KEPT_OVERLAYS = 64
 
@@ -78,9 +76,9 @@ def _pair_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) -> N
 
     @routes.get("/pairs")
     def pairs(
-        reviewer: Annotated[Name, Query()],
+        reviewer: Name,
         which: WhichPairs = "open",
-        of: Annotated[Row | None, Query()] = None,
+        of: Row | None = None,
         start: Start = 0,
         count: Count = 20,
     ) -> Pairs:
@@ -94,7 +92,7 @@ def _pair_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) -> N
         return pairing.shown_pairs(desk, scans, look, which, of, start, count)
 
     @routes.get("/pairs/{row_a}/{row_b}")
-    def pair_look(row_a: RowInPath, row_b: RowInPath) -> PairLook:
+    def pair_look(row_a: Row, row_b: Row) -> PairLook:
         """Return how two images differ once one is laid over the other."""
         found = laid(row_a, row_b)
         if found is None:
@@ -102,7 +100,7 @@ def _pair_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) -> N
         return PairLook(words=list(found.words), difference=round(found.difference, 2))
 
     @routes.get("/pairs/{row_a}/{row_b}/overlay.png", response_class=Response, responses=PICTURE)
-    def overlay(row_a: RowInPath, row_b: RowInPath) -> Response:
+    def overlay(row_a: Row, row_b: Row) -> Response:
         """Return one image laid over another: gray where they are the same, orange and blue where they differ."""
         found = laid(row_a, row_b)
         if found is None:
@@ -164,7 +162,7 @@ def _aside_routes(routes: APIRouter, desk: Desk, scans: Scans) -> None:
         return aside.take_back(desk, desk.require_row(asked.row), asked.reviewer)
 
     @routes.get("/aside/{row}/picture.png", response_class=Response, responses=PICTURE)
-    def picture(row: RowInPath) -> Response:
+    def picture(row: Row) -> Response:
         """Return an image that was set aside as it came, where its file can be read."""
         return Response(aside.picture(desk, row), media_type=PNG)
 
@@ -177,4 +175,4 @@ def _audit_page(desk: Desk) -> str:
     suspects = suspects_in(dataset.folder / AUDIT_FILE, audit.rows)
     result = result_of(now, pairs, audit, suspects, dataset.decided(pairs))
     with TemporaryDirectory(prefix="fewscan-") as folder:
-        return write_audit_page(now, result, FilePath(folder) / "audit.html").read_text(encoding="utf-8")
+        return write_audit_page(now, result, Path(folder) / "audit.html").read_text(encoding="utf-8")

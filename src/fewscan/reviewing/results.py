@@ -5,15 +5,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from fewscan.datasets.trainings import news
 from fewscan.labels.teaching import SUSPECT_READING, confirmed
 from fewscan.models.graphs import onnx_lacks
-from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
+from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, RunName, Saved, Start
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
+from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.quality_asked import Settle
 from fewscan.reviewing.sandboxed import SANDBOX
@@ -32,10 +33,7 @@ from fewscan.reviewing.taking import (
 from fewscan.reviewing.tutor import Tutor
 from fewscan.splits.support import TARGET_ERROR
 
-RunName = Annotated[str, Path(min_length=1, max_length=255)]
-Start = Annotated[int, Query(ge=0, lt=2**31)]
 _TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8", ".md": "text/plain; charset=utf-8"}
-_BYTES = "application/octet-stream"
 
 
 class RunTold(BaseModel):
@@ -78,7 +76,7 @@ class MakingTold(BaseModel):
 class Make(Question):
     """What to make of a run; anew: also where it was made before; target_error: of labels, the error among accepted ones."""
 
-    run: Annotated[str, Field(min_length=1, max_length=255)]
+    run: RunName
     what: What
     anew: bool = False
     target_error: Annotated[float, Field(gt=0, lt=1)] = TARGET_ERROR
@@ -125,7 +123,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: 
         found = [run_told(run, makings, tutor, news(desk.dataset, now, run.identity)) for run in finished]
         return Runs(runs=found, onnx_lacks=onnx_lacks())
 
-    @routes.get("/runs/{name}/files/{file}", response_class=Response, responses={200: {"content": {_BYTES: {}}}})
+    @routes.get("/runs/{name}/files/{file}", response_class=Response, responses={200: {"content": {BYTES_TYPE: {}}}})
     def file_of_run(name: RunName, file: FileName) -> Response:
         """Return a file of a run: its report to look at, tables, models and their cards to keep."""
         run = runs.require(desk.dataset, name)
@@ -135,7 +133,9 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: 
         if path.suffix == ".html":
             return FileResponse(path, media_type=_TYPES[".html"], headers=SANDBOX)
         kind = "inline" if path.suffix == ".md" else "attachment"
-        return FileResponse(path, media_type=_TYPES.get(path.suffix, _BYTES), filename=path.name, content_disposition_type=kind)
+        return FileResponse(
+            path, media_type=_TYPES.get(path.suffix, BYTES_TYPE), filename=path.name, content_disposition_type=kind
+        )
 
     return routes
 

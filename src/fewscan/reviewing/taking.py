@@ -25,14 +25,13 @@ from fewscan.models.graphs import onnx_lacks
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE
-from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.commands import Commands, Phase
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import from_text
 from fewscan.training.run import MODEL_FILE, Run
 
 What = Literal["score", "report", "labels", "suspects", "onnx", "weights"]
-Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What may be opened or downloaded of a run: by what it is called here, nothing else of the file system can be asked for.
 FileName = Literal[
     "report", "labels", "checked", "suspects",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Literal
 
 import numpy as np
 import yaml
@@ -15,16 +14,15 @@ from fewscan.datasets.descriptions import AuditDescription
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
-from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.commands import Commands, Phase
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
 from fewscan.reviewing.training_asked import Length
 from fewscan.reviewing.tutor import Tutor
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, Run
 from fewscan.training.unlabeled_first import first_folder
 
 Made = AuditDescription | SplitFile
-Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What each adds to `fewscan train`.
 WORDS: dict[Length, list[str]] = {
     "probe": ["--method", "probe"],
@@ -202,10 +200,10 @@ def _with_epochs(job: Job) -> Job:
     run = Path(job.run)
     unlabeled = not run.exists() and first_folder(run).exists()
     run = first_folder(run) if unlabeled else run
-    if not (run / "config.yaml").exists():
+    if not (run / CONFIG_FILE).exists():
         return job
-    epochs = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("epochs", 1)  # a probe is solved at once
-    done = jsonl.read(run / "metrics.jsonl", ["epoch"])
+    epochs = yaml.safe_load((run / CONFIG_FILE).read_text(encoding="utf-8")).get("epochs", 1)  # a probe is solved at once
+    done = jsonl.read(run / METRICS_FILE, ["epoch"])
     newest = done[-1] if done else {"epoch": 0}
     told = {"epoch": newest["epoch"], "epochs": epochs, "accuracy": newest.get("validation_accuracy")}
     return replace(job, unlabeled=unlabeled, **told)

@@ -16,10 +16,11 @@ from fewscan.errors import FewscanError
 from fewscan.progress import say
 from fewscan.reviewing.apart import Call, here
 from fewscan.reviewing.board import Board
-from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, Opinion, learned
 from fewscan.reviewing.seeing import Floats, Seen, see
 from fewscan.reviewing.suggestions import LEFT, Next, mixed, open_now, planned, scans_now
+from fewscan.training.continuing import ReadyEncoder
 
 Phase = Literal["looking", "learning", "failed"]
 
@@ -62,6 +63,17 @@ class Tutor:
         if self.seen is None or self._plan is None:
             return Progress("looking", self._looked_at, "")
         return Progress("learning", self._desk.count, self.seen.words)
+
+    def of_an_encoder(self, lacking: str) -> tuple[Opinion, ReadyEncoder]:
+        """Return the opinion and the encoder that it goes by.
+
+        Raises CannotNowError before there is an opinion, and where it goes by pixels alone; lacking: what that means.
+        """
+        if self.opinion is None:
+            raise CannotNowError("there is no model yet: label scans of two classes first")
+        if self.opinion.seen is None or self.opinion.seen.encoder is None:
+            raise CannotNowError(f"{lacking}: start the page again with --encoder")
+        return self.opinion, self.opinion.seen.encoder
 
     def start(self, call: Call = here) -> None:
         """Begin, beside whatever else goes on; call: in which process what takes long is computed."""

@@ -6,11 +6,11 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import BoundedSemaphore
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
@@ -20,7 +20,7 @@ from fewscan.evaluation.typicality import Gate
 from fewscan.images.one_scan import read_scan
 from fewscan.images.readers import UnreadableImage
 from fewscan.reviewing.asked import REFUSALS, Nothing, Predicted, Share
-from fewscan.reviewing.desk import CannotNowError, Desk
+from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.training import Job, Trainings
 from fewscan.reviewing.training_asked import Begin, Training
@@ -53,7 +53,7 @@ def router(desk: Desk, tutor: Tutor, trainings: Trainings) -> APIRouter:
             "requestBody": {"required": True, "content": {BYTES_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
         },
     )
-    async def predict_upload(request: Request, kind: Annotated[Kind, Query()]) -> Predicted:
+    async def predict_upload(request: Request, kind: Kind) -> Predicted:
         """Return what the model says of a file with one scan, sent as it is; nothing of it is kept."""
         return await run_in_threadpool(predicted, await request.body(), kind)
 
@@ -117,12 +117,7 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
     Raises CannotNowError before there is a model, or where it goes by pixels of the dataset alone; FewscanError for a file that
     cannot be read.
     """
-    opinion = tutor.opinion
-    if opinion is None:
-        raise CannotNowError("there is no model yet: label scans of two classes first")
-    seen = opinion.seen
-    if seen is None or seen.encoder is None:
-        raise CannotNowError("a model of pixels alone cannot predict other scans: start the page again with --encoder")
+    opinion, ready = tutor.of_an_encoder("a model of pixels alone cannot predict other scans")
     spec = desk.dataset.description.spec
     with TemporaryDirectory(prefix="fewscan-") as folder:
         path = Path(folder) / f"scan.{kind}"
@@ -133,9 +128,9 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
             raise FewscanError(unreadable.reason) from None
     scan = image.pixels[None]
     pixels = torch.from_numpy(scan)
-    device = next(seen.encoder.encoder.parameters()).device
+    device = next(ready.encoder.parameters()).device
     with torch.no_grad():
-        features = features_of(seen.encoder.encoder, pixels.to(device))[:, 0].cpu().numpy()
+        features = features_of(ready.encoder, pixels.to(device))[:, 0].cpu().numpy()
     shares = opinion.solution.probabilities(features)[0]
     order = np.argsort(-shares, kind="stable")
     known = gate()
