@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from fewscan.training.probes import cosine_similarity, leave_group_out_calls, nearest_neighbors
+from fewscan.learning.losses import cosine_similarity
+from fewscan.training.probes import leave_group_out_calls, nearest_neighbors
 
 
 def test_the_nearest_neighbor_is_the_most_similar_direction() -> None:

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fewscan.evaluation.evaluate import Evaluation
-
-# A network that calls fewer than this share of what other classes should have by any of them tells nothing apart: the share
-# that a training warns from, too.
-LEAST_OTHERS = 0.05
+from fewscan.training.symptoms import LEAST_OTHERS
 
 
 @dataclass(frozen=True)

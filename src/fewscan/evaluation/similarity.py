@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewscan.learning.losses import cosine_similarity
+
 # Of the softmax over similarities.
 TEMPERATURE = 0.1
 
@@ -17,6 +19,6 @@ def soft_nearest_neighbors(
     Source: Assran et al. 2021, "Semi-supervised learning of visual features by non-parametrically predicting view assignments
     with support samples", equation 1.
     """
-    similarity = F.normalize(z.float(), dim=1) @ F.normalize(labeled_z.float(), dim=1).T
+    similarity = cosine_similarity(z, labeled_z)
     votes = F.one_hot(labels, classes).float()
     return torch.softmax(similarity / temperature, dim=1) @ votes

@@ -18,8 +18,8 @@ from fewscan.folders import require_one_scan
 from fewscan.images.one_scan import read_scan
 from fewscan.images.readers import Image, UnreadableImage, locate
 from fewscan.images.stored import one_by_one
+from fewscan.learning.losses import cosine_similarity
 from fewscan.progress import say
-from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
 
 NEIGHBORS = 5

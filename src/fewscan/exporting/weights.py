@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from fewscan.atomic import write_text
 from fewscan.digests import file_sha256
@@ -16,7 +16,7 @@ from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.images.readers import fitted
-from fewscan.tensors import safetensors_of
+from fewscan.tensors import read_safetensors, safetensors_of
 
 WEIGHTS_FILE = "model.safetensors"
 TYPICALITY_FILE = "typicality.safetensors"
@@ -48,13 +48,12 @@ class SavedModel:
         description = ModelDescription.read(folder / DESCRIPTION_FILE, "run 'fewscan export RUN --format safetensors'")
         network = description.new_network()
         try:
-            with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
-                belongs_to = (file.metadata() or {}).get(_BELONGS_TO)
-                network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+            tensors, metadata = read_safetensors(folder / WEIGHTS_FILE)
+            network.load_state_dict(tensors)
             typicality = Typicality.load(folder / TYPICALITY_FILE, description.spec.channels, description.spec.size_px)
         except (SafetensorError, OSError, RuntimeError, KeyError, ValueError):  # the last: a gate of fewer densities
             raise damaged from None
-        if belongs_to != _digest(folder):
+        if metadata.get(_BELONGS_TO) != _digest(folder):
             raise FewscanError(
                 f"{folder}: {WEIGHTS_FILE} belongs to another {DESCRIPTION_FILE} or {TYPICALITY_FILE}: export again"
             )

@@ -130,13 +130,17 @@ def _spread(h: Tensor) -> Tensor:
     return (closeness.sum() / (images * (images - 1))).log()
 
 
+def cosine_similarity(queries: Tensor, bank: Tensor) -> Tensor:
+    """Return (Q, M), in [-1, 1], of each query (Q, D) with each row of the bank (M, D)."""
+    return F.normalize(queries.float(), dim=1) @ F.normalize(bank.float(), dim=1).T
+
+
 def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:
     """Return `c_acc`: the share of views whose most similar counterpart is the other view of their own image, in [0, 1].
 
     h0, h1: (B, D) features of two views. Cosine similarity; the mean over both directions.
     """
-    similarity = F.normalize(h0.float(), dim=1) @ F.normalize(h1.float(), dim=1).T
-    return _diagonal_hits(similarity).mean()
+    return _diagonal_hits(cosine_similarity(h0, h1)).mean()
 
 
 def correlation_accuracy(h0: Tensor, h1: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.learning import mixing
-from fewscan.learning.losses import soft_cross_entropy
+from fewscan.learning.losses import cosine_similarity, soft_cross_entropy
 from fewscan.learning.method import Method, MethodSettings
 from fewscan.models.network import Outputs
 
@@ -149,6 +149,6 @@ class MixMatch(Method):
         taken = self.queue_features.any(dim=1)
         # Features are nowhere negative: all are alike unless their common part is taken away.
         mean = self.queue_features.sum(dim=0) / taken.sum().clamp(min=1)
-        similarity = F.normalize(features - mean, dim=1) @ F.normalize(self.queue_features - mean, dim=1).T
+        similarity = cosine_similarity(features - mean, self.queue_features - mean)
         nearest = similarity.masked_fill(~taken, -1.0).topk(self.settings.neighbors, dim=1)
         return mixing.votes(nearest.values, self.queue_targets[nearest.indices], self.settings.neighbor_temperature)

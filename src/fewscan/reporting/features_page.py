@@ -7,10 +7,10 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
+from fewscan.learning.losses import cosine_similarity
 from fewscan.reporting.rendering import percent, render, write_page
 from fewscan.reporting.samples import Naming, Scan, row_number, shown, some
 from fewscan.reporting.training_section import decimals, describe_run, describe_training
-from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
 
 SAMPLES = 16

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fewscan.atomic import replaced_file
-from fewscan.reporting.figures import DPI, INK, Theme, plots
+from fewscan.reporting.figures import DPI, INK, Theme
 from fewscan.stressing.corruption import STRENGTHS
 from fewscan.stressing.stress import StressTest
 
@@ -22,11 +22,6 @@ _LIGHT = 0.55
 _ROW_INCHES = 0.29
 
 Shares = npt.NDArray[np.float64]  # (corruptions, STRENGTHS), NaN where there is none
-
-
-def stress_pictures(test: StressTest, theme: Theme) -> list[str]:
-    """Draw the test, a picture for each of its grids, as `plots` returns them."""
-    return plots(draw_stress(test, theme))
 
 
 def write_stress_figure(test: StressTest, out: Path) -> None:

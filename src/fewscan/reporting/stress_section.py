@@ -6,9 +6,9 @@ from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.png import as_in_a_file, scan_picture
 from fewscan.images.readers import fitted
-from fewscan.reporting.figures import Theme
+from fewscan.reporting.figures import Theme, plots
 from fewscan.reporting.samples import some
-from fewscan.reporting.stress_figure import stress_pictures
+from fewscan.reporting.stress_figure import draw_stress
 from fewscan.stressing.corruption import MIDDLE
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.findings import findings
@@ -51,7 +51,7 @@ def describe_stress(run: Run, dataset: Snapshot) -> StressSection | None:
         picture = scan_picture(fitted(corruption.applied(scan, MIDDLE), dataset.spec))
         shown.append(Shown(corruption.summary, condition, test.share_kept(condition.accuracy), picture))
     themes: tuple[Theme, ...] = ("light", "dark")
-    grids = {theme: stress_pictures(test, theme) for theme in themes}
+    grids = {theme: plots(draw_stress(test, theme)) for theme in themes}
     unchanged = scan_picture(fitted(scan, dataset.spec))
     return StressSection(
         test, tuple(findings(test, run.settings.trained_views, run.record.spec)), unchanged, tuple(shown), grids

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from fewscan.atomic import write_bytes
 from fewscan.errors import FewscanError
-from fewscan.tensors import safetensors_of
+from fewscan.tensors import read_safetensors, safetensors_of
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 
 CHECKPOINT_FILE = "state.safetensors"
@@ -104,9 +104,7 @@ def read_checkpoint(run: Run) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return what a saved state says of itself, and its tensors; raises FewscanError where it is cut short or another run's."""
     path = _path(run)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        tensors, metadata = read_safetensors(path)
     except (SafetensorError, OSError):
         raise FewscanError(f"{path} is damaged or incomplete: {_ANEW}") from None
     run.require_ties(metadata, path)

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from fewscan.learning.losses import cosine_similarity
 from fewscan.models.network import Network, Outputs
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
@@ -71,8 +71,3 @@ def nearest_neighbors(queries: Tensor, bank: Tensor, excluded: Tensor | None = N
         similarity = similarity.masked_fill(excluded, -torch.inf)
     best, index = similarity.max(dim=1)
     return index, best
-
-
-def cosine_similarity(queries: Tensor, bank: Tensor) -> Tensor:
-    """Return (Q, M), in [-1, 1], of each query (Q, D) with each row of the bank (M, D)."""
-    return F.normalize(queries.float(), dim=1) @ F.normalize(bank.float(), dim=1).T

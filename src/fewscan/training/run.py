@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from fewscan import jsonl
 from fewscan.atomic import new_folder, write_bytes, write_json, write_text
@@ -24,7 +24,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, SEEN_FILE, TRAINED_FILE, require_file
 from fewscan.images.store import ImageStore
 from fewscan.models.network import Network
-from fewscan.tensors import safetensors_of
+from fewscan.tensors import read_safetensors, safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, Beginning, load_beginning
 from fewscan.training.moved import called_with, dataset_folder, dataset_word, has_said
 from fewscan.training.plugins import require_plugins
@@ -212,9 +212,8 @@ class Run:
         network = self.new_network()
         path = self.folder / MODEL_FILE
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+            tensors, metadata = read_safetensors(path)
+            network.load_state_dict(tensors)
         except (SafetensorError, OSError, RuntimeError):
             raise FewscanError(f"{path} is damaged or incomplete: train again") from None
         self.require_ties(metadata, path)
@@ -280,5 +279,5 @@ class Run:
         require_notable(self.folder, OF_RUN)
 
     def test_openings(self) -> dict[str, int]:
-        """Return how often each verb has opened the test set for this run; `data.openings` knows of all runs."""
+        """Return how often each verb has opened the test set for this run; `datasets.openings` knows of all runs."""
         return dict(Counter(look["purpose"] for look in jsonl.read(self.folder / OPENINGS_FILE, ("purpose",))))

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from fewscan.atomic import replaced_file, writing
+from fewscan.atomic import replaced_file
 from fewscan.comparison.results import Results
 from fewscan.reporting.comparing.sentences import NOT_RUN, epochs_said
 from fewscan.reporting.figures import INK
@@ -46,7 +46,7 @@ def write_figure(draw: Callable[[], Figure], path: Path) -> Path:
 
     Raises FewscanError where it cannot be written.
     """
-    with mpl.rc_context(FONT_SIZES), writing(path), replaced_file(path) as temporary:
+    with mpl.rc_context(FONT_SIZES), replaced_file(path) as temporary:
         draw().savefig(temporary, format="png")
     return path
 
