@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from fewscan.errors import FewscanError
 from fewscan.memory import is_too_little
@@ -50,12 +51,37 @@ def require_guard() -> None:
         )
 
 
-def begin(process: BaseProcess, killed: str) -> None:
-    """Start a process; raises FewscanError with the words `killed` where it was killed before it has heard what to do."""
+class Helper(NamedTuple):
+    """A process that does a part of the work, and where one hears what it tells."""
+
+    process: BaseProcess
+    hears: Connection
+
+
+@contextmanager
+def helpers(work: Callable[..., None], parts: Iterable[tuple[Any, ...]], killed: str) -> Iterator[list[Helper]]:
+    """Start a process for each of the `parts`, which `work` takes, and after them where to tell; with the block they end.
+
+    Raises FewscanError with the words `killed` where one was killed before it has heard what to do.
+    """
+    context, started = processes(work.__module__), list[Helper]()
     try:
-        process.start()
-    except BrokenPipeError:  # for the command line, whoever reads its output has read enough
-        raise FewscanError(killed) from None
+        for part in parts:
+            hears, tells = multiprocessing.Pipe(duplex=False)
+            process = context.Process(target=work, args=(*part, tells))  # type: ignore[attr-defined]
+            try:
+                process.start()
+            except BrokenPipeError:  # for the command line, whoever reads its output has read enough
+                raise FewscanError(killed) from None
+            tells.close()
+            started.append(Helper(process, hears))
+        yield started
+    finally:
+        for helper in started:
+            helper.process.terminate()
+        for helper in started:
+            helper.process.join()
+            helper.hears.close()
 
 
 @contextmanager

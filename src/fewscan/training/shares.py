@@ -2,7 +2,6 @@
 
 import importlib
 import itertools
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from fewscan.errors import FewscanError
-from fewscan.processes import Failure, begin, belong_to_parent, how_it_failed, processes, require_guard
+from fewscan.processes import Failure, belong_to_parent, helpers, how_it_failed, require_guard
 from fewscan.progress import console
 from fewscan.training.batches import Rows
 from fewscan.training.devices import on_cpu, require_here
@@ -49,18 +48,10 @@ def shared_out(
     device: the setting of that name, so that each process has a device of its own of that kind. modules: which these import
     first. Close the generator to stop early. Raises FewscanError where a process does, or is killed.
     """
-    context = processes(__name__)
     devices = 0 if on_cpu(device) else torch.cuda.device_count()
-    started = []
-    try:
-        for place, share in enumerate(shares):
-            hears, tells = multiprocessing.Pipe(duplex=False)
-            # Not as `Process` would send it: a file descriptor for each tensor, of which no more than 256 can be sent.
-            arguments = (work, pickle.dumps(share), (place, len(shares), devices), modules, tells)
-            process = context.Process(target=_be_share, args=arguments)  # type: ignore[attr-defined]
-            begin(process, _KILLED)
-            tells.close()
-            started.append((process, hears))
+    # Not as `Process` would send it: a file descriptor for each tensor, of which no more than 256 can be sent.
+    parts = ((work, pickle.dumps(share), (place, len(shares), devices), modules) for place, share in enumerate(shares))
+    with helpers(_be_share, parts, _KILLED) as started:
         for _, hears in itertools.cycle(started):
             how, said = _heard(hears)
             if how == "done":
@@ -69,12 +60,6 @@ def shared_out(
                     process.join(_END_SECONDS)
                 return
             yield said
-    finally:
-        for process, _ in started:
-            process.terminate()
-        for process, hears in started:
-            process.join()
-            hears.close()
 
 
 def take_place(place: int, at_once: int, devices: int) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -19,7 +18,7 @@ from torch import distributed, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # in its documentation
 
 from fewscan.errors import FewscanError
-from fewscan.processes import begin, belong_to_parent, how_it_failed, processes
+from fewscan.processes import Helper, belong_to_parent, helpers, how_it_failed
 from fewscan.progress import console
 from fewscan.training.devices import Devices, machine_number
 from fewscan.training.fit import fit
@@ -59,27 +58,16 @@ def train_together(job: Job | None, devices: Devices) -> Path:
     """
     if devices.started is not None:
         return _take_part(job, devices)
-    context = processes(__name__)
     if devices.machines > 1:
         place = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
     else:
         held = meeting()
         place = met_at(held)
     threads = max(1, torch.get_num_threads() // devices.on_each)
-    ranks = []
-    try:
-        for number in range(devices.on_each):
-            told, tells = multiprocessing.Pipe(duplex=False)
-            process = context.Process(target=_be_rank, args=(job, devices, number, place, threads, tells))  # type: ignore[attr-defined]
-            begin(process, "a process of this training was killed before it started: run the same command again")
-            tells.close()
-            ranks.append(_Rank(process, told))
+    parts = ((job, devices, number, place, threads) for number in range(devices.on_each))
+    killed = "a process of this training was killed before it started: run the same command again"
+    with helpers(_be_rank, parts, killed) as ranks:
         return _ended(ranks, job)
-    finally:
-        for rank in ranks:
-            rank.process.terminate()
-        for rank in ranks:
-            rank.process.join()
 
 
 def meeting() -> TCPStore:
@@ -95,20 +83,16 @@ def met_at(held: TCPStore) -> dict[str, str]:
     return {"MASTER_ADDR": _LOCAL_HOST, "MASTER_PORT": str(held.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
 
 
-class _Rank(NamedTuple):
-    process: BaseProcess
-    told: Connection
-
-    def said(self) -> tuple[str, str]:
-        """Return how a process that has ended says that it did, and in which words."""
-        with suppress(EOFError, OSError):
-            if self.told.poll():
-                return self.told.recv()  # type: ignore[no-any-return]
-        code = self.process.exitcode
-        return ("killed", signal.Signals(-code).name) if code is not None and code < 0 else ("fault", f"exit code {code}")
+def _said(rank: Helper) -> tuple[str, str]:
+    """Return how a process that has ended says that it did, and in which words."""
+    with suppress(EOFError, OSError):
+        if rank.hears.poll():
+            return rank.hears.recv()  # type: ignore[no-any-return]
+    code = rank.process.exitcode
+    return ("killed", signal.Signals(-code).name) if code is not None and code < 0 else ("fault", f"exit code {code}")
 
 
-def _ended(ranks: list[_Rank], job: Job | None) -> Path:
+def _ended(ranks: list[Helper], job: Job | None) -> Path:
     """Wait until all have ended, and return the run's folder; or until one has failed."""
     running = {rank.process.sentinel: rank for rank in ranks}
     failed: list[tuple[str, str]] = []
@@ -118,7 +102,7 @@ def _ended(ranks: list[_Rank], job: Job | None) -> Path:
         for sentinel in multiprocessing.connection.wait(list(running), left):
             rank = running.pop(sentinel)  # type: ignore[arg-type]
             rank.process.join()
-            how, words = rank.said()
+            how, words = _said(rank)
             if how == "trained":
                 folder = Path(words)
             else:
