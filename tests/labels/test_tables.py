@@ -338,6 +338,24 @@ def test_a_number_sign_in_the_name_of_a_folder_or_at_the_beginning_of_a_files_is
         assert find_scan(f"/nowhere/one/{name}", images, SOURCES).tolist() == rows
 
 
+AWKWARD = (
+    *("scan#1.png", "#1.png", "scan?.png", "a%20b.png", "a b.png", "ünï.png", "-dash.png", "--out.png", "new\nline.png"),
+    *("tab\there.png", "back\\slash.png", "q'uote.png", 'dq"uote.png', "comma,name.png", "=1+1.png", "<b>.png", "&amp;.png"),
+    *("star*.png", "[br].png", "~.png", "$x$.png", "100%.png", "e\u202ever.png", "scan.png.png", f"{'x' * 240}.png"),
+)
+
+
+@pytest.mark.parametrize("folder", ["", "one/fol#der %20?/", "/nowhere/one/fol#der %20?/"])
+def test_a_scan_is_found_by_its_name_whatever_signs_that_has(folder: str, tmp_path: Path) -> None:
+    images = pd.DataFrame({"source": "one", "path": [f"fol#der %20?/{name}" for name in AWKWARD]})
+    for row, name in enumerate(AWKWARD):
+        assert find_scan(f"{folder}{name}", images, SOURCES).tolist() == [row], name
+    table = pd.DataFrame({"path": [f"{folder}{name}" for name in AWKWARD], "label": "glioma"})
+    write_csv(table, tmp_path / "labels.csv")
+    said = read_statements(tmp_path / "labels.csv", images, SOURCES, (), TableOptions(), {}, list)
+    assert (said.rows.tolist(), said.missing) == (list(range(len(AWKWARD))), ())
+
+
 def test_rows_that_contradict_each_other_are_entered_at_once_and_once(tmp_path: Path) -> None:
     log = LabelLog.create(tmp_path / LABELS_FILE)
     log.enter([2, 6], ["glioma", "glioma"], origin="folder")

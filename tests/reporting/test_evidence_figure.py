@@ -76,6 +76,27 @@ def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
     assert "explained: glioma" in words(draw_evidence(evidence(explained="glioma")))
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_letters_that_the_usual_font_lacks_are_drawn_with_another_or_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pixels(name: str, label: str) -> np.ndarray:
+        made = evidence(neighbors=1)
+        (near,) = made.neighbors
+        near = replace(near, name=name, label=label)
+        write_figure(replace(made, neighbors=(near,)), tmp_path / "picture.png", names=True)
+        return np.asarray(Image.open(tmp_path / "picture.png"))
+
+    # Another font that comes with Matplotlib has these two.
+    one, other = pixels("1.png", "\N{HIRAGANA LETTER NO}"), pixels("1.png", "\N{MATHEMATICAL BOLD CAPITAL A}")
+    assert capsys.readouterr().err == ""
+    assert not np.array_equal(one, other)
+    pixels("1.png", "\U0001315f")
+    assert "\U0001315f" in capsys.readouterr().err
+    pixels("\x07\n\u202e.png", "glioma")
+    assert capsys.readouterr().err == ""
+
+
 def test_with_names_scans_are_called_by_their_files() -> None:
     said = words(draw_evidence(evidence(), names=True))
     for number in range(NEIGHBORS):

@@ -17,7 +17,9 @@ from PIL import Image
 from fewscan.atomic import replaced_file
 from fewscan.explaining.attribution import HeatMap
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
+from fewscan.progress import printable
 from fewscan.reporting.figures import GRID, INK
+from fewscan.reporting.letters import letters_of
 
 DPI = 150
 SIZE_INCHES = (9.6, 6.6)
@@ -47,7 +49,8 @@ PAIR_SIDE_PX = 160
 
 def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
     """Write `draw_evidence` as the PNG file `out`, replacing an older one; raises FewscanError where it cannot be written."""
-    with replaced_file(out, parents=True) as temporary:
+    words = [*evidence.classes, *(f"{near.label}{_called(near, names)}" for near in evidence.neighbors)]
+    with replaced_file(out, parents=True) as temporary, letters_of("".join(words)):
         draw_evidence(evidence, names=names).savefig(temporary, format="png")
 
 
@@ -159,6 +162,11 @@ def _draw_probabilities(axes: Axes, evidence: Evidence) -> None:
 def _show_neighbor(axes: Axes, neighbor: Neighbor | None, names: bool) -> None:
     axes.set_axis_off()
     if neighbor is not None:
-        called = textwrap.fill(neighbor.name, NAME_LETTERS_A_LINE) + "\n" if names else f"row {neighbor.row}, "
-        _show(axes, _rgb(neighbor.pixels), f"{neighbor.label}\n{called}distance {neighbor.distance:.3f}")
+        words = f"{neighbor.label}\n{_called(neighbor, names)}distance {neighbor.distance:.3f}"
+        _show(axes, _rgb(neighbor.pixels), words)
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=GRID["light"]))
+
+
+def _called(neighbor: Neighbor, names: bool) -> str:
+    """Return what a scan is called before its distance; a name may hold codes that no letter stands for."""
+    return f"{textwrap.fill(printable(neighbor.name), NAME_LETTERS_A_LINE)}\n" if names else f"row {neighbor.row}, "

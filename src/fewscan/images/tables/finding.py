@@ -159,7 +159,8 @@ class Places:
         return f"{self._from(folder, path[: path.rindex(name)])}/{name}"
 
     def _loosely(self, row: Row) -> _Match | None:
-        path = slashes(row.path)
+        # A name may hold backslashes itself.
+        path = row.path if self._ending(folders_and_stem(row.path)[-1:]) else slashes(row.path)
         end = folders_and_stem(path)
         # The longest end first that any place shares.
         length = next((length for length in range(len(end), 0, -1) if self._ending(end[-length:])), None)
