@@ -6,7 +6,7 @@ import pandas as pd
 from fewscan.config import Settings
 from fewscan.datasets.adding import Listed
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile
+from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile, set_aside_examples
 from fewscan.datasets.roles import Moment, counts_of
 from fewscan.datasets.taking import moment_of
 from fewscan.images.patients import is_known
@@ -76,10 +76,7 @@ def summary_of(
         new_classes=tuple(name for name in now.classes if name not in before),
         unlabeled=int(usable["label"].isna().sum()),
         set_aside=len(aside),
-        examples=tuple(
-            SetAsideFile(source=row.source, path=row.path, reason=row.set_aside)
-            for row in aside.head(SET_ASIDE_EXAMPLES).itertuples(index=False)
-        ),
+        examples=set_aside_examples(aside),
         held=len(listed.held),
         changed=len(listed.changed),
         changed_examples=tuple(f"{scan.source}/{scan.relative}" for scan in listed.changed[:SET_ASIDE_EXAMPLES]),

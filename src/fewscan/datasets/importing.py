@@ -19,6 +19,7 @@ from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import classes_apart, classes_unknown, few_of_a_class, list_scans, slips_in_classes, warnings_of
 from fewscan.images.looking import look_at
+from fewscan.images.notes import kind_of
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.patients import known_patients
@@ -147,6 +148,12 @@ def plan_for(
     return plan, asked.spec.model_copy(update=chosen)
 
 
+def set_aside_examples(aside: pd.DataFrame) -> tuple[SetAsideFile, ...]:
+    """Return the first of the lines of a manifest that are set aside."""
+    first = aside.head(SET_ASIDE_EXAMPLES).itertuples(index=False)
+    return tuple(SetAsideFile(source=row.source, path=row.path, reason=row.set_aside) for row in first)
+
+
 def summary(dataset: Snapshot) -> ImportSummary:
     """Count what the import of `dataset` took in, by class, and what it set aside, by reason."""
     manifest = dataset.manifest
@@ -154,8 +161,7 @@ def summary(dataset: Snapshot) -> ImportSummary:
     aside = manifest[manifest["set_aside"].notna()]
     counts = usable["label"].value_counts()
     patients = known_patients(manifest)
-    reasons = aside["set_aside"].str.split(":").str[0].value_counts()
-    examples = aside.head(SET_ASIDE_EXAMPLES)
+    reasons = aside["set_aside"].map(kind_of).value_counts()
     return ImportSummary(
         folder=str(dataset.folder),
         images=len(usable),
@@ -166,9 +172,7 @@ def summary(dataset: Snapshot) -> ImportSummary:
         patients=patients.patients,
         set_aside=len(aside),
         reasons={str(reason): int(count) for reason, count in reasons.items()},
-        examples=tuple(
-            SetAsideFile(source=row.source, path=row.path, reason=row.set_aside) for row in examples.itertuples(index=False)
-        ),
+        examples=set_aside_examples(aside),
         notes=dataset.description.notes,
         fingerprint=dataset.description.fingerprint,
     )

@@ -1,7 +1,7 @@
 """What a user should know of how the pixels of images came about: as a field of a table, and counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 # Of one image there may be several notes, which stand in one field of a table so.
 BETWEEN_NOTES = " | "
@@ -22,6 +22,14 @@ def how_often(notes: Iterable[Iterable[str]]) -> dict[str, int]:
 def kind_of(note: str) -> str:
     """Return what a note has in common with those that differ from it in names only: what stands before its first colon."""
     return note.split(":")[0]
+
+
+def by_kind(counts: Mapping[str, int]) -> Counter[str]:
+    """Return how often there are notes of each kind, of how often each note is there."""
+    kinds: Counter[str] = Counter()
+    for note, count in counts.items():
+        kinds[kind_of(note)] += count
+    return kinds
 
 
 def of_spelling(note: str) -> bool:

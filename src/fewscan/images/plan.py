@@ -8,7 +8,7 @@ from typing import get_args
 from fewscan.config import Settings
 from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
-from fewscan.images.notes import kind_of, of_spelling
+from fewscan.images.notes import by_kind, kind_of, of_spelling
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
 from fewscan.wording import counted, each_counted, folder_below, listed
@@ -201,7 +201,7 @@ def _notes(source: SourcePlan, *, examples: bool = True) -> list[str]:
 def _in_short(source: SourcePlan) -> list[str]:
     lines = []
     if source.set_aside:
-        lines.append(f"  set aside: {_kinds(source.set_aside)}")
+        lines.append(f"  set aside: {each_counted(by_kind(source.set_aside), KINDS_SHOWN)}")
     notes = _notes(source, examples=False)
     # In full, as the plan has them: what a person should know of scans is no less to be known when they are read.
     lines += notes[:KINDS_SHOWN]
@@ -216,11 +216,3 @@ def _warnings(texts: Sequence[str]) -> list[str]:
 
 def _such_as(source: SourcePlan, text: str) -> str:
     return f"such as {', '.join(source.examples[text])}"
-
-
-def _kinds(counts: dict[str, int]) -> str:
-    """Return reasons or notes in short: what stands before their first colon, and how many images that is said of."""
-    kinds: Counter[str] = Counter()
-    for text, count in counts.items():
-        kinds[kind_of(text)] += count
-    return listed([f"{kind} ({count:,})" for kind, count in kinds.items()], KINDS_SHOWN)

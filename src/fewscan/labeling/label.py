@@ -18,7 +18,7 @@ from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.images.listing import list_place
-from fewscan.images.notes import BETWEEN_NOTES
+from fewscan.images.notes import BETWEEN_NOTES, by_kind
 from fewscan.images.sources import stamp
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
@@ -174,7 +174,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         review=decisions["review",],
         out_of_distribution=decisions["out_of_distribution",],
         unreadable=decisions["unreadable",],
-        unreadable_because=_in_kinds(unreadable),
+        unreadable_because=dict(by_kind(unreadable).most_common()),
         seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
         notes=_noted(counts),
         promised=promised,
@@ -262,14 +262,6 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     for key, number in counts.items():
         summed[tuple(key[place] for place in places)] += number
     return summed
-
-
-def _in_kinds(reasons: Counter[str]) -> dict[str, int]:
-    """Return how many scans cannot be used for each kind of reason, the most frequent first."""
-    kinds: Counter[str] = Counter()
-    for reason, number in reasons.items():
-        kinds[reason.split(":")[0]] += number
-    return dict(kinds.most_common())
 
 
 def _noted(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:

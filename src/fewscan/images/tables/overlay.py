@@ -17,7 +17,7 @@ from fewscan.images.tables.pointing import pointed
 from fewscan.images.tables.reading import read_cells
 from fewscan.images.tables.rows import Row, rows_of
 from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, said_of
-from fewscan.wording import counted
+from fewscan.wording import counted, listed
 
 _NAMES_SHOWN = 4
 
@@ -132,17 +132,13 @@ def _without_classes(
     apart = {source for source in tables.keys() & folders.keys() if not tables[source].keys() & folders[source].keys()}
     for source in sorted(apart):
         if left[source]:
+            names = [listed(sorted(of[source].values()), _NAMES_SHOWN) for of in (tables, folders)]
             raise FewscanError(
-                f"source '{source}': tables name the classes {_some(tables[source])}, folders {_some(folders[source])}, and "
+                f"source '{source}': tables name the classes {names[0]}, folders {names[1]}, and "
                 f"no table names {counted(left[source], 'image')}: add --labels-only if these folders are not classes, or "
                 "--labels-and-folders if they are"
             )
     return apart
-
-
-def _some(names: Mapping[str, str]) -> str:
-    shown = sorted(names.values())[:_NAMES_SHOWN]
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
 
 def _with_said(scan: ScanFile, of: Said, naming: Naming, *, labeled: bool) -> ScanFile:
