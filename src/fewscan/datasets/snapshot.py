@@ -117,6 +117,11 @@ class Snapshot:
         return np.where(self.manifest["group"].isna(), alone, self.manifest["group"].fillna(0)).astype(np.int64)
 
     @cached_property
+    def copy_sets(self) -> Int64s:
+        """(N,) set of copies of every row, -1 for one without copies."""
+        return np.asarray(self.manifest["copy_set"].fillna(-1), np.int64)
+
+    @cached_property
     def _parts(self) -> Int64s:
         """(N,) index in SPLITS of every row's part, -1 where it is in none."""
         return class_indices(self.manifest["split"], SPLITS)

@@ -111,7 +111,7 @@ def moment_of(snapshot: Snapshot) -> Moment:
         usable=manifest["set_aside"].isna().to_numpy(),
         conflict=manifest["conflict"].to_numpy(bool),
         groups=manifest["group"].fillna(-1).to_numpy(np.int64),
-        copy_sets=manifest["copy_set"].fillna(-1).to_numpy(np.int64),
+        copy_sets=snapshot.copy_sets,
         only_teaches=manifest["only_teaches"].to_numpy(bool),
     )
 

@@ -156,11 +156,6 @@ class Desk:
         return np.isin(np.arange(self.count), self.random_order[:front])
 
     @cached_property
-    def copy_sets(self) -> Int64s:
-        """(N,) the set of copies of each row, -1 for none."""
-        return np.asarray(self.snapshot.manifest["copy_set"].fillna(-1), np.int64)
-
-    @cached_property
     def turns(self) -> Turns:
         """How copies lie beside each other, by the audit."""
         pairs = self.dataset.pairs if self.dataset.description.audit is not None else no_pairs()

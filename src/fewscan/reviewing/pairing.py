@@ -48,7 +48,7 @@ def shown_pairs(desk: Desk, scans: Scans, look: Look, which: WhichPairs, of: int
     """Return pairs of one kind, or all that join a set of copies: that of the row `of`."""
     pairs = pairs_by_kind(desk)
     counts = counts_of(pairs)
-    copy_sets = copy_sets_now(desk)
+    copy_sets = desk.dataset.unsplit().copy_sets
     chosen = pairs[pairs["which"] == which]
     if of is not None:
         members = np.flatnonzero((copy_sets == copy_sets[of]) & (copy_sets >= 0))
@@ -89,18 +89,12 @@ def side(desk: Desk, scans: Scans, row: int, said: Said | None, *, beside: int |
     )
 
 
-def copy_sets_now(desk: Desk) -> np.ndarray:
-    """Return (N,) the set of copies of each row as things are on the disk now, -1 for none."""
-    return np.asarray(desk.dataset.unsplit().manifest["copy_set"].fillna(-1), np.int64)
-
-
 def conflicting_sets(desk: Desk) -> list[list[int]]:
     """Return the rows of every set of copies whose labels contradict each other now, the largest set first."""
     require_audit(desk.dataset)
-    manifest = desk.dataset.unsplit().manifest
-    rows = np.flatnonzero(manifest["conflict"].to_numpy(bool))
-    sets = manifest["copy_set"].fillna(-1).to_numpy(np.int64)
-    found = [members.tolist() for members in members_of(sets, rows)]
+    now = desk.dataset.unsplit()
+    rows = np.flatnonzero(now.manifest["conflict"].to_numpy(bool))
+    found = [members.tolist() for members in members_of(now.copy_sets, rows)]
     return sorted(found, key=lambda members: (-len(members), members))
 
 

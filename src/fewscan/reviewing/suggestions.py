@@ -44,7 +44,7 @@ def scans_now(desk: Desk, board: Board, points: Floats) -> Scans:
 
 def open_now(desk: Desk, board: Board) -> Bools:
     """Return (N,) which scans may be asked for; a copy of a scan that has an answer is the same question."""
-    copies = desk.copy_sets
+    copies = desk.snapshot.copy_sets
     known = np.zeros(copies.max(initial=-1) + 2, bool)
     known[copies[board.answered]] = True
     known[-1] = False  # what is no copy

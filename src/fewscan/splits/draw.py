@@ -96,7 +96,7 @@ class Draw:
         order = np.argsort(rank)
         order = order[np.lexsort((teaches[order], place[order]))]
         order = order[dataset.labels[self.rows[order]] >= 0]
-        sets = dataset.manifest["copy_set"].fillna(-1).to_numpy(np.int64)[self.rows[order]]
+        sets = dataset.copy_sets[self.rows[order]]
         copy = (_turns(sets) > 0) & (sets >= 0) & grouped
         sorted_again = np.lexsort((teaches[order], copy, place[order]))
         order, copy = order[sorted_again], copy[sorted_again]

@@ -29,7 +29,7 @@ class LabelBearers:
         Looks at no label but those of the labeled part.
         """
         labeled, unlabeled = dataset.rows("labeled"), dataset.rows("unlabeled")
-        sets = dataset.manifest["copy_set"].fillna(-1).to_numpy(np.int64)
+        sets = dataset.copy_sets
         named = np.unique(np.column_stack([sets[labeled], dataset.labels[labeled]]), axis=0)
         numbers, labels = np.unique(named[named[:, 0] >= 0, 0], return_counts=True)
         originals = labeled[np.isin(sets[labeled], numbers[labels == 1])]
