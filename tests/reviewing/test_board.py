@@ -161,7 +161,7 @@ def test_a_scan_is_asked_for_where_neither_it_nor_a_copy_has_an_answer(copies: l
     eligible, answered = (np.isin(np.arange(count), sorted(data.draw(rows))) for _ in range(2))
     states = np.where(answered, "unsure", "none").astype(object)
     board = Board(1, states, np.full(count, None, object), np.zeros(count, bool), {}, {})
-    desk = SimpleNamespace(copy_sets=np.array(copies), eligible=eligible)
+    desk = SimpleNamespace(snapshot=SimpleNamespace(copy_sets=np.array(copies)), eligible=eligible)
     same = [[a == b or copies[a] == copies[b] >= 0 for b in range(count)] for a in range(count)]
     expected = [eligible[a] and not any(answered[b] for b in range(count) if same[a][b]) for a in range(count)]
     assert open_now(desk, board).tolist() == expected  # type: ignore[arg-type]

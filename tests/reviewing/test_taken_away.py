@@ -178,14 +178,14 @@ def test_how_far_a_command_is_can_be_asked_while_it_ends(
 
     command = threading.Thread(target=begin_and_end)
     command.start()
-    review.makings.making = taking.Making("running", "labels", "first", total=19)
+    review.makings.standing = taking.Making("running", "labels", "first", total=19)
     review.makings._folder = run
     try:
         assert {review.makings.now.done for _ in range(3000)} == {0}
     finally:
         over.set()
         command.join()
-        review.makings.making = taking.Making()
+        review.makings.standing = taking.Making()
 
 
 @pytest.mark.slow
@@ -327,6 +327,20 @@ def test_a_fault_in_a_command_is_said_and_not_hidden(client: TestClient, run: Pa
     while not told:
         time.sleep(0.01)
     assert told[0].exc_type is ZeroDivisionError
+
+
+def test_what_fails_behind_its_command_has_failed_too_and_another_can_begin(
+    client: TestClient, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(path: Path, text: str) -> None:
+        raise FewscanError("no room")
+
+    monkeypatch.setattr(Commands, "run", lambda self, *words: "9 labels")
+    monkeypatch.setattr(taking, "write_text", no_room)
+    client.post("/api/making", json={"run": "first", "what": "suspects"})
+    assert (made(client)["phase"], made(client)["words"]) == ("failed", "no room")
+    client.post("/api/making", json={"run": "first", "what": "report"})
+    assert made(client)["phase"] == "finished"
 
 
 def test_a_page_that_ends_ends_what_it_makes(

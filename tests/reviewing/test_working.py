@@ -160,7 +160,7 @@ def test_without_labels_of_two_classes_nothing_is_trained(client: TestClient, de
 
 
 def test_what_ended_before_its_cancel_came_is_told_as_it_ended(client: TestClient, review: Review) -> None:
-    review.trainings.job, review.makings.making = Job("finished", run="first"), Making("failed", words="no room")
+    review.trainings.standing, review.makings.standing = Job("finished", run="first"), Making("failed", words="no room")
     for what, phase in (("training", "finished"), ("making", "failed")):
         answer = client.post(f"/api/{what}/cancel", json={})
         assert (answer.status_code, answer.json()["phase"]) == (200, phase)

@@ -4,16 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Literal
+from threading import Lock, Thread
+from typing import IO, ClassVar, Generic, Literal, TypeVar
 
 from fewscan.errors import FewscanError
+from fewscan.reviewing.desk import CannotNowError
 from fewscan.wording import ON_PAGE
 
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
+State = TypeVar("State", bound="Standing")
 CANCEL_SECONDS = 30
 # What these write is read without the page, too.
 PASSED_ON = ("report", "export")
@@ -62,6 +66,68 @@ class Commands:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(CANCEL_SECONDS)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far what commands do in the background is, and how it ended, in words."""
+
+    phase: Phase = "none"
+    words: str = field(default="", kw_only=True)
+
+
+class Background(Generic[State]):
+    """What commands do in a thread of its own, one thing at a time: it goes on while nobody looks at the page."""
+
+    kind: ClassVar[str]  # what it is called
+
+    def __init__(self, standing: State) -> None:
+        self.standing, self.lock = standing, Lock()
+        self.commands = Commands()
+
+    @property
+    def now(self) -> State:
+        """How far it is."""
+        return self.standing
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is being done."""
+        return self.standing.phase == "running"
+
+    def require_idle(self) -> None:
+        """Raise CannotNowError where something is being done."""
+        if self.is_running:
+            raise CannotNowError(f"a {self.kind} is running: cancel it, or wait until it ends")
+
+    def begin(self, standing: State, work: Callable[[], State]) -> None:
+        """Do `work`, which returns how it ended; who begins it holds the lock, and has asked for idleness."""
+        self.commands, self.standing = Commands(), standing
+        Thread(target=self._do, args=[work], name=self.kind, daemon=True).start()
+
+    def cancel(self) -> None:
+        """End it; what it has done can be gone on with, and what has just ended by itself stays as it ended.
+
+        Raises CannotNowError where nothing was begun.
+        """
+        if self.standing.phase == "none":
+            raise CannotNowError(f"no {self.kind} is running")
+        if self.is_running:
+            self.commands.cancel()
+
+    def close(self) -> None:
+        """End it, as the page's server ends."""
+        if self.is_running:
+            self.commands.close()
+
+    def _do(self, work: Callable[[], State]) -> None:
+        try:
+            self.standing = work()
+        except (FewscanError, OSError) as error:
+            self.standing = replace(self.now, phase="cancelled" if self.commands.cancelled else "failed", words=str(error))
+        except Exception as error:
+            self.standing = replace(self.now, phase="failed", words=f"a fault in fewscan: {error!r}")
+            raise
 
 
 def _environment(verb: str) -> dict[str, str]:

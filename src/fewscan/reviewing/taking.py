@@ -2,8 +2,8 @@
 
 import glob
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from threading import Lock, Thread
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -25,7 +25,7 @@ from fewscan.models.graphs import onnx_lacks
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE
-from fewscan.reviewing.commands import Commands, Phase
+from fewscan.reviewing.commands import Background, Standing
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import from_text
@@ -135,40 +135,37 @@ def answers_of(run: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Making:
+class Making(Standing):
     """A command in the background: what it makes of which run, how far it is, and how it ended, in words."""
 
-    phase: Phase = "none"
     what: What | None = None
     run: str = ""
     done: int = 0
     total: int = 0
     unit: Literal["scans", "trainings"] = "scans"
-    words: str = ""
 
 
-@dataclass
-class Makings:
-    """One command at a time; it goes on while nobody looks at the page, and the same one goes on after a stop."""
+class Makings(Background[Making]):
+    """One command at a time; the same one goes on after a stop."""
 
-    desk: Desk
-    making: Making = field(default_factory=Making)
-    _folder: Path = Path()
-    _commands: Commands = field(default_factory=Commands)
-    _lock: Lock = field(default_factory=Lock)
+    kind = "task"
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(Making())
+        self.desk, self._folder = desk, Path()
 
     @property
     def now(self) -> Making:
         """How far it is."""
-        making = self.making
-        if making.phase == "running" and making.what == "labels" and (self._folder / FOLDS_FOLDER).is_dir():
+        making = self.standing
+        if self.is_running and making.what == "labels" and (self._folder / FOLDS_FOLDER).is_dir():
             # Calibrated first: labels are held out for new scans, and once more for these.
             done = _count(self._folder / FOLDS_FOLDER, f"*/{MODEL_FILE}")
             return replace(making, done=done, total=2 * FOLDS, unit="trainings")
-        if making.phase == "running" and making.what == "labels":
+        if self.is_running and making.what == "labels":
             parts = _count(partial_folder(path_of(self._folder, "labels")), "part-*.parquet")
             return replace(making, done=min(making.total, parts * PART_ROWS))
-        if making.phase == "running" and making.what == "suspects":
+        if self.is_running and making.what == "suspects":
             # Not below: what a fold is begun in has another name a moment later.
             done = _count(self._folder / FOLDS_FOLDER, f"[0-9]*/{MODEL_FILE}")
             return replace(making, done=done, total=FOLDS, unit="trainings")
@@ -186,9 +183,8 @@ class Makings:
         Raises CannotNowError where something is being made, or where what is wanted stands there.
         """
         folder = self.desk.dataset.folder
-        with self._lock:
-            if self.making.phase == "running":
-                raise CannotNowError("another task is running: cancel it, or wait until it ends")
+        with self.lock:
+            self.require_idle()
             if what == "onnx" and (lacks := onnx_lacks()):
                 raise CannotNowError(lacks)
             if what in _EXPORTS and (run.folder / _EXPORTS[what]).exists():
@@ -204,42 +200,22 @@ class Makings:
                 # Without it nothing is accepted. For five trainings as long as the run's own nobody waits unasked.
                 if opened.settings.solved and lacks_calibration(opened, seen):
                     commands.insert(0, ["calibrate", run.folder, "--data", folder])
-            self._commands, self._folder = Commands(), run.folder
-            self.making = Making("running", what, run.folder.name, total=total)
-        first_gone = labels if what == "labels" and anew else None
-        Thread(target=self._go, args=[commands, first_gone], name="making", daemon=True).start()
+            self._folder = run.folder
+            first_gone = labels if what == "labels" and anew else None
+            self.begin(Making("running", what, run.folder.name, total=total), partial(self._made, commands, first_gone))
 
-    def cancel(self) -> None:
-        """End it; what has just ended by itself stays as it ended. Raises CannotNowError where nothing was begun."""
-        if self.making.phase == "none":
-            raise CannotNowError("no task is running")
-        if self.making.phase == "running":
-            self._commands.cancel()
-
-    def close(self) -> None:
-        """End it, as the page's server ends."""
-        if self.making.phase == "running":
-            self._commands.close()
-
-    def _go(self, commands: list[list[str | Path]], first_gone: Path | None) -> None:
-        try:
-            path_of(self._folder, "labels").parent.mkdir(exist_ok=True)
-            if first_gone is not None:
-                first_gone.unlink(missing_ok=True)
-                if partial_folder(first_gone).exists():
-                    remove_folder(partial_folder(first_gone))
-            said = [self._commands.run(*words) for words in commands][-1]
-        except (FewscanError, OSError) as error:
-            self.making = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
-            return
-        except Exception as error:
-            self.making = replace(self.now, phase="failed", words=f"a fault in fewscan: {error!r}")
-            raise
+    def _made(self, commands: list[list[str | Path]], first_gone: Path | None) -> Making:
+        path_of(self._folder, "labels").parent.mkdir(exist_ok=True)
+        if first_gone is not None:
+            first_gone.unlink(missing_ok=True)
+            if partial_folder(first_gone).exists():
+                remove_folder(partial_folder(first_gone))
+        said = [self.commands.run(*words) for words in commands][-1]
         lines = [line for line in said.splitlines() if not line.startswith("next:")]
-        if self.making.what == "suspects":
+        if self.standing.what == "suspects":
             write_text(_words_file(self._folder), "\n".join(lines))
         now = self.now
-        self.making = replace(now, phase="finished", done=now.total, words="\n".join(lines))
+        return replace(now, phase="finished", done=now.total, words="\n".join(lines))
 
 
 def _words(run: Path, what: What, dataset: Path, target_error: float) -> list[str | Path]:

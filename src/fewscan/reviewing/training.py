@@ -1,8 +1,8 @@
 """A training in the background, by the commands that a person would give: audit, split, train."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from threading import Lock, Thread
 
 import numpy as np
 import yaml
@@ -11,10 +11,9 @@ from fewscan import jsonl
 from fewscan.choosing.model import deviation_over
 from fewscan.datasets.dataset import Dataset, SplitFile
 from fewscan.datasets.descriptions import AuditDescription
-from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
-from fewscan.reviewing.commands import Commands, Phase
+from fewscan.reviewing.commands import Background, Standing
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
 from fewscan.reviewing.training_asked import Length
@@ -43,110 +42,81 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Standing):
     """A training: which command of it runs, how many epochs are done, and how it ended, in words."""
 
-    phase: Phase = "none"
     command: str = ""
     unlabeled: bool = False  # what runs now is the encoder's training without labels, in a run of its own beside `run`
     run: str = ""
     epoch: int = 0
     epochs: int = 0
     accuracy: float | None = None  # on validation images, after the last epoch
-    words: str = ""
     compared: Compared | None = None
     used: bool = False  # the page's model goes by its features
 
 
-@dataclass
-class Trainings:
+class Trainings(Background[Job]):
     """One training at a time, into folders below `runs`."""
 
-    desk: Desk
-    tutor: Tutor
-    runs: Path
-    job: Job = field(default_factory=Job)
-    made: list[Made] = field(default_factory=list)  # by its own commands, which is no news of the dataset
-    _commands: Commands = field(default_factory=Commands)
-    _lock: Lock = field(default_factory=Lock)
+    kind = "training"
+
+    def __init__(self, desk: Desk, tutor: Tutor, runs: Path) -> None:
+        super().__init__(Job())
+        self.desk, self.tutor, self.runs = desk, tutor, runs
+        self.made: list[Made] = []  # by its own commands, which is no news of the dataset
 
     @property
     def now(self) -> Job:
         """Return how far the training is."""
-        return _with_epochs(self.job) if self.job.phase == "running" else self.job
+        return _with_epochs(self.standing) if self.is_running else self.standing
 
     @property
     def is_preparing(self) -> bool:
         """Whether the dataset is being changed by a command of its own: what comes of it is noted when that has ended."""
-        return self.job.phase == "running" and self.job.command in ("audit", "split")
+        return self.is_running and self.standing.command in ("audit", "split")
 
     @property
     def unfinished(self) -> Path | None:
         """The newest training of this page that was interrupted, with its server say; None for none."""
-        if self.job.phase == "running":
+        if self.is_running:
             return None
         begun = [folder for folder in self._folders() if not (folder / MODEL_FILE).exists()]
         return begun[-1] if begun else None
 
     def start(self, length: Length, *, resume: bool = False) -> None:
         """Begin; raises CannotNowError where one runs, where labels are of fewer than two classes, or none is unfinished."""
-        with self._lock:
-            if self.job.phase == "running":
-                raise CannotNowError("a training is running: cancel it, or wait until it ends")
+        with self.lock:
+            self.require_idle()
             board = self.desk.board()
             if len(set(board.labels[board.labeled & self.desk.usable])) < 2:
                 raise CannotNowError("label scans of two classes first")
             run = self.unfinished if resume else self._free(length)
             if run is None:
                 raise CannotNowError("there is no unfinished training")
-            self._commands = Commands()
-            self.job = Job("running", run=str(run))
-        words = ["--resume"] if resume else WORDS[length]
-        Thread(target=self._go, args=[run, words], name="training", daemon=True).start()
-
-    def cancel(self) -> None:
-        """Stop the training that runs; what it has done can be gone on with. One that has just ended stays as it ended.
-
-        Raises CannotNowError where none was begun.
-        """
-        if self.job.phase == "none":
-            raise CannotNowError("no training is running")
-        if self.job.phase == "running":
-            self._commands.cancel()
-
-    def close(self) -> None:
-        """Stop what runs, as the page's server ends."""
-        if self.job.phase == "running":
-            self._commands.close()
+            words = ["--resume"] if resume else WORDS[length]
+            self.begin(Job("running", run=str(run)), partial(self._trained, run, words))
 
     def use(self) -> None:
         """Let the page's model go by the features of the finished run; raises CannotNowError where there is none."""
-        if self.job.phase != "finished":
+        if self.standing.phase != "finished":
             raise CannotNowError("no training has finished")
-        self.tutor.change(self.job.run)
-        self.job = replace(self.job, used=True)
+        self.tutor.change(self.standing.run)
+        self.standing = replace(self.standing, used=True)
 
-    def _go(self, run: Path, words: list[str]) -> None:
-        try:
-            folder = self.desk.dataset.folder
-            now = Dataset.open(folder)
-            if now.description.audit is None:
-                self._prepare("audit", folder)
-            if not now.splits:
-                self._prepare("split", folder)
-            run.parent.mkdir(parents=True, exist_ok=True)
-            self._command("train", folder, "--out", run, *words)
-            compared = self._compared(run)
-        except FewscanError as error:
-            self.job = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
-            return
-        except Exception as error:
-            self.job = replace(self.now, phase="failed", words=f"a fault in fewscan: {error!r}")
-            raise
+    def _trained(self, run: Path, words: list[str]) -> Job:
+        folder = self.desk.dataset.folder
+        now = Dataset.open(folder)
+        if now.description.audit is None:
+            self._prepare("audit", folder)
+        if not now.splits:
+            self._prepare("split", folder)
+        run.parent.mkdir(parents=True, exist_ok=True)
+        self._command("train", folder, "--out", run, *words)
+        compared = self._compared(run)
         # The encoder of what is solved on features stays as it is: where it is the page's, the page sees scans so already.
         settings, seen = Run.open(run).settings, self.tutor.seen
         used = settings.solved and seen is not None and seen.encoder is not None and seen.encoder.settings == settings.encoder
-        self.job = replace(self.now, phase="finished", command="", compared=compared, used=used)
+        return replace(self.now, phase="finished", command="", compared=compared, used=used)
 
     def _prepare(self, verb: str, folder: Path) -> None:
         """Run what changes the dataset, and note what it made, also where it is stopped behind that."""
@@ -157,8 +127,8 @@ class Trainings:
             self.made += [one for one in _made_of(folder) if one not in before]
 
     def _command(self, *words: str | Path) -> None:
-        self.job = replace(self.job, command=str(words[0]))
-        self._commands.run(*words)
+        self.standing = replace(self.standing, command=str(words[0]))
+        self.commands.run(*words)
 
     def _compared(self, run: Path) -> Compared | None:
         """Return how page and run do on the run's validation images; None where it has none, or the page has no features."""
