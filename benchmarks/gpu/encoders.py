@@ -28,11 +28,11 @@ from benchmarks.in_memory import trained
 from benchmarks.propagation import lines_of
 from benchmarks.suggest import features_of, pile_of
 from fewscan.atomic import write_json
+from fewscan.folders import MODEL_FILE
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.processes import processes
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE
-from fewscan.training.run import MODEL_FILE
 
 DATASET = "mri224"
 DRAWN, SUGGESTED = (40, 124, 320, 988), (40, 124, 320)

@@ -15,13 +15,13 @@ from fewscan.config import Settings, json_object
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.folders import kind_of
+from fewscan.folders import MODEL_FILE, kind_of
 from fewscan.labeling.table import read_table
 from fewscan.locks import alone
 from fewscan.phantoms import CLASSES, write_practice_scans
 from fewscan.progress import say
 from fewscan.seeds import stream
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 
 # Makes a folder a demo's, and says which demo's: only with the same one does a demo go on.
 MARK_FILE = "demo.json"

@@ -22,12 +22,12 @@ _WRITTEN: dict[Kind, frozenset[str]] = {
 # Where runs are made that are given no other place.
 RUNS = Path("runs")
 # By this file a run is finished.
-TRAINED_FILE = "model.safetensors"
+MODEL_FILE = "model.safetensors"
 _RUNS_SHOWN = 3
 # What is to be given beside a run where its own dataset is none to give.
 OTHER_DATASET = "give another dataset than the run's own, with labels"
 # What a run knows of its dataset as it was.
-SEEN_FILE = "snapshot.parquet"
+SNAPSHOT_FILE = "snapshot.parquet"
 MADE_BY: dict[Kind, tuple[str, str]] = {
     "dataset": ("import", "SOURCE"),
     "run": ("train", "DATASET"),
@@ -68,7 +68,7 @@ def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS), instead: st
 
 def is_unfinished(folder: Path) -> bool:
     """Return whether a folder is of a run that is not trained to its end."""
-    return kind_of(folder) == "run" and not (folder / TRAINED_FILE).is_file()
+    return kind_of(folder) == "run" and not (folder / MODEL_FILE).is_file()
 
 
 def require_file(folder: Path, name: str, kind: Kind, instead: str | None = None) -> None:

@@ -16,8 +16,9 @@ from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import MODEL_FILE
 from fewscan.locks import LOCK_FILE
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]
 

@@ -25,11 +25,12 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.explaining.evidence import Evidence, Neighbor
+from fewscan.folders import MODEL_FILE
 from fewscan.models.encoders import ENCODERS
 from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.splits.split import split
 from fewscan.splits.support import images_to_keep
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from tests.comparison.made_up import made_up
 from tests.made import remade
 

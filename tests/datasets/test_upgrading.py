@@ -16,8 +16,9 @@ from fewscan.datasets.pairs import NOTED_LATER
 from fewscan.datasets.roles import fingerprint_of_test_set
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import SNAPSHOT_FILE
 from fewscan.splits.split import split
-from fewscan.training.run import RECORD_FILE, SNAPSHOT_FILE, Run
+from fewscan.training.run import RECORD_FILE, Run
 from tests.cli.test_next_commands import next_words
 from tests.made import remade
 

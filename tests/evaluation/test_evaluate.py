@@ -13,9 +13,10 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
+from fewscan.folders import MODEL_FILE
 from fewscan.splits.split import split
 from fewscan.training.fit import fit
-from fewscan.training.run import MODEL_FILE, OPENINGS_FILE, Run
+from fewscan.training.run import OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
 from tests.made import copied_run
 

@@ -20,6 +20,7 @@ from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
+from fewscan.folders import MODEL_FILE
 from fewscan.labeling.table import partial_folder
 from fewscan.models import graphs
 from fewscan.reviewing import commands, taking
@@ -28,7 +29,7 @@ from fewscan.reviewing.commands import PASSED_ON, Commands
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.unlabeled_first import first_folder
 from fewscan.wording import ON_PAGE
 

@@ -15,13 +15,14 @@ from safetensors.torch import load_file, save_file
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.trainings import TRAININGS_FILE
 from fewscan.errors import FewscanError
+from fewscan.folders import MODEL_FILE
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.locks import alone
 from fewscan.models.network import Network, Outputs
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.fit import fit
-from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
+from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
 from fewscan.training.train import train_new, train_on

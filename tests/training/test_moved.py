@@ -15,11 +15,12 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, read_predictions
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
+from fewscan.folders import MODEL_FILE
 from fewscan.labels import content
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.continuing import taught_by
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]

@@ -17,6 +17,7 @@ from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.folders import MODEL_FILE
 from fewscan.learning.method import CHANGED, VIEWS, LabeledFeatures, Method, MethodSettings, Solution
 from fewscan.learning.probe import Probe
 from fewscan.models.encoders import build_encoder, encoder_settings
@@ -24,7 +25,7 @@ from fewscan.splits.split import split
 from fewscan.training import solve
 from fewscan.training.budget import BudgetRows
 from fewscan.training.kept_features import FOLDER, FeatureRecord
-from fewscan.training.run import METRICS_FILE, MODEL_FILE, Run
+from fewscan.training.run import METRICS_FILE, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 

@@ -16,13 +16,14 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import MODEL_FILE
 from fewscan.learning.registry import methods_without_labels
 from fewscan.splits.split import split
 from fewscan.training.budget import BudgetRows
 from fewscan.training.choice import LEAST_UNLABELED, choose
 from fewscan.training.continuing import taught_by
 from fewscan.training.fit import fit
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.unlabeled import labels_alone, learned_from
 from fewscan.wording import command_line
 from tests.fixtures import squares

@@ -26,9 +26,10 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
+from fewscan.folders import MODEL_FILE, SNAPSHOT_FILE
 from fewscan.images.store import IMAGES_FOLDER, PIXELS_FILE
 from fewscan.labels.log import LABELS_FILE, LabelLog
-from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, SNAPSHOT_FILE, TIES, Run
+from fewscan.training.run import CONFIG_FILE, METRICS_FILE, RECORD_FILE, TIES, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 from tests.made import pairs_table

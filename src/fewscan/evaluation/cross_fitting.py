@@ -15,11 +15,12 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
+from fewscan.folders import MODEL_FILE
 from fewscan.progress import kept_if_stopped, say
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import kept_beginning
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.train import train_new, train_on
 
 FOLDS_FOLDER = "folds"

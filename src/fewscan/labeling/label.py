@@ -17,6 +17,7 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.shift import Shift, shift
+from fewscan.folders import MODEL_FILE
 from fewscan.images.listing import list_place
 from fewscan.images.notes import BETWEEN_NOTES, by_kind
 from fewscan.images.sources import stamp
@@ -31,7 +32,7 @@ from fewscan.learning.registry import method_type
 from fewscan.partial import growing, refuse_finished
 from fewscan.progress import kept_if_stopped, say, track
 from fewscan.training.moved import called_with
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
 from fewscan.wording import HOST, advised, command_line, counted

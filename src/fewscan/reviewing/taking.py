@@ -17,7 +17,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.onnx_model import ONNX_FILE
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
-from fewscan.folders import MARKS
+from fewscan.folders import MARKS, MODEL_FILE
 from fewscan.images.tables.copies import COPY_COLUMN
 from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
@@ -29,7 +29,7 @@ from fewscan.reviewing.commands import Background, Standing
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import from_text
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import Run
 
 What = Literal["score", "report", "labels", "suspects", "onnx", "weights"]
 # What may be opened or downloaded of a run: by what it is called here, nothing else of the file system can be asked for.

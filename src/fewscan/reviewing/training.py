@@ -12,13 +12,13 @@ from fewscan.choosing.model import deviation_over
 from fewscan.datasets.dataset import Dataset, SplitFile
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.evaluation.predictor import Predictor
-from fewscan.folders import MARKS
+from fewscan.folders import MARKS, MODEL_FILE
 from fewscan.reviewing.commands import Background, Standing
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
 from fewscan.reviewing.training_asked import Length
 from fewscan.reviewing.tutor import Tutor
-from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, Run
+from fewscan.training.run import CONFIG_FILE, METRICS_FILE, Run
 from fewscan.training.unlabeled_first import first_folder
 
 Made = AuditDescription | SplitFile

@@ -12,7 +12,7 @@ from fewscan.config import json_object, leaves
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS
+from fewscan.folders import MARKS, MODEL_FILE, SNAPSHOT_FILE
 from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.encoders import build_encoder, encoder_settings, encoder_type
@@ -21,7 +21,7 @@ from fewscan.models.weights import PREFIX, load_weights, pickled_line, read_weig
 from fewscan.progress import say
 from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
-from fewscan.training.run import MODEL_FILE, SNAPSHOT_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.seen import learned_by
 from fewscan.training.settings import RunSettings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.folders import SEEN_FILE
+from fewscan.folders import SNAPSHOT_FILE
 
 # How many folders above the run are looked in.
 FOLDERS_ABOVE = 4
@@ -77,7 +77,7 @@ def _has_said(folder: Path, run: Path) -> bool:
     """Whether there is, in `folder`, a dataset whose label log once said what `run` knows of it."""
     try:
         dataset = Dataset.open(folder)
-        known = Snapshot.read(run / SEEN_FILE, folder, dataset.images, "train again")
+        known = Snapshot.read(run / SNAPSHOT_FILE, folder, dataset.images, "train again")
         return has_said(dataset, known)
     except FewscanError:
         return False

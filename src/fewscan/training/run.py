@@ -21,7 +21,7 @@ from fewscan.datasets.records import OF_RUN, note, require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, SEEN_FILE, TRAINED_FILE, require_file
+from fewscan.folders import MARKS, MODEL_FILE, SNAPSHOT_FILE, require_file
 from fewscan.images.store import ImageStore
 from fewscan.models.network import Network
 from fewscan.tensors import read_safetensors, safetensors_of
@@ -36,8 +36,6 @@ from fewscan.wording import command_line
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
 METRICS_FILE = "metrics.jsonl"
-MODEL_FILE = TRAINED_FILE
-SNAPSHOT_FILE = SEEN_FILE
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 

@@ -8,7 +8,8 @@ from fewscan.atomic import new_folder, write_text
 from fewscan.config import json_object
 from fewscan.datasets.dataset import DEFAULT_SPLIT, Dataset
 from fewscan.errors import FewscanError
-from fewscan.training.run import RECORD_FILE, SNAPSHOT_FILE, Run
+from fewscan.folders import SNAPSHOT_FILE
+from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.run_record import RunRecord
 
 
