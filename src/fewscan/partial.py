@@ -51,15 +51,20 @@ def _is_empty(folder: Path) -> bool:
     return {path.name for path in folder.iterdir()} <= {LOCK_FILE, _MARK}
 
 
-def refuse_finished(out: Path, verb: str, instead: str = "remove it first") -> None:
+def refuse_finished(out: Path, verb: str, instead: str = "remove it first", *, overwrite: bool = False) -> None:
     """Raise FewscanError where `out` stands there already or cannot; what a kill left of its growing beside it is removed.
 
-    instead: what helps besides another place.
+    instead: what helps besides another place. overwrite: it may stand there, to be replaced once the new one is whole.
     """
     if out.name:  # `.` has none, and nothing beside it
         parts = partial_folder(out)
         remove_left(parts.parent, parts.name)
-        if out.exists() and is_partial(parts):
+        if out.exists() and is_partial(parts) and not _grows_anew(parts, out):
             with alone(parts, verb):
                 remove_folder(parts)
-    require_place(out, instead=instead)
+    require_place(out, overwrite=overwrite, instead=instead)
+
+
+def _grows_anew(parts: Path, out: Path) -> bool:
+    """Return whether something grows that is to replace a file."""
+    return out.is_file() and any(path.stat().st_mtime_ns > out.stat().st_mtime_ns for path in parts.glob("[!.]*"))

@@ -33,6 +33,7 @@ IDLE: list[tuple[str, Ask]] = [
     ("--overwrite", lambda at: fewscan.suggest(at.data, overwrite=True)),
     ("--overwrite", lambda at: fewscan.map_scans(at.data, overwrite=True)),
     ("--overwrite", lambda at: fewscan.label_suspects(at.run, overwrite=True)),
+    ("--overwrite", lambda at: fewscan.embed(at.data, encoder="resnet_small", overwrite=True)),
     ("--seed", lambda at: fewscan.suggest(at.data, strategy="random", seed=3)),
     ("--random-share", lambda at: fewscan.suggest(at.data, strategy="random", random_share=0.5)),
     ("--target-error", lambda at: fewscan.evaluate(at.run, target_error=0.1)),

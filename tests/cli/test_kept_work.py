@@ -74,7 +74,7 @@ def trained_then_stopped(run: Run, dataset: Snapshot, rows: object, folder: Path
 @pytest.mark.parametrize(
     ("words", "module", "name", "kept"),
     [
-        (["embed", "DATASET", "--encoder", "resnet_small"], features, "_appended", "64 of 80 images"),
+        (["embed", "DATASET", "--encoder", "resnet_small"], features, "appended", "64 of 80 images"),
         (["calibrate", "RUN", "--folds", "3"], cross_fitting, "_train_without", "1 of 3 trainings"),
         (["labels", "suspects", "RUN", "--folds", "3"], cross_fitting, "_train_without", "1 of 3 trainings"),
         (
@@ -101,7 +101,7 @@ def test_what_is_kept_is_said(
     words = [places.get(word, word) for word in words]
     monkeypatch.setattr(features, "PART_BATCHES", 1)
     works = {
-        "_appended": appended_once(),
+        "appended": appended_once(),
         "_train_without": trained_then_stopped,
         "run_trial": begun_then_stopped,
     }
@@ -113,7 +113,7 @@ def test_what_is_kept_is_said(
 
 def appended_once() -> Callable[..., object]:
     """Keep one part of the features, and be stopped at the next."""
-    append, parts = features._appended, []
+    append, parts = features.appended, []
 
     def appended(*arguments: object) -> object:
         if parts:

@@ -52,6 +52,8 @@ REPLACING = {
 OVERWRITES = {
     "audit",
     "split",
+    "embed",
+    "label",
     "labels export",
     "labels suspects",
     "suggest",
@@ -183,6 +185,9 @@ READ = {
     "suggest of a run": (["suggest", "run", "--out", "data/own.csv"], "data/own.csv"),
     "map": (["map", "data", "--out", "data/audit.html"], "data/audit.html"),
     "map of a run, its table": (["map", "run", "--out", "run/held_out.html"], "run/held_out.csv"),
+    "embed": (["embed", "data", "--encoder", "resnet_small", "--out", "data/own.parquet"], "data/own.parquet"),
+    "label": (["label", "run", "--out", "data/own.csv"], "data/own.csv"),
+    "label of new scans": (["label", "run", "scans", "--out", "run/held_out.csv"], "run/held_out.csv"),
     "check": (["check", "table.csv", "--out", "table.csv"], "table.csv"),
     "explain": (["explain", "run", "scans/0.png", "--out", "scans/0.png"], "scans/0.png"),
     "explain over the run": (["explain", "run", "scans/0.png", "--out", "run/model.safetensors"], "run/model.safetensors"),
@@ -195,7 +200,7 @@ READ = {
 def test_what_a_verb_reads_is_not_replaced_by_what_it_writes(name: str, fewscan: Command, workplace: Path) -> None:
     words, path = READ[name]
     (workplace / "linked").symlink_to(workplace / "data", target_is_directory=True)
-    for own in ("run/held_out.csv", "data/audit.html", "data/own.csv"):
+    for own in ("run/held_out.csv", "data/audit.html", "data/own.csv", "data/own.parquet"):
         (workplace / own).write_text("its own")
     before = contents(workplace)
     assert path in before

@@ -697,6 +697,32 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
 
 
 @pytest.mark.slow
+def test_a_table_is_replaced_once_the_new_one_is_whole_and_until_then_both_are_kept(
+    run: Run, dataset: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = three_scans(dataset, tmp_path / "scans"), tmp_path / "labels.csv"
+    label_scans(run, dataset, folder, out, Asked(0.1))
+    old = out.read_bytes()
+    (folder / "1.png").unlink()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LabelTable, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            label_scans(run, dataset, folder, out, Asked(0.1), overwrite=True)
+        assert out.read_bytes() == old
+        # Without leave to replace it, what grows beside it is kept, too; with other scans, there is leave to begin anew.
+        with pytest.raises(FewscanError, match="--overwrite"):
+            label_scans(run, dataset, folder, out, Asked(0.1))
+        (folder / "2.png").unlink()
+        with pytest.raises(KeyboardInterrupt):
+            label_scans(run, dataset, folder, out, Asked(0.1), overwrite=True)
+    assert "continuing" not in capsys.readouterr().err
+    assert label_scans(run, dataset, folder, out, Asked(0.1), overwrite=True).scans == 1
+    assert "continuing" in capsys.readouterr().err
+    assert len(pd.read_csv(out)) == 1
+    assert not out.with_name("labels.csv.partial").exists()
+
+
+@pytest.mark.slow
 def test_a_table_that_was_begun_for_another_error_is_not_gone_on_with_also_where_neither_accepts_any(
     run: Run, dataset: Snapshot, tmp_path: Path
 ) -> None:

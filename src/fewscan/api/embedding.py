@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle
-from fewscan.api.opening import opened_dataset
+from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
+from fewscan.api.opening import opened_dataset, read_of
+from fewscan.atomic import refuse_replacing
 from fewscan.folders import kind_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def embed(
     color: bool = False,
     follow_links: bool = False,
     devices: int = 1,
+    overwrite: bool = False,
     **settings: Any,
 ) -> Embeddings:
     """Return an encoder's features of scans: `.features` (N, D), or `.table` with the names of the scans.
@@ -32,24 +34,28 @@ def embed(
     the encoder's run reads them, or as squares of `size_px`, gray unless `color`. encoder: a name, a run, or a file of weights.
     weights: for an encoder by name; by default the first that it knows, or random ones if it knows none. settings: other
     settings of the encoder, such as `input_px=128`. out: a Parquet file for the table. devices: how many processes share the
-    images, each with a GPU or a part of the CPU's cores. Raises FewscanError if the encoder or its weights are not available,
-    and if `out` exists.
+    images, each with a GPU or a part of the CPU's cores. overwrite: replace `out`. Raises FewscanError if the encoder or its
+    weights are not available, and if `out` exists.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.training.continuing import asked_encoder
     from fewscan.training.embedding import embed_dataset, embed_files, require_table, spec_for
 
     asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
+    refuse_idle_overwrite(out, overwrite=overwrite)
     if out is not None:
-        require_table(Path(out))
+        require_table(Path(out), overwrite=overwrite)
     # A run is refused as no dataset, which says of which dataset it is.
     if isinstance(place, Dataset) or kind_of(Path(place)) in ("dataset", "run"):
         of_files = {"--size": size_px is not None, "--color": color, "--follow-links": follow_links}
         refuse_idle(of_files, "scans in files, and a dataset's are already read", "name a folder of scans")
-        found = embed_dataset(opened_dataset(place), asked, devices=devices)
+        opened = opened_dataset(place)
+        if out is not None:
+            refuse_replacing(Path(out), *read_of(opened))
+        found = embed_dataset(opened, asked, devices=devices)
     else:
         spec = spec_for(asked, size_px, color=color)
         found = embed_files(Path(place), asked, spec, follow_links=follow_links, devices=devices)
     if out is not None:
-        found.save(Path(out))
+        found.save(Path(out), overwrite=overwrite)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import (
@@ -140,6 +140,7 @@ def label(
     follow_links: bool = False,
     devices: int = 1,
     data: str | Path | None = None,
+    overwrite: bool = False,
 ) -> LabelSummary:
     """Label `scans`, a folder or one file, by default the dataset's own unlabeled scans, and decide which labels to accept.
 
@@ -149,8 +150,10 @@ def label(
     had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has already
     seen are marked, and the promise is not about them; with `exact_copies_only` they are recognized by file and pixels alone.
     Links out of the folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU
-    or a part of the CPU's cores. A call after a stop or a kill continues; see `fewscan.labeling.label`.
+    or a part of the CPU's cores. A call after a stop or a kill continues; see `fewscan.labeling.label`. overwrite: replace an
+    existing table, once the new one is whole.
     """
+    from fewscan.atomic import refuse_replacing
     from fewscan.labeling.asked import Asked
     from fewscan.partial import refuse_finished
 
@@ -159,16 +162,18 @@ def label(
         of_files = {"--exact-copies-only": exact_copies_only, "--follow-links": follow_links}
         refuse_idle(of_files, "scans in files", "name SCANS")
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
-    refuse_finished(Path(out), "label")
+    refuse_finished(Path(out), "label", "give --overwrite to replace it", overwrite=overwrite)
     # Only now, since it takes seconds.
     from fewscan.labeling.label import label_scans, label_unlabeled
 
     opened = opened_classifier(run, data)
+    refuse_replacing(Path(out), *read_of(opened, data), *([] if scans is None or Path(scans).is_dir() else [Path(scans)]))
     dataset = opened_dataset_of(opened)
+    how: dict[str, Any] = {"devices": devices, "overwrite": overwrite}
     if scans is None:
-        return label_unlabeled(opened, dataset, Path(out), asked, devices=devices)
-    near = not exact_copies_only
-    return label_scans(opened, dataset, Path(scans), Path(out), asked, near=near, follow_links=follow_links, devices=devices)
+        return label_unlabeled(opened, dataset, Path(out), asked, **how)
+    how |= {"near": not exact_copies_only, "follow_links": follow_links}
+    return label_scans(opened, dataset, Path(scans), Path(out), asked, **how)
 
 
 def explain(

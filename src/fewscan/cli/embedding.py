@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, Devices, app, finish
+from fewscan.cli.app import AsJson, Devices, Overwrite, app, finish
 from fewscan.cli.following import Words, before_training
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.names import encoder_known, require_weights
@@ -54,6 +54,7 @@ def embed(
     color: Annotated[bool, typer.Option("--color", help="Read files in color.")] = False,
     follow_links: FollowLinks = False,
     devices: Devices = 1,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Compute features and say how many, how fast and where they are."""
@@ -76,6 +77,7 @@ def embed(
         color=color,
         follow_links=follow_links,
         devices=devices,
+        overwrite=overwrite,
         **own,
     )
     summary = found.summary()

@@ -205,6 +205,7 @@ def label(
     follow_links: FollowLinks = False,
     devices: Devices = 1,
     data: MovedData = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the table of labels, and say what is promised of them."""
@@ -216,7 +217,7 @@ def label(
         "follow_links": follow_links,
         "devices": devices,
     }
-    result = api.label(run, scans, out=out, target_error=target_error, data=data, **asked)
+    result = api.label(run, scans, out=out, target_error=target_error, data=data, overwrite=overwrite, **asked)
     lines = [
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",

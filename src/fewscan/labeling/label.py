@@ -27,9 +27,9 @@ from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Decision, DecisionRule
-from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
+from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_place
 from fewscan.learning.registry import method_type
-from fewscan.partial import growing, refuse_finished
+from fewscan.partial import growing
 from fewscan.progress import kept_if_stopped, say, track
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
@@ -100,6 +100,7 @@ def label_scans(
     near: bool = True,
     follow_links: bool = False,
     devices: int = 1,
+    overwrite: bool = False,
 ) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
@@ -109,46 +110,48 @@ def label_scans(
     them; near-duplicates are looked for unless `near` is False, which is faster. Links out of a folder are set aside, unless
     `follow_links`; a file that is named is read, link or not. Stopped or killed, the same call goes on. A
     file that cannot be read keeps a row, with the reason. devices: how many processes do it, each with a GPU or a share of the
-    CPU's cores; the table is the same.
+    CPU's cores; the table is the same. overwrite: replace a table that is there, once the new one is whole.
     Raises FewscanError where `place` or a folder in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
-    require_table_name(out)
-    refuse_finished(out, "label")
+    require_table_place(out, overwrite=overwrite)
     files = list_place(place, dataset.spec, follow_links=follow_links)
     version = f"{stamp(files)}{'' if near else ' exact'}"
     scans = _Scans(str(place.resolve()), version, [file.relative for file in files], Pile(tuple(files), near=near))
-    return _label(run, dataset, scans, out, asked or Asked(), devices)
+    return _label(run, dataset, scans, out, asked or Asked(), devices, overwrite=overwrite)
 
 
-def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None = None, *, devices: int = 1) -> LabelSummary:
+def label_unlabeled(
+    run: Run, dataset: Snapshot, out: Path, asked: Asked | None = None, *, devices: int = 1, overwrite: bool = False
+) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
     They are those that the run saw: of others without a label, as of scans that were added since, it says how many there are.
     The run may have learned from them, so none of them is asked for as being like itself or its copies, and the threshold is
     of labels that were held out so, where there are any (`speaks_for_pile`): else nothing is promised of them.
     """
-    require_table_name(out)
-    refuse_finished(out, "label")
+    require_table_place(out, overwrite=overwrite)
     rows = dataset.rows("unlabeled")
     names = dataset.file_names
 
     version = dataset.require_split().fingerprint
     population: Population = "pile" if speaks_for_pile(run, dataset) else "new"
     scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows, population=population))
-    summary = _label(run, dataset, scans, out, asked or Asked(), devices)
+    summary = _label(run, dataset, scans, out, asked or Asked(), devices, overwrite=overwrite)
     besides = beside_pile(run, dataset, run.dataset_now(dataset.folder).unsplit())
     return summary.model_copy(update={"reasons": (*summary.reasons, *besides)})
 
 
-def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, devices: int) -> LabelSummary:
+def _label(
+    run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, devices: int, *, overwrite: bool
+) -> LabelSummary:
     require_devices(devices, run.settings.device)
     labeler = Labeler.of(run, dataset, asked, scans.pile.population)
     rule = labeler.rule
     classes = run.record.classes
     columns = _columns(classes)
     with writing(out), growing(out, "label"):
-        table = LabelTable(out, columns, _plan(run, scans, rule, columns))
+        table = LabelTable(out, columns, _plan(run, scans, rule, columns), overwrite=overwrite)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:

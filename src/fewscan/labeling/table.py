@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import remove_folder, replaced_file, require_suffix, write_text
+from fewscan.atomic import remove_folder, replaced_file, require_place, require_suffix, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, parquet_table
@@ -44,26 +44,32 @@ class LabelTable:
     It is for one at a time: see `growing`.
     """
 
-    def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan) -> None:
+    def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan, *, overwrite: bool = False) -> None:
         """Begin a table, or go on with the one that the same plan began.
 
-        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
+        overwrite: a whole one at `out` is replaced in the end, and what another plan began is dropped. Raises FewscanError
+        where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
         """
         require_table_name(out)
-        refuse_finished(out, "label")
+        require_place(out, overwrite=overwrite)
         self.out = out
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / _PLAN_FILE
+        text = plan.model_dump_json(indent=2) + "\n"
         # A plan without a single part is of a table that was stopped before it kept anything.
-        if not written.exists() or not self._parts():
-            write_text(written, plan.model_dump_json(indent=2) + "\n")
-        elif written.read_text(encoding="utf-8") != plan.model_dump_json(indent=2) + "\n":
+        begun = written.exists() and bool(self._parts())
+        if begun and written.read_text(encoding="utf-8") == text:
+            return
+        if begun and not overwrite:
             raise FewscanError(
                 f"{self.folder} was started with another run, target or version of fewscan, or with other scans: continue with "
-                "the same command on the same scans, or remove it"
+                "the same command on the same scans, or give --overwrite to begin anew"
             )
+        for part in self._parts():
+            part.unlink()
+        write_text(written, text)
 
     def done(self) -> set[str]:
         """Return the paths that are in the table already."""
@@ -112,6 +118,12 @@ class LabelTable:
 def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
     require_suffix(out, *SUFFIXES)
+
+
+def require_table_place(out: Path, *, overwrite: bool) -> None:
+    """Raise FewscanError where no table of labels can be made at `out`, or one is there and is not to be replaced."""
+    require_table_name(out)
+    refuse_finished(out, "label", "give --overwrite to replace it", overwrite=overwrite)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -77,9 +77,9 @@ class Embeddings:
             told["note"] = pd.array([in_one_field(notes) for notes in self.notes], dtype="string")
         return pd.concat([told, pd.DataFrame(self.features, columns=columns)], axis=1)
 
-    def save(self, out: Path) -> None:
-        """Write the table as Parquet; raises FewscanError if `out` exists or cannot be written."""
-        require_table(out)
+    def save(self, out: Path, *, overwrite: bool = False) -> None:
+        """Write the table as Parquet; raises FewscanError if `out` exists and may not be replaced, or cannot be written."""
+        require_table(out, overwrite=overwrite)
         with replaced_file(out, parents=True) as temporary:
             self.table.to_parquet(temporary, index=False)
 
@@ -113,10 +113,10 @@ def usual_encoder() -> EncoderSettings:
     return asked_encoder(EfficientNetLite0Middle.name)
 
 
-def require_table(out: Path) -> None:
-    """Raise FewscanError where `out` stands there already or cannot, or its name does not say that it is Parquet."""
+def require_table(out: Path, *, overwrite: bool = False) -> None:
+    """Raise FewscanError where `out` may not or cannot be written, or its name does not say that it is Parquet."""
     require_suffix(out, SUFFIX)
-    require_place(out, instead="remove it first")
+    require_place(out, overwrite=overwrite)
 
 
 def embed_dataset(dataset: Dataset, settings: EncoderSettings, *, devices: int = 1) -> Embeddings:
