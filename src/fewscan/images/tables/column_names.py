@@ -65,6 +65,10 @@ _PERSON = r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|inne
 _PATIENTS = rf"{_PERSON}{_CODE}?|{_CODE_OF}{_PERSON}|pat{_CODE}|mrn|(medical)?recordnumber"
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
+# The patient's number that names of files or folders tell, or a header that holds none of HEADER_NUMBERS.
+TOLD_PATIENT = "patient"
+# All that a row may name images by, in place of a path: the finer ones first.
+NUMBERS = (*HEADER_NUMBERS, TOLD_PATIENT)
 # Numbers that stand in headers of DICOM files, besides the patient's.
 _OF_HEADERS = re.compile(
     r"accession(nr|no|number|nummer|id)?|acc(nr|no|number|id)|zugangs(nr|nummer)|(study|series|sop)(instance)?uid"
@@ -92,16 +96,16 @@ def names_headers(column: str) -> bool:
 
 
 def with_number(columns: Sequence[str], written: str) -> tuple[str, str] | None:
-    """Return the column of NAME=NUMBER and which number of headers it holds; None where it is not written so.
+    """Return the column of NAME=NUMBER and which number it holds; None where it is not written so.
 
-    Raises FewscanError where NUMBER is none of HEADER_NUMBERS.
+    Raises FewscanError where NUMBER is none of NUMBERS.
     """
     name, _, asked = written.rpartition("=")
     if written in columns or name not in columns or not name:
         return None
-    number = next((one for one in HEADER_NUMBERS if plain(one) == plain(asked)), None)
+    number = next((one for one in NUMBERS if plain(one) == plain(asked)), None)
     if number is None:
-        raise FewscanError(f"--path-column '{written}': '{asked}' is none of {listed(HEADER_NUMBERS)}")
+        raise FewscanError(f"--path-column '{written}': '{asked}' is none of {listed(NUMBERS)}")
     return name, number
 
 

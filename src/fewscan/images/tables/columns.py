@@ -25,7 +25,7 @@ from fewscan.wording import counted
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
 _ELSE_PATHS = ("id", "idcode", *COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
-HEADERS = "rows find scans by numbers in DICOM headers only (docs/labels.md)"
+HEADERS = "rows may also name numbers in DICOM headers (docs/labels.md)"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")

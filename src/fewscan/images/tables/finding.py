@@ -57,9 +57,16 @@ class Places:
         self._ends: dict[int, dict[tuple[str, ...], list[str]]] = {}
         # Of each image: the places by which a row may mean it, from itself to its source's folder.
         self.of_each = [self._of(scan) for scan in scans]
+        self._set_aside: set[str] = set()
         for scan, places in zip(scans, self.of_each, strict=True):
+            if scan.set_aside is not None:
+                self._set_aside.update(places)
             for place in places:
                 self._source_of.setdefault(place, scan.source)
+        if self._set_aside:
+            for scan, places in zip(scans, self.of_each, strict=True):
+                if scan.set_aside is None:
+                    self._set_aside.difference_update(places)
 
     def _of(self, scan: ScanFile) -> tuple[str, ...]:
         folder, _, name = str(scan.path).rpartition("/")
@@ -70,6 +77,10 @@ class Places:
     def source(self, place: str) -> str:
         """Return the name of the source that a place is in, of one without a path the first."""
         return self._source_of.get(place) or self._without_path[place]
+
+    def is_set_aside(self, place: str) -> bool:
+        """Return whether all images of a place are set aside."""
+        return place in self._set_aside
 
     def mean(self, place: str, images: Sequence[int]) -> None:
         """Let a row mean images by a place without a path: a study or a patient. It is closer than folders, files are closer.
@@ -166,7 +177,10 @@ class Places:
         length = next((length for length in range(len(end), 0, -1) if self._ending(end[-length:])), None)
         if length is None:
             return None
-        matches = [_match(path, place, length) for place in self._ending(end[-length:])]
+        # A mask is often called as its scan is.
+        ending = self._ending(end[-length:])
+        usable = [place for place in ending if not self.is_set_aside(place)]
+        matches = [_match(path, place, length) for place in usable or ending]
         best = _most_alike(path, [match for match in matches if not _in_other_parts(match)], length)
         if len(best) > 1 and not best[0].row_above:
             names = " or ".join(match.place for match in best[:_EXAMPLES])

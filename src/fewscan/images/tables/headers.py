@@ -1,6 +1,7 @@
-"""Numbers in headers of scans, such as an accession number -> which column of a table holds them, and which images it means.
+"""Numbers of scans, such as an accession number in headers -> which column of a table holds them, and which images it means.
 
-Numbers are compared in memory as those of patients are (`patient_key`). No place, note or message holds one.
+These are HEADER_NUMBERS and, where a scan's patient is known otherwise, as by its file's name, the patient. They are compared
+in memory as patients are (`patient_key`). No place, note or message holds one.
 """
 
 import re
@@ -17,7 +18,8 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.image import HEADER_NUMBERS
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile
-from fewscan.images.tables.column_names import may_be_data, names_headers, with_number
+from fewscan.images.tables.column_names import NUMBERS, TOLD_PATIENT, may_be_data, names_headers, with_number
+from fewscan.images.tables.columns import NoFileNamedError
 from fewscan.images.tables.reading import Cells, cell
 from fewscan.wording import counted, listed
 
@@ -28,6 +30,7 @@ _WHOSE = {
     "StudyInstanceUID": ("study", "studies"),
     "AccessionNumber": ("study", "studies"),
     "PatientID": ("patient", "patients"),
+    TOLD_PATIENT: ("patient", "patients"),
 }
 # Shorter ones may be ages, weights or years, which are some patients' numbers, too: then the column's name has to say so.
 _SURE_LENGTH = 5
@@ -38,9 +41,10 @@ _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ByNumber:
-    """How the rows of a table name images: by this number of headers, in this column; of each row its line and its place.
+    """How the rows of a table name images: by this number of NUMBERS, in this column; of each row its line and its place.
 
-    shared: how many of these numbers are in headers of several patients, as those of two hospitals may be.
+    shared: how many of these numbers are in headers of several patients, as those of two hospitals may be, or in several
+    sources.
     """
 
     table: Path
@@ -57,9 +61,11 @@ class ByNumber:
         missing = [f"{line}" for line, place in zip(self.lines, self.places, strict=True) if place is None]
         not_found = f" (not line {listed(missing, _LINES_SHOWN)})" if missing else ""
         what = f"; all images of a {one} get its label, also slices without the finding" if labels else ""
-        by = f"{self.table.name} names {several} by {self.number}, column '{self.column}'"
+        told = self.number == TOLD_PATIENT
+        by = f"{self.table.name} names {several}{'' if told else f' by {self.number}'}, column '{self.column}'"
         found = len(self.lines) - len(missing)
-        shared = f"; in headers of several patients, who share a row: {counted(self.shared, 'number')}" if self.shared else ""
+        where = "in several sources, which" if told else "in headers of several patients, who"
+        shared = f"; {where} share a row: {counted(self.shared, 'number')}" if self.shared else ""
         return f"{by}: {found:,} of {rows} match{'es' if found == 1 else ''}{not_found}{what}{shared}"
 
 
@@ -77,7 +83,7 @@ class _Match:
 
 
 class HeaderNumbers:
-    """The numbers that stand in the headers of scans, as they were listed (`ScanFile.numbers`).
+    """The numbers of scans, as they were listed (`ScanFile.numbers`, and `patient` where it is none of these).
 
     scans: gives them, and is asked only once a table may name them so.
     """
@@ -89,19 +95,20 @@ class HeaderNumbers:
     def asked(self, table: Path, cells: Cells, written: str | None) -> ByNumber | None:
         """Return how rows name images where NAME=NUMBER is written; None where it is not.
 
-        Raises FewscanError where NUMBER is none of HEADER_NUMBERS, and where no row has a scan's.
+        Raises FewscanError where NUMBER is none of NUMBERS, and where no row has a scan's.
         """
         if written is None or (asked := with_number(cells.columns, written)) is None:
             return None
         name, number = asked
         match = self._match(cells, cells.columns.index(name), number)
         if not match.rows:
-            there = "" if self._of(number).count else ", and none of these has one: only headers of DICOM files are read"
+            read = "no name tells it (--patient-from)" if number == TOLD_PATIENT else "only headers of DICOM files are read"
+            there = "" if self._of(number).count else f", and none of these has one: {read}"
             raise FewscanError(f"{table}: no row of its column '{name}' has the {number} of a scan of the sources{there}")
         return self._by(table, cells, match)
 
     def column(self, table: Path, cells: Cells, only: str | None, otherwise: FewscanError, *, sure: bool) -> ByNumber:
-        """Return how rows name images where one column holds numbers of headers, or only the column `only` is to be taken.
+        """Return how rows name images where one column holds numbers of them, or only the column `only` is to be taken.
 
         Of several columns that one is taken whose images are among those of each other in every row: the study beside its
         patient. `sure`: it is to be taken whatever it holds besides. Raises FewscanError where there are several others, and
@@ -122,7 +129,7 @@ class HeaderNumbers:
                 f"{_option(cells, fit[0])}, for example"
             )
         if not matches:
-            raise FewscanError(f"{otherwise}{self._in_vain(cells, only)}")
+            raise NoFileNamedError(f"{otherwise}{self._in_vain(cells, only)}")
         likely = max(matches, key=lambda one: one.rows)
         meant = f"if rows are to name scans by {_in_words(cells, likely)}, give {_option(cells, likely)}"
         raise FewscanError(f"{otherwise}; {meant}")
@@ -150,7 +157,7 @@ class HeaderNumbers:
 
     def _matches(self, cells: Cells, only: str | None) -> Iterator[_Match]:
         """Yield the columns that have a number of headers in any row; not those whose names may be such, but for `only`."""
-        numbers = [number for number in HEADER_NUMBERS if self._of(number).count]
+        numbers = [number for number in NUMBERS if self._of(number).count]
         for number in numbers:
             for at, name in enumerate(cells.columns):
                 if (name == only or (name and not may_be_data(name))) and (match := self._match(cells, at, number)).rows:
@@ -183,30 +190,32 @@ class HeaderNumbers:
 
     def _by(self, table: Path, cells: Cells, match: _Match) -> ByNumber:
         # The finer number first, as places of one image are sorted.
-        start = f"{HEADER_NUMBERS.index(match.number)} {match.number}"
+        start = f"{NUMBERS.index(match.number)} {match.number}"
         places = tuple(None if one is None else f"{start} {one}" for one in match.sets)
-        ours, patients = self._of(match.number), self._of("PatientID").set_of_image
-        shared = sum(len({*patients[ours.images(one)].tolist()} - {-1}) > 1 for one in {*match.sets} if one is not None)
+        ours, apart = self._of(match.number), self._of("PatientID").set_of_image
+        if match.number == TOLD_PATIENT:
+            apart = np.unique([scan.source for scan in self._scans()], return_inverse=True)[1]
+        shared = sum(len({*apart[ours.images(one)].tolist()} - {-1}) > 1 for one in {*match.sets} if one is not None)
         return ByNumber(table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places, shared)
 
 
 class _Known:
-    """One of HEADER_NUMBERS: the `count` sets of images that have the same one, and which text means which of them.
+    """One of NUMBERS: the `count` sets of images that have the same one, and which text means which of them.
 
     set_of_image: (images,) the set that each image is in, -1 for none.
     """
 
     def __init__(self, scans: Sequence[ScanFile], number: str) -> None:
-        at = HEADER_NUMBERS.index(number)
         self._written: dict[str, int] = {}
         self._spelled: dict[str, int | None] = {}  # of each key its set, None where it has several
         self.set_of_image = np.full(len(scans), -1)
         for image, scan in enumerate(scans):
-            written = scan.numbers[at] if scan.numbers else ""
+            written = _number_of(scan, number)
             if (key := patient_key(written)) is None:
                 continue
             # All spellings of a patient's number are one patient. Two studies that differ so are two.
-            one = self._written.setdefault(key if number == "PatientID" else written, len(self._written))
+            is_patient = number in ("PatientID", TOLD_PATIENT)
+            one = self._written.setdefault(key if is_patient else written, len(self._written))
             if self._spelled.setdefault(key, one) != one:
                 self._spelled[key] = None
             self.set_of_image[image] = one
@@ -222,6 +231,14 @@ class _Known:
         """Return which set of images a text means, however it is spelled unless that tells two of them apart; None for none."""
         one = None if text is None else self._spelled.get(patient_key(text) or "")
         return self._written.get(text) if one is None and text is not None else one
+
+
+def _number_of(scan: ScanFile, number: str) -> str:
+    """Return one of NUMBERS of a scan, "" where it has none; a patient whom its header's numbers tell is told there."""
+    if number != TOLD_PATIENT:
+        return scan.numbers[HEADER_NUMBERS.index(number)] if scan.numbers else ""
+    told = scan.patient if scan.patient_known and scan.patient is not None else ""
+    return "" if patient_key(told) in map(patient_key, scan.numbers) else told
 
 
 def _in_words(cells: Cells, match: _Match) -> str:

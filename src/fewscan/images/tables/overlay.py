@@ -11,8 +11,10 @@ from fewscan.images.classes import IN_PLACE
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key, scopes_of
 from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
+from fewscan.images.tables.columns import NoFileNamedError
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
+from fewscan.images.tables.in_names import patients_in_names
 from fewscan.images.tables.pointing import pointed
 from fewscan.images.tables.reading import read_cells
 from fewscan.images.tables.rows import Row, rows_of
@@ -75,7 +77,10 @@ def _pointed(
     def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
         return rows_of(table, cells, asked, rename, by=by)
 
-    rows, looked, _, by_path = pointed(table, cells, options, sources, read, lambda _: places, numbers)
+    try:
+        rows, looked, _, by_path = pointed(table, cells, options, sources, read, lambda _: places, numbers)
+    except NoFileNamedError as error:
+        raise FewscanError(f"{error}{patients_in_names(cells, [scan.file for scan in places.scans])}") from None
     for one in looked:
         if isinstance(one, FewscanError):
             raise one

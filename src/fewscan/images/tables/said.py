@@ -40,11 +40,17 @@ def naming_of(rename: Mapping[str, str], no_label: Collection[str] = ()) -> Nami
     return cache(partial(class_key, rename=rename, no_label=no_label))
 
 
-def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, sources: Sequence[Source]) -> None:
-    """Raise NoFileNamedError where no row of a table names an image."""
-    if any(found):
+def require_found(
+    rows: Sequence[Row], found: Sequence[Found | FewscanError | None], places: Places, sources: Sequence[Source]
+) -> None:
+    """Raise NoFileNamedError where no row of a table names an image that is not set aside."""
+    hits = [one.place for one in found if isinstance(one, Found)]
+    if not all(map(places.is_set_aside, hits)):
         return
     row = rows[-1]
+    column = row.path_column if names_paths(row.path_column) else None
+    if hits:
+        raise NoFileNamedError(f"{row.table} names only files that are set aside, such as {hits[0]}", column)
     looked = ", ".join(dict.fromkeys(str(folder) for folder in [row.table.parent, *(source.folder for source in sources)]))
     like = places.like(row)
     hint = f"; an image of that name is {like}: give the folder that the paths start from as the source" if like else ""
@@ -55,7 +61,6 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     if row.path_column != "path" and not hint:
         hint = f"; its column '{row.path_column}' was taken as the paths: --path-column chooses another one"
         hint += f"; {HEADERS}" if names_headers(row.path_column) else ""
-    column = row.path_column if names_paths(row.path_column) else None
     raise NoFileNamedError(f"{row.table} names no file of the sources: {one} in {looked}{hint}", column)
 
 
