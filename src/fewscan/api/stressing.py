@@ -30,12 +30,12 @@ def stress(
 ) -> StressTest:
     """Score the run on its test set under corruptions at five strengths each; see `fewscan.stressing.stress`.
 
-    only: names of corruptions; by default all. images: at most this many of the test images, randomly drawn. validation: take
-    the validation set, so that the test set stays closed. stored: change the dataset's own pixels, if the original files are
-    gone. target_error: the error at which labels are accepted, as for `label`. data: where the run's dataset is now, if it was
-    moved. Writes `stress.json`, `stress.csv` and `stress.png` into the run; overwrite: replace existing ones.
+    A run without a test set is tested on its labeled images, each predicted by a network that has not learned from it: by as
+    many trainings as folds. only: names of corruptions; by default all. images: at most this many images, randomly drawn.
+    validation: take the validation set, so that the test set stays closed. stored: change the dataset's own pixels, if the
+    original files are gone. target_error: the error at which labels are accepted, as for `label`. data: where the run's dataset
+    is now, if it was moved. Writes `stress.json`, `stress.csv` and `stress.png` into the run; overwrite: replace existing ones.
     """
-    from fewscan.evaluation.today import today
     from fewscan.labeling.asked import Asked
     from fewscan.reporting.stress_figure import write_stress_figure
     from fewscan.stressing import stress as stressing
@@ -45,11 +45,10 @@ def stress(
     chosen(only)
     Asked(target_error)
     opened = opened_classifier(run, data)
-    part: stressing.Part = "validation" if validation else "test"
-    asking = stressing.Asking(tuple(only), images, part, stored, target_error)
+    asking = stressing.Asking(tuple(only), images, validation, stored, target_error)
     with alone(opened.folder, "stress"):
         refuse_stored(opened, stressing.STRESS_FILE, "already has a stress test", overwrite=overwrite)
         seen = opened_dataset_of(opened)
-        result = stressing.stress(opened, seen, today(seen, opened.dataset_now(seen.folder)), asking)
+        result = stressing.stress(opened, seen, opened.dataset_now(seen.folder), asking)
         write_stress_figure(result, opened.folder / FIGURE_FILE)
     return result

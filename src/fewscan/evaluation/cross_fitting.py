@@ -1,7 +1,7 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,13 @@ FOLDS_FOLDER = "folds"
 SURETY_IMAGES = 1000
 
 
+class Fold(NamedTuple):
+    """A part of the labeled images, and a finished run that has learned without their labels."""
+
+    rows: Rows
+    run: Run
+
+
 class CrossFit(NamedTuple):
     """Every labeled image as a network said it that has not learned from it, and how sure the networks are."""
 
@@ -39,12 +46,32 @@ class CrossFit(NamedTuple):
 def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
+    Trains as `trained_folds` does, and raises what that does. The folds' runs stay until who keeps what they said removes them.
+    """
+    unlabeled = _surety_rows(dataset)
+    predictions, sureties = [], []
+    for fold in trained_folds(run, dataset, folds, as_pile=as_pile):
+        predictor = Predictor.of(fold.run)
+        predictions.append(predict_held_out(predictor, dataset, fold.rows))
+        if len(unlabeled):
+            sureties.append(_mean_score(predictor, dataset, unlabeled))
+    held_out_images = HeldOut.joined(predictions)
+    if not len(unlabeled):
+        return CrossFit(held_out_images, len(predictions), None)
+    network = _mean_score(Predictor.of(run), dataset, unlabeled)
+    surety = Surety(images=len(unlabeled), network=network, others=tuple(sureties))
+    return CrossFit(held_out_images, len(predictions), surety)
+
+
+def trained_folds(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> Iterator[Fold]:
+    """Train the run's settings once for every fold of its labeled and validation images, and yield each when it is trained.
+
     Labels that measure nothing (`labels.teaching`) are in no fold, and learned from in those that hold out none of their group.
 
     What is held out is new to who predicts it, or with `as_pile` learned from without its label, as the unlabeled scans are:
     then it speaks for these, of which such a network may be surer than of new ones.
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
-    the run's folder FOLDS_FOLDER, until who keeps what they said removes it.
+    the run's folder FOLDS_FOLDER.
     Raises FewscanError where fewer than two folds are asked for, or the labeled images are too few for two.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
@@ -60,22 +87,11 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     left = f"about {minutes} min left" if missing else "all are already done"
     as_unlabeled = " (its images stay in as unlabeled scans)" if as_pile else ""
     say(f"cross-fitting: {len(parts)} trainings, each with another part of the labels held out{as_unlabeled}; {left}")
-    unlabeled = _surety_rows(dataset)
-    predictions, sureties = [], []
     for held_out, folder in zip(parts, folders, strict=True):
         say(f"fold {folder.name.removeprefix('pile-').replace('-of-', '/')}")
         with kept_if_stopped(lambda: _kept(folders)):
             trained = _train_without(run, dataset, held_out, folder, as_pile)
-        predictor = Predictor.of(trained)
-        predictions.append(predict_held_out(predictor, dataset, held_out))
-        if len(unlabeled):
-            sureties.append(_mean_score(predictor, dataset, unlabeled))
-    held_out_images = HeldOut.joined(predictions)
-    if not len(unlabeled):
-        return CrossFit(held_out_images, len(parts), None)
-    network = _mean_score(Predictor.of(run), dataset, unlabeled)
-    surety = Surety(images=len(unlabeled), network=network, others=tuple(sureties))
-    return CrossFit(held_out_images, len(parts), surety)
+        yield Fold(held_out, trained)
 
 
 def _kept(folders: Sequence[Path]) -> str | None:

@@ -54,15 +54,16 @@ class Predictor:
         self._passes = passes
 
     @classmethod
-    def of(cls, run: Run) -> Self:
-        """Load a finished run, with temperature 1 where it is not calibrated.
+    def of(cls, run: Run, temperature: float | None = None) -> Self:
+        """Load a finished run, with its own temperature, 1 where it is not calibrated, or with the one that is given.
 
         It predicts on the kind of device that the run was trained on, or on the CPU where this machine has none of it.
         Raises FewscanError where it is unfinished or damaged.
         """
         keep_freed_memory()
-        calibration = Calibration.load(run)
-        temperature = 1.0 if calibration is None else calibration.temperature
+        if temperature is None:
+            calibration = Calibration.load(run)
+            temperature = 1.0 if calibration is None else calibration.temperature
         kept = partial(kept_features_of, run) if run.settings.solved else None
         return cls(run.load_network(), usable_device(run.settings.device), temperature, kept)
 

@@ -233,7 +233,7 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
             "robustness, explainability",
             "",
             "30, 31",
-            "fewscan stress; fewscan explain; fewscan explain --check" if dataset.require_split().test else "fewscan explain",
+            "fewscan stress; fewscan explain" + ("; fewscan explain --check" if dataset.require_split().test else ""),
             "what the maps show a reader",
         ),
         Item(

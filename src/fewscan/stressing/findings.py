@@ -38,7 +38,7 @@ def _of_accuracy(test: StressTest) -> Iterator[str]:
     middle, mean = test.at(MIDDLE), test.mean_accuracy[MIDDLE - 1]
     where = f"under {middle[0].corruption}" if len(middle) == 1 else f"on average over {len(middle)} corruptions"
     yield (
-        f"unchanged, {test.unchanged.accuracy.percent} of {counted(test.images, f'{test.part} image')} are classified "
+        f"unchanged, {test.unchanged.accuracy.percent} of {counted(test.images, test.image_word)} are classified "
         f"correctly; at the middle strength, {mean.percent} {where}, "
         f"which is {share(test.share_kept(mean))} of that accuracy"
     )

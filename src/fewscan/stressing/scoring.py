@@ -1,6 +1,6 @@
 """What a run said of the same images under several conditions -> scores with intervals, and by how much each lies below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,12 @@ class Said(NamedTuple):
     out_of_distribution: Flags  # (M, N)
     accepted: Flags  # (M, N)
     typicality: Values  # (M, N)
+
+
+def joined(parts: Sequence[Said], positions: Sequence[Rows]) -> Said:
+    """Return what was said of images that parts of networks share: of each part the images at these positions, (N,) in all."""
+    order = np.argsort(np.concatenate(positions))
+    return Said._make(np.concatenate(values, axis=1)[:, order] for values in zip(*parts, strict=True))
 
 
 def condition_scores(said: Said, labels: Labels, groups: Rows) -> list[dict[str, Interval]]:

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from fewscan.config import Settings
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift, shift
-from fewscan.evaluation.today import SinceTraining, Today
+from fewscan.evaluation.today import SinceTraining
 from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
@@ -22,21 +22,18 @@ from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.labeling.rule import DecisionRule
 from fewscan.progress import track
-from fewscan.seeds import stream
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import write_csv
 from fewscan.stressing.corruption import MIDDLE, STRENGTHS, Corruption
 from fewscan.stressing.corruptions import chosen
 from fewscan.stressing.scans import scans_of
-from fewscan.stressing.scoring import Said, condition_scores, mean_accuracy
+from fewscan.stressing.scoring import Said, condition_scores, joined, mean_accuracy
+from fewscan.stressing.tested import Part, Tested
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
-from fewscan.wording import command_line
 
 STRESS_FILE = "stress.json"
 STRESS_TABLE_FILE = "stress.csv"
-
-Part = Literal["test", "validation"]
 
 # So many scans, each under all conditions, are held at once.
 _BLOCK_SCANS = 16
@@ -56,7 +53,7 @@ class Asking(NamedTuple):
 
     only: tuple[str, ...] = ()  # names of corruptions; none: all
     images: int | None = None  # at most so many, drawn; None: all
-    part: Part = "test"
+    validation: bool = False  # change the validation set instead
     stored: bool = False  # change the dataset's own pixels instead of those of files
     target_error: float = TARGET_ERROR
 
@@ -81,11 +78,12 @@ class Condition(Settings):
 class StressTest(Settings):
     """The content of `stress.json`."""
 
-    part: Part  # of the run's split, whose images were changed
+    part: Part  # whose images were changed
+    folds: int = 0  # networks by which images were held out in turn; 0: the run's own predicted all
     stored: bool
     images: int
     groups: int
-    test_openings: int  # by this run, this one included; 0 where the validation set was taken
+    test_openings: int  # by this run, this one included; 0 where other images were taken
     test_set_openings: int  # of this test set, by all runs on it until then
     temperature: float | None = None  # that the run had then, 1 where it was not calibrated; None where that was not noted
     target_error: float
@@ -117,6 +115,15 @@ class StressTest(Settings):
         """Whether under some corruption at some strength a label is accepted."""
         return any(condition.wrong_accepted.value is not None for condition in self.conditions)
 
+    @property
+    def image_word(self) -> str:
+        """What to call one of its images."""
+        return "held-out image" if self.part == "cross-validated" else f"{self.part} image"
+
+    def changes(self) -> list[str]:
+        """Return what became of its images since the run was made, in words."""
+        return self.since_training.sentences("test set" if self.part == "test" else "labeled images")
+
     def share_kept(self, accuracy: Interval) -> float | None:
         """Return an accuracy as a share of the one without a corruption; None if that is 0."""
         whole = self.unchanged.accuracy.value
@@ -139,34 +146,37 @@ class StressTest(Settings):
         return pd.DataFrame(lines)
 
 
-def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
+def stress(run: Run, seen: Snapshot, now: Dataset, asking: Asking) -> StressTest:
     """Score `run` on its test set under every corruption at every strength; write `stress.json` and `stress.csv`.
 
     seen: the dataset as the run saw it; now: with the test set and labels of today. Scans are changed as their files show them,
     then negatives are undone, and they are cropped and made small as import does, and decided on as `label` decides. The
     opening of the test set is noted before anything is computed. Instead of it the validation set can be taken: it stays a
-    secret what the test set holds, but the run's temperature and threshold know these images already. What is returned calls
-    the run by its folder, what is written by RUN.
+    secret what the test set holds, but the run's temperature and threshold know these images already. So they know the labeled
+    images, which are taken of a run without a test set: each is predicted by the network of a fold that does not know it. What
+    is returned calls the run by its folder, what is written by RUN.
     Raises FewscanError where there are no such images, or their files are gone.
     """
     corruptions, asked = chosen(asking.only), Asked(asking.target_error)
-    dataset = now.dataset
-    rows = _rows(run, dataset, asking)
-    if asking.part == "test":
+    tested = Tested.of(run, seen, now, validation=asking.validation, images=asking.images)
+    dataset, labels, groups = tested.dataset, tested.labels, tested.groups
+    on_test_set = tested.part == "test"
+    if on_test_set:
         run.require_openings(dataset)
-    scans = scans_of(dataset, rows, stored=asking.stored)
+    # Files that are gone are told before a test set is opened and before folds are trained.
+    scans_of(dataset, tested.rows, stored=asking.stored)
     grounds = Grounds.of(run, seen)
     rule = grounds.rule(asked)
-    openings = open_test_set(run, dataset, "stress") if asking.part == "test" else None
-    said = _said(rule, dataset, rows, scans, corruptions)
-    labels, groups = dataset.labels[rows], dataset.groups[rows]
+    openings = open_test_set(run, dataset, "stress") if on_test_set else None
+    folds, said = _judged(tested, rule, corruptions, stored=asking.stored)
     shifts = [shift(typicality, rule.gate) for typicality in said.typicality]
     conditions = _conditions(said, corruptions, condition_scores(said, labels, groups), shifts)
     of_strength = 1 + np.arange(len(corruptions) * STRENGTHS).reshape(-1, STRENGTHS)
     result = StressTest(
-        part=asking.part,
+        part=tested.part,
+        folds=folds,
         stored=asking.stored,
-        images=len(rows),
+        images=len(labels),
         groups=len(np.unique(groups)),
         test_openings=openings.by_run if openings else 0,
         test_set_openings=openings.by_all_runs if openings else 0,
@@ -177,34 +187,27 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
         unchanged=conditions[0],
         conditions=tuple(conditions[1:]),
         mean_accuracy=tuple(mean_accuracy(said, labels, groups, places) for places in of_strength.T),
-        since_training=now.since if asking.part == "test" else SinceTraining(),
+        since_training=tested.since,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     write_csv(result.table(), run.folder / STRESS_TABLE_FILE)
     # What is kept is passed on, in a report or a card: it names no folder of this machine.
     passed_on = replace(grounds, called=RUN).rule(asked).reasons[0]
     run.store(STRESS_FILE, result.model_copy(update={"threshold_reason": passed_on}), [STRESS_TABLE_FILE])
+    tested.forget_folds()
     return result
 
 
-# Of a part that a split is to have, as `split` takes them: images, or a share of the labels.
-_SIZES = {"test": "N", "validation": "0.3"}
-
-
-def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
-    """Return the images to change, increasing."""
-    rows = dataset.rows(asking.part)
-    if not len(rows):
-        instead = "use the validation set with --validation" if len(dataset.rows("validation")) else "label more scans"
-        drawing = command_line("split", dataset.folder, "--name", "tested", f"--{asking.part}", _SIZES[asking.part])
-        raise FewscanError(
-            f"{run.folder} has no {asking.part} set to test: {instead}, or draw a split with one, '{drawing}', and train on it"
-        )
-    if asking.images is None:
-        return rows
-    if asking.images < 1:
-        raise FewscanError(f"--images must be at least 1, not {asking.images}")
-    return np.sort(stream(0, "stressed images").numpy().permutation(rows)[: asking.images])
+def _judged(tested: Tested, rule: DecisionRule, corruptions: Sequence[Corruption], *, stored: bool) -> tuple[int, Said]:
+    """Return by how many folds' networks images were held out in turn, 0 for none, and what was said of all, in their order."""
+    by_network = [
+        (positions, _said(of_network, tested.dataset, rows, scans_of(tested.dataset, rows, stored=stored), corruptions))
+        for positions, of_network in tested.judged(rule)
+        # Of a few drawn images a fold may hold none.
+        if len(rows := tested.rows[positions])
+    ]
+    positions, parts = zip(*by_network, strict=True)
+    return len(by_network) if tested.part == "cross-validated" else 0, joined(parts, positions)
 
 
 def _said(
