@@ -95,7 +95,7 @@ def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_p
     assert (labeled["scans"], labeled["unreadable"]) == (61, 1)
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 62
     scan = class_folders / "Testing" / "glioma" / "003.png"
-    explained = json_of("explain", "run", scan, "--out", "explanation.png", "--class", "no_tumor")
+    explained = json_of("explain", "run", scan, "--out", "explanation.png", "--class", "no_tumor", "--names")
     assert explained["explained"] == "no_tumor"
     assert len(explained["neighbors"]) == 5
     assert all((class_folders / near["name"].removeprefix("mine/")).is_file() for near in explained["neighbors"])

@@ -172,13 +172,16 @@ def test_a_scan_of_the_sealed_part_is_noted_and_said_and_no_other(
 
 
 @pytest.mark.slow
-def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
+def test_the_summary_names_scans_by_row_by_file_only_if_that_is_asked_for_and_never_a_patient(
+    run: Run, split_dataset: Snapshot, tmp_path: Path
+) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()
     assert sum(summary["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert [neighbor["row"] for neighbor in summary["neighbors"]] == [neighbor.row for neighbor in evidence.neighbors]
     assert "4711" not in str(summary)
-    assert [neighbor["name"] for neighbor in summary["neighbors"]] == [
+    assert not any("name" in neighbor for neighbor in summary["neighbors"])
+    assert [neighbor["name"] for neighbor in evidence.summary(names=True)["neighbors"]] == [
         split_dataset.file_names[neighbor.row] for neighbor in evidence.neighbors
     ]
 

@@ -167,6 +167,17 @@ def test_a_process_that_is_cancelled_ends_and_leaves_nothing(client: TestClient,
     assert "labels" not in files_of(client)
 
 
+@pytest.mark.slow
+def test_labels_stay_until_those_that_are_made_anew_are_whole(client: TestClient, run: Path) -> None:
+    labels = run / PAGE_FOLDER / "labels.csv"
+    labels.parent.mkdir()
+    labels.write_text("old")
+    client.post("/api/making", json={"run": "first", "what": "labels", "anew": True})
+    client.post("/api/making/cancel", json={})
+    assert made(client)["phase"] == "cancelled"
+    assert labels.read_text() == "old"
+
+
 def test_how_far_a_command_is_can_be_asked_while_it_ends(
     review: Review, run: Path, threads_that_take_turns_often: None
 ) -> None:

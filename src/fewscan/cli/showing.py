@@ -90,7 +90,8 @@ def _finish_evidence(
     called = [near.name if names else f"row {near.row}" for near in evidence.neighbors]
     lines += [f"  {near.label:20} {near.distance:.3f}  {name}" for near, name in zip(evidence.neighbors, called, strict=True)]
     lines += [f"note: {note}" for note in evidence.notes]
-    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))
+    told = {"out": str(out)} | evidence.summary(names=names)
+    finish(as_json, told, [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))
 
 
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:

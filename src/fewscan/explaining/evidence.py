@@ -67,8 +67,8 @@ class Evidence:
         """The class with the largest probability."""
         return self.classes[int(self.probabilities.argmax())]
 
-    def summary(self) -> dict[str, Any]:
-        """Return a summary in a few numbers."""
+    def summary(self, *, names: bool = False) -> dict[str, Any]:
+        """Return a summary in a few numbers; `names`: also the files of scans, which may hold names of patients."""
         return {
             "predicted": self.predicted,
             "out_of_distribution": self.out_of_distribution,
@@ -78,7 +78,8 @@ class Evidence:
             "explained": None if self.heat_map is None else self.explained,
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "neighbors": [
-                {"row": each.row, "name": each.name, "label": each.label, "distance": each.distance} for each in self.neighbors
+                {"row": each.row, "label": each.label, "distance": each.distance} | ({"name": each.name} if names else {})
+                for each in self.neighbors
             ],
         }
 

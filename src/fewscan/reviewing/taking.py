@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from fewscan.atomic import remove_folder, write_text
+from fewscan.atomic import write_text
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS, lacks_calibration
@@ -179,8 +179,8 @@ class Makings(Background[Making]):
     def start(self, run: FinishedRun, what: What, *, anew: bool, target_error: float = TARGET_ERROR) -> None:
         """Begin, or go on with labels that were interrupted.
 
-        anew: labels that stand there are made again. target_error: of labels, as `fewscan label` takes it.
-        Raises CannotNowError where something is being made, or where what is wanted stands there.
+        anew: labels are made again, and once they are whole replace those that stand there. target_error: of labels, as
+        `fewscan label` takes it. Raises CannotNowError where something is being made, or where what is wanted stands there.
         """
         folder = self.desk.dataset.folder
         with self.lock:
@@ -192,7 +192,7 @@ class Makings(Background[Making]):
             labels = path_of(run.folder, "labels")
             if what == "labels" and labels.exists() and not anew:
                 raise CannotNowError("the scans are labeled already: use Label again to replace the table")
-            commands, total = [_words(run.folder, what, folder, target_error)], 0
+            commands, total = [_words(run.folder, what, folder, target_error, anew=anew)], 0
             if what == "labels":
                 opened = Run.open(run.folder, folder)
                 seen = opened.open_dataset()
@@ -201,15 +201,10 @@ class Makings(Background[Making]):
                 if opened.settings.solved and lacks_calibration(opened, seen):
                     commands.insert(0, ["calibrate", run.folder, "--data", folder])
             self._folder = run.folder
-            first_gone = labels if what == "labels" and anew else None
-            self.begin(Making("running", what, run.folder.name, total=total), partial(self._made, commands, first_gone))
+            self.begin(Making("running", what, run.folder.name, total=total), partial(self._made, commands))
 
-    def _made(self, commands: list[list[str | Path]], first_gone: Path | None) -> Making:
+    def _made(self, commands: list[list[str | Path]]) -> Making:
         path_of(self._folder, "labels").parent.mkdir(exist_ok=True)
-        if first_gone is not None:
-            first_gone.unlink(missing_ok=True)
-            if partial_folder(first_gone).exists():
-                remove_folder(partial_folder(first_gone))
         said = [self.commands.run(*words) for words in commands][-1]
         lines = [line for line in said.splitlines() if not line.startswith("next:")]
         if self.standing.what == "suspects":
@@ -218,9 +213,9 @@ class Makings(Background[Making]):
         return replace(now, phase="finished", done=now.total, words="\n".join(lines))
 
 
-def _words(run: Path, what: What, dataset: Path, target_error: float) -> list[str | Path]:
+def _words(run: Path, what: What, dataset: Path, target_error: float, *, anew: bool) -> list[str | Path]:
     """Return the command that makes it."""
-    data: list[str | Path] = ["--data", dataset]
+    data: list[str | Path] = ["--data", dataset, *(["--overwrite"] if what == "labels" and anew else [])]
     made: dict[What, list[str | Path]] = {
         "score": ["evaluate", run],
         "report": ["report", run, "--overwrite"],
