@@ -24,6 +24,8 @@ RUNS = Path("runs")
 # By this file a run is finished.
 MODEL_FILE = "model.safetensors"
 _RUNS_SHOWN = 3
+# The page about a run.
+REPORT_FILE = "report.html"
 # What is to be given beside a run where its own dataset is none to give.
 OTHER_DATASET = "give another dataset than the run's own, with labels"
 # What a run knows of its dataset as it was.

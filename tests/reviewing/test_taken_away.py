@@ -397,7 +397,7 @@ def test_a_new_run_is_held_against_the_pages_model_on_what_neither_has_learned_f
 ) -> None:
     def train(self: Commands, verb: str, data: Path, _: str, out: Path, *words: str) -> str:
         assert verb == "train"
-        shutil.copytree(run, out)
+        shutil.copytree(run, out.with_name("being made")).rename(out)
         return ""
 
     monkeypatch.setattr(Commands, "run", train)
@@ -423,7 +423,7 @@ def test_an_encoder_that_learns_first_is_shown_and_gone_on_with_by_the_same_choi
             shutil.copytree(run, first_folder(out), dirs_exist_ok=True)
             shown.append(client.get("/api/training").json())
             raise FewscanError("stopped")
-        shutil.copytree(run, out)
+        shutil.copytree(run, out.with_name("being made")).rename(out)
         return ""
 
     monkeypatch.setattr(Commands, "run", train)

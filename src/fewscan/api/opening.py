@@ -158,10 +158,9 @@ def read_of(opened: Dataset | Run, data: str | Path | None = None) -> list[Path]
     These are the files in their folders, and a dataset's images and splits: other folders below hold what can be made anew, or
     what people and the review page put there.
     """
-    from fewscan.datasets.dataset import SPLITS_FOLDER
+    from fewscan.datasets.dataset import SPLITS_FOLDER, Dataset
     from fewscan.images.store import IMAGES_FOLDER
-    from fewscan.training.run import Run
 
-    dataset = opened.dataset_now(data).folder if isinstance(opened, Run) else opened.folder
+    dataset = opened.folder if isinstance(opened, Dataset) else opened.dataset_now(data).folder
     files = [path for folder in {opened.folder, dataset} for path in folder.iterdir() if path.is_file()]
     return [*files, dataset / IMAGES_FOLDER, dataset / SPLITS_FOLDER]

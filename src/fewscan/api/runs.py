@@ -16,7 +16,7 @@ from fewscan.api.opening import (
     require_ready,
 )
 from fewscan.errors import FewscanError
-from fewscan.folders import OTHER_DATASET, require_kind
+from fewscan.folders import OTHER_DATASET, REPORT_FILE, require_kind
 from fewscan.locks import alone
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
 from fewscan.wording import command_line
@@ -247,7 +247,7 @@ def report(
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
     from fewscan.evaluation.today import as_evaluated
     from fewscan.reporting.features_page import write_features_report
-    from fewscan.reporting.page import REPORT_FILE, write_report
+    from fewscan.reporting.page import write_report
 
     opened = opened_run(run, data)
     page = opened.folder / REPORT_FILE if out is None else Path(out)

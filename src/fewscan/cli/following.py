@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fewscan.atomic import free_path, numbered, require_writable
 from fewscan.errors import FewscanError
-from fewscan.folders import RUNS
+from fewscan.folders import REPORT_FILE, RUNS
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -94,15 +94,18 @@ def after_split(dataset: Path) -> Words:
 
 def _after_training(dataset: "Dataset") -> Words:
     """Return what the newest of the runs lacks that `after_split` names, or a training where it is of other labels or none."""
+    *_, newest = None, *takewhile(Path.exists, numbered(default_run(dataset.folder)))
+    if newest is None:
+        return after_split(dataset.folder)
+    # These take seconds to load.
     from fewscan.datasets.trainings import news
     from fewscan.training.run import Run
 
-    names = list(takewhile(Path.exists, numbered(default_run(dataset.folder))))
     try:
-        run = Run.open(names[-1])
+        run = Run.open(newest)
         seen, now = run.seen_in(dataset), dataset.snapshot()
-    except (IndexError, FewscanError):
-        return after_split(dataset.folder)  # there is none, or none of this dataset
+    except FewscanError:
+        return after_split(dataset.folder)  # it is none of this dataset
     is_of_now = seen.description.split == now.description.split and news(dataset, now) is None
     return after_run(run, seen) if is_of_now else after_split(dataset.folder)
 
@@ -242,8 +245,6 @@ def after_label(
 
 def report_words(run: "Run") -> Words:
     """Return how to write a run's report, also where one stands."""
-    from fewscan.reporting.page import REPORT_FILE
-
     page = run.folder / REPORT_FILE
     out = _in_run(page)
     how: Words = ["--out", out] if out != page else ["--overwrite"] if page.exists() else []
@@ -255,7 +256,6 @@ def _is_reported(run: "Run") -> bool:
     from fewscan.evaluation.calibration import CALIBRATION_FILE
     from fewscan.evaluation.evaluate import EVALUATION_FILE
     from fewscan.explaining.evidence_check import EVIDENCE_FILE
-    from fewscan.reporting.page import REPORT_FILE
     from fewscan.stressing.stress import STRESS_FILE
 
     page = run.folder / REPORT_FILE

@@ -18,6 +18,7 @@ from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predi
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
+from fewscan.folders import REPORT_FILE
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
 from fewscan.labeling.grounds import RUN, Grounds
@@ -35,7 +36,6 @@ from fewscan.wording import command_line
 
 Rows = npt.NDArray[np.int64]
 
-REPORT_FILE = "report.html"
 MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16

@@ -17,14 +17,13 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.onnx_model import ONNX_FILE
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
-from fewscan.folders import MARKS, MODEL_FILE
+from fewscan.folders import MARKS, MODEL_FILE, REPORT_FILE
 from fewscan.images.tables.copies import COPY_COLUMN
 from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
 from fewscan.models.graphs import onnx_lacks
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
-from fewscan.reporting.page import REPORT_FILE
 from fewscan.reviewing.commands import Background, Standing
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.splits.support import TARGET_ERROR
