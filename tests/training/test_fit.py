@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +24,7 @@ from fewscan.models.network import Network, Outputs
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.fit import fit
+from fewscan.training.ranks import Ranks
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
@@ -137,6 +140,29 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
             fit(broken, split_dataset, resume=bool(broken.metrics()))
     fit(broken, split_dataset, resume=True)
     assert_same_run(whole(method, **changes), broken)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_scales_losses_as_it_did(
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ranks() -> tuple[Ranks, torch.amp.GradScaler]:
+        # As on a GPU with precision=16-mixed, but that it doubles the scale after three steps.
+        scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3)
+        precision: Any = MixedPrecision("16-mixed", device="cpu", scaler=scaler)
+        return Ranks(Fabric(accelerator="cpu", devices=1, plugins=[precision])), scaler
+
+    whole, broken = (new_run(split_dataset, tmp_path / name, "supervised") for name in ("whole", "broken"))
+    of_whole, scaler = ranks()
+    fit(whole, split_dataset, resume=False, ranks=of_whole)
+    assert scaler.get_scale() > 64
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        dies_after(patch, Checkpoints, "after")
+        fit(broken, split_dataset, resume=False, ranks=ranks()[0])
+    of_broken, resumed = ranks()
+    fit(broken, split_dataset, resume=True, ranks=of_broken)
+    assert resumed.state_dict() == scaler.state_dict()
+    assert_same_run(whole, broken)
 
 
 def dies_after(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:

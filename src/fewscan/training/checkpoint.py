@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,16 @@ _ANEW = "start a new run"
 _FORMER_GROUP = {"scale": 1.0, "frozen": False}
 
 
+class Stateful(Protocol):
+    """What has a state of numbers, such as a precision: that of float16 scales losses, by more or less as it goes."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state; nothing where there is none."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+
 class Checkpoints:
     """The saved state of a run in training. Where epochs are short it is not written after each, but every few seconds.
 
@@ -31,6 +41,7 @@ class Checkpoints:
         run: Run,
         modules: Mapping[str, nn.Module],
         optimizer: torch.optim.Optimizer,
+        precision: Stateful,
         every_seconds: float,
         *,
         writes: bool = True,
@@ -40,6 +51,7 @@ class Checkpoints:
         self.path = _path(run)
         self.modules = modules
         self.optimizer = optimizer
+        self.precision = precision
         self.every_seconds = every_seconds
         self.writes = writes
         self.epoch = 0  # that the saved state is of
@@ -64,7 +76,9 @@ class Checkpoints:
         state = self.optimizer.state_dict()
         for index, entries in state["state"].items():
             tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
-        metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"]), **self.run.metadata()}
+        numbers = {"param_groups": state["param_groups"], "precision": self.precision.state_dict()}
+        texts = {name: json.dumps(value) for name, value in numbers.items()}
+        metadata = {"epoch": str(epoch), **texts, **self.run.metadata()}
         self.path.parent.mkdir(exist_ok=True)
         # Written by Python, so that a full disk is an OSError like any other.
         write_bytes(self.path, safetensors_of(tensors, metadata))
@@ -87,6 +101,9 @@ class Checkpoints:
             # What groups did not say before 2026-11-27.
             param_groups = [_FORMER_GROUP | group for group in json.loads(metadata["param_groups"])]
             self.optimizer.load_state_dict(_optimizer_state(grouped.get("optimizer", {}), param_groups))
+            # Before 2026-11-30 it was not written.
+            if scale := json.loads(metadata.get("precision", "{}")):
+                self.precision.load_state_dict(scale)
             epoch = int(metadata["epoch"])
             if not 0 <= epoch <= self.run.settings.epochs:
                 raise ValueError("no epoch of this run")

@@ -115,7 +115,8 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None
     leads = training.ranks.leads
     _say_who_else_is_shown(training)
     state = {"network": training.network, "averaged": training.averaged, "method": training.method}
-    checkpoints = Checkpoints(run, state, training.optimizer, settings.checkpoint_seconds, writes=leads)
+    precision = training.ranks.fabric.strategy.precision
+    checkpoints = Checkpoints(run, state, training.optimizer, precision, settings.checkpoint_seconds, writes=leads)
     finished_epochs = checkpoints.begin(resume=resume)
     with journal(run, training.steps, finished_epochs, writes=leads) as told:
         for epoch in range(finished_epochs + 1, settings.epochs + 1):
