@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as npst
 from fewscan.images.formats import pictures
 from fewscan.images.options import ImageSpec
 from fewscan.images.parallel import in_order
-from fewscan.images.readers import Image, UnreadableImage, file_sha256, fit, read_image, read_images
+from fewscan.images.readers import Image, UnreadableImage, fit, read_image, read_images, sha256_of_images
 
 FORMATS = (*pictures.FORMATS, "TIFF")
 RNG = np.random.default_rng(0)
@@ -371,4 +371,4 @@ def test_results_come_in_the_order_of_the_items_however_many_are_worked_on_at_on
 
 
 def test_what_is_not_there_has_no_hash(tmp_path):
-    assert file_sha256(tmp_path / "nothing.png") is None
+    assert sha256_of_images(tmp_path / "nothing.png") is None

@@ -66,7 +66,6 @@ class Outcome:
     leaders: tuple[str, ...]  # none where nothing was run
     alone: bool  # no other method was run
     baseline: str | None
-    baseline_run: bool
     beats_baseline: bool | None  # with statistical significance; None where it is not known, or where the baseline leads
     of_methods: bool  # not of networks of one seed alone
 
@@ -81,7 +80,6 @@ def outcome(found: Sequence[Standing], baseline: str | None) -> Outcome:
         leaders=tuple(each.row.method for each in leaders),
         alone=len(ran) == 1,
         baseline=baseline,
-        baseline_run=baseline in ran,
         beats_baseline=all(known) if known and len(known) == len(pairs) else None,
         of_methods=all(pair.of_methods for pair in pairs if pair is not None),
     )

@@ -20,7 +20,7 @@ from fewscan.images.parallel import in_order
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.patients import is_known
 from fewscan.images.plan import ImportPlan
-from fewscan.images.readers import file_sha256
+from fewscan.images.readers import sha256_of_images
 from fewscan.images.sources import ScanFile, Source, is_inside, parse_sources
 from fewscan.images.store import ImageStore
 from fewscan.images.tables.rows import STATE_COLUMN
@@ -143,7 +143,7 @@ def _sorted_out(
     set_aside = set(facts.loc[facts["set_aside"].notna(), ["source", "path"]].itertuples(index=False, name=None))
     names = {path for _, path in known} | {f"{source}/{path}" for source, path in known}
     files = list({scan.path: None for scan in scans if scan.set_aside is None and (scan.source, scan.relative) in known})
-    with closing(in_order(file_sha256, files, workers=workers)) as hashes:
+    with closing(in_order(sha256_of_images, files, workers=workers)) as hashes:
         shown = track(files, "compare", total=len(files)) if files else files
         hashed = dict(zip(shown, hashes, strict=True))
     folders = {source.name: source.folder for source in found}

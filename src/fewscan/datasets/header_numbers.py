@@ -9,7 +9,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import holds_one_image
 from fewscan.images.listing.contents import look_into
-from fewscan.images.readers import file_sha256
+from fewscan.images.readers import sha256_of_images
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
@@ -39,7 +39,7 @@ def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Rea
 def require_same_files(scans: Sequence[ScanFile], hashes: pd.Series) -> None:
     """Raise FewscanError where the file of an image does not have the SHA-256 any more that it was imported with."""
     expected = {scan.path: sha256 for scan, sha256 in zip(scans, hashes, strict=True)}
-    if other := [path for path, sha256 in expected.items() if file_sha256(path) != sha256]:
+    if other := [path for path, sha256 in expected.items() if sha256_of_images(path) != sha256]:
         raise FewscanError(
             f"{len(other):,} of {counted(len(expected), 'file')} with a number of the table are not what was imported, such as "
             f"{other[0]}: {_INSTEAD}"

@@ -22,7 +22,7 @@ from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
 
-__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "fitted", "locate", "read_image", "read_images", "read_parts"]
+__all__ = ["Image", "UnreadableImage", "fit", "fitted", "locate", "read_image", "read_images", "read_parts", "sha256_of_images"]
 
 
 # A file may hold a whole data set: more of its images would take more time and memory than one file is given.
@@ -216,7 +216,7 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
             yield UnreadableImage(reason, sha256)
 
 
-def file_sha256(path: Path) -> str | None:
+def sha256_of_images(path: Path) -> str | None:
     """Return what the images of a file have as their `sha256`, None where it cannot be opened; nothing is decoded."""
     try:
         with opened(path) as file:

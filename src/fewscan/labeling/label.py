@@ -1,6 +1,5 @@
 """A folder of new scans, or a dataset's unlabeled ones -> a table of labels."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -16,6 +15,7 @@ import pyarrow as pa
 from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.digests import file_sha256
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.folders import MODEL_FILE
 from fewscan.images.listing import list_place
@@ -204,7 +204,7 @@ def _plan(run: Run, scans: _Scans, rule: DecisionRule, columns: Iterable[str]) -
     return LabelPlan(
         scans=scans.described,
         version=scans.version,
-        model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
+        model_sha256=file_sha256(run.folder / MODEL_FILE),
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
         refusal=rule.refusal,

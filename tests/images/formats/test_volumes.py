@@ -11,7 +11,7 @@ from fewscan.images.formats.recognition import contents_of
 from fewscan.images.formats.volumes import require_volume
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
-from fewscan.images.readers import file_sha256, read_image, read_images
+from fewscan.images.readers import read_image, read_images, sha256_of_images
 from fewscan.images.sources import Source
 
 RNG = np.random.default_rng(0)
@@ -73,10 +73,10 @@ def test_headers_alike_of_two_volumes_are_two_files(tmp_path):
 @pytest.mark.parametrize("kind", [nibabel.AnalyzeImage, nibabel.Nifti1Pair])
 def test_the_hash_of_values_is_over_their_header_too(tmp_path, kind):
     nibabel.save(kind(VALUES, np.eye(4)), tmp_path / "head.img")
-    values, before = (tmp_path / "head.img").read_bytes(), file_sha256(tmp_path / "head.img")
+    values, before = (tmp_path / "head.img").read_bytes(), sha256_of_images(tmp_path / "head.img")
     nibabel.save(kind(VALUES, np.diag([1, 1, 3, 1])), tmp_path / "head.img")
     assert (tmp_path / "head.img").read_bytes() == values
-    assert file_sha256(tmp_path / "head.img") != before
+    assert sha256_of_images(tmp_path / "head.img") != before
 
 
 def test_analyze_is_read_and_says_that_it_does_not_know_left_from_right(tmp_path):
