@@ -231,6 +231,38 @@ def test_a_column_that_should_hold_numbers_and_holds_none_of_these_scans_is_name
     assert "of these scans" not in refusal(root, text)
 
 
+LONG = "2024000012345678"
+
+
+@pytest.mark.parametrize("left", ["2024000012345670", "2.024E+15", "2,02400001234568E+15", "2.0240000123456780e+15"])
+def test_what_a_spreadsheet_has_cut_is_said_with_what_helps_and_means_no_scan(root, left):
+    add_slices(root, "one", AccessionNumber=LONG)
+    for text in (f'Key,label\n"{left}",glioma\n', f'Accession,label\n"{left}",glioma\nX1234567,normal\n'):
+        name = text.partition(",")[0]
+        for options in ({}, {"path_column": name}, {"path_column": f"{name}=AccessionNumber"}):
+            said = refusal(root, text, **options)
+            assert f"spreadsheet has cut numbers of these scans in '{name}'" in said
+            assert "text" in said
+            assert LONG not in said
+    found = labels(root, f'Key,label\n"{left}",glioma\nA0240002,normal\nA0240003,normal\n')
+    assert (found["one_1"], found["two_1"]) == (None, "normal")
+
+
+@pytest.mark.parametrize("left", ["2024000012345660", "2.025E+15", "2.024E+16", "20240000123456700", LONG[:15], "20240000"])
+def test_what_is_no_number_of_these_scans_is_not_called_cut(root, left):
+    add_slices(root, "one", AccessionNumber=LONG)
+    assert "cut numbers of these" not in refusal(root, f"Key,label\n{left},glioma\n")
+
+
+def test_names_of_files_that_a_spreadsheet_has_cut_are_recognized(root):
+    PIL.Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(root / f"{LONG}.png")
+    for left in ("2024000012345670", "2.024E+15"):
+        said = refusal(root, f"image,label\n1.png,normal\n{left},glioma\n")
+        assert f"{LONG}.png" in said
+        assert "cut" in said
+    assert "cut" not in refusal(root, "image,label\n2024000012345660,glioma\n")
+
+
 def test_no_number_is_anywhere_in_a_dataset_or_on_the_terminal(root, tmp_path, capfd):
     text = "Patienten-Nr,Accession,label\n70011,A240001,glioma\n70022,A240002,normal\n70099,A0249999,normal\n"
     command = ["import", root, "--out", tmp_path / "mri", "--labels", table(root, text)]

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from fewscan.errors import FewscanError
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import ScanFile, Source
+from fewscan.images.tables.cut import cut_from
 from fewscan.images.tables.rows import Row
 
 # Endings that people leave out, or that were others before pictures were converted.
@@ -138,6 +139,12 @@ class Places:
         number = folders_and_stem(slashes(row.path))[-1]
         names = ((place, stem_of(place.rpartition("/")[2])) for place in self._source_of) if number.isdecimal() else ()
         return next((place for place, name in names if name.isdecimal() and name.lstrip("0") == number.lstrip("0")), None)
+
+    def but_for_cut(self, rows: Sequence[Row]) -> str | None:
+        """Return a place whose name is a row's number but for what a spreadsheet has cut off it, for a message."""
+        named = {stem_of(place.rpartition("/")[2]): place for place in self._source_of}
+        number = cut_from((folders_and_stem(slashes(row.path))[-1] for row in rows), named)
+        return None if number is None else named[number]
 
     def _above(self, source: str, folder: str) -> tuple[str, ...]:
         """Return the real paths of a folder and of all above it in its source."""

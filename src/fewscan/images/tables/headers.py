@@ -4,7 +4,6 @@ These are HEADER_NUMBERS and, where a scan's patient is known otherwise, as by i
 in memory as patients are (`patient_key`). No place, note or message holds one.
 """
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile
 from fewscan.images.tables.column_names import NUMBERS, TOLD_PATIENT, may_be_data, names_headers, with_number
 from fewscan.images.tables.columns import NoFileNamedError
+from fewscan.images.tables.cut import REMEDY, cut_from, left_of
 from fewscan.images.tables.reading import Cells, cell
 from fewscan.wording import counted, listed
 
@@ -35,8 +35,6 @@ _WHOSE = {
 # Shorter ones may be ages, weights or years, which are some patients' numbers, too: then the column's name has to say so.
 _SURE_LENGTH = 5
 _LINES_SHOWN = 3
-# What a spreadsheet makes of a long number.
-_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,8 @@ class HeaderNumbers:
         if not match.rows:
             read = "no name tells it (--patient-from)" if number == TOLD_PATIENT else "only headers of DICOM files are read"
             there = "" if self._of(number).count else f", and none of these has one: {read}"
-            raise FewscanError(f"{table}: no row of its column '{name}' has the {number} of a scan of the sources{there}")
+            cut = self._cut(cells, [match.at], [number])
+            raise FewscanError(f"{table}: no row of its column '{name}' has the {number} of a scan of the sources{there}{cut}")
         return self._by(table, cells, match)
 
     def column(self, table: Path, cells: Cells, only: str | None, otherwise: FewscanError, *, sure: bool) -> ByNumber:
@@ -136,13 +135,23 @@ class HeaderNumbers:
 
     def _in_vain(self, cells: Cells, only: str | None) -> str:
         """Return what to add to a message: which column should hold numbers of these scans, and holds none; "" for none."""
+        may = [at for at, name in enumerate(cells.columns) if name == only or (only is None and name and not may_be_data(name))]
+        if cut := self._cut(cells, may, NUMBERS):
+            return cut
         named = [name for name in cells.columns if only in (None, name) and names_headers(name)]
         if not named or not any(self._of(number).count for number in HEADER_NUMBERS):
             return ""
-        rounded = any(_ROUNDED.fullmatch(cell(row, cells.columns.index(name)) or "") for name in named for _, row in cells.rows)
+        rounded = any(left_of(cell(row, cells.columns.index(name))) for name in named for _, row in cells.rows)
         why = "; a spreadsheet rounds long numbers, so keep that column as text" if rounded else ""
         quoted = listed([f"'{name}'" for name in named])
         return f"; no row has a number of these scans in {quoted}{why}"
+
+    def _cut(self, cells: Cells, columns: Sequence[int], numbers: Sequence[str]) -> str:
+        """Return what to add to a message: in which columns a spreadsheet has cut numbers of these scans; "" for none."""
+        known = [text for number in numbers for text in self._of(number).texts]
+        cut = [at for at in columns if cut_from((cell(row, at) for _, row in cells.rows), known) is not None]
+        quoted = listed([f"'{cells.columns[at]}'" for at in cut]) if cut else ""
+        return f"; a spreadsheet has cut numbers of these scans in {quoted}: {REMEDY}" if cut else ""
 
     def images(self, by: ByNumber) -> Iterator[tuple[str, list[int]]]:
         """Yield each place that a row names, and the positions of its images among the scans."""
@@ -220,6 +229,7 @@ class _Known:
                 self._spelled[key] = None
             self.set_of_image[image] = one
         self.count = len(self._written)
+        self.texts = tuple(self._written)
         self._order = np.argsort(self.set_of_image, kind="stable")
         self._starts = np.searchsorted(self.set_of_image[self._order], np.arange(self.count + 1))
 

@@ -12,6 +12,7 @@ from fewscan.images.patients import patient_key
 from fewscan.images.sources import Source
 from fewscan.images.tables.column_names import names_headers
 from fewscan.images.tables.columns import HEADERS, NoFileNamedError, names_paths
+from fewscan.images.tables.cut import REMEDY
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.rows import Row, with_finding
 
@@ -56,6 +57,8 @@ def require_found(
     hint = f"; an image of that name is {like}: give the folder that the paths start from as the source" if like else ""
     if not like and (like := places.but_for_zeros(row)):
         hint = f"; there is {like}: a spreadsheet drops leading zeros, so keep that column as text"
+    if not like and (like := places.but_for_cut(rows)):
+        hint = f"; there is {like}, whose number a spreadsheet has cut: {REMEDY}"
     # A patient's or a study's number is for no terminal or log.
     one = "nothing that it names is" if names_headers(row.path_column) else f"'{row.path}', for example, is not"
     if row.path_column != "path" and not hint:
