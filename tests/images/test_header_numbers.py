@@ -296,7 +296,7 @@ def test_add_finds_new_scans_by_their_numbers(root, tmp_path):
 
 @pytest.fixture
 def mri(root, tmp_path) -> Dataset:
-    PIL.Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(root / "picture.png")
+    PIL.Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(root / "picture#1.png")
     return import_scans([str(root)], tmp_path / "mri", labels=[table(root, by("AccessionNumber"))])
 
 
@@ -308,14 +308,14 @@ def now(dataset: Dataset) -> dict[str, str | None]:
 @pytest.mark.parametrize("options", [{}, {"path_column": "Key"}, {"path_column": "Key=AccessionNumber"}])
 def test_labels_set_reads_the_numbers_of_the_imported_files_again(mri, root, options, capfd):
     corrections = table(root, "Key,label\nA0240001,normal\n a240003 ,glioma\nA0249999,glioma\nA0240002,\n")
-    (root / "picture.png").unlink()  # has no header
+    (root / "picture#1.png").unlink()  # has no header
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
     app(["labels", "set", str(mri.folder), str(corrections), *words], standalone_mode=False)
     said = capfd.readouterr().out
     assert now(mri) == {
         **dict.fromkeys(["one_1", "one_2", "two_1", "two_2"], "normal"),
         **dict.fromkeys(["later_1", "later_2"], "glioma"),
-        "picture": None,
+        "picture#1": None,
     }
     for expected in ("3 of 4 rows match", "line 4", "slices without"):
         assert expected in said

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
-from fewscan.images.sources import ScanFile, Source
+from fewscan.images.sources import ScanFile, Source, file_and_part
 from fewscan.images.tables.finding import Places
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.rows import Row
@@ -354,6 +354,15 @@ def test_a_scan_is_found_by_its_name_whatever_signs_that_has(folder: str, tmp_pa
     write_csv(table, tmp_path / "labels.csv")
     said = read_statements(tmp_path / "labels.csv", images, SOURCES, (), TableOptions(), {}, list)
     assert (said.rows.tolist(), said.missing) == (list(range(len(AWKWARD))), ())
+
+
+def test_files_with_a_number_sign_in_their_names_are_no_images_of_one_file() -> None:
+    names = ["scan#1.png", "scan#2.png", "scan.nii#axial=1", "scan.nii#axial=2", "scan#1"]
+    images = pd.DataFrame({"source": "one", "path": [f"a/{name}" for name in names]})
+    asked = {"scan#2": [1], "a/scan#1.png": [0], "scan.nii": [2, 3], "scan.nii#axial=2": [3], "scan": [2, 3]}
+    for name, rows in asked.items():
+        assert find_scan(name, images, SOURCES).tolist() == rows, name
+    assert [file_and_part(name)[0] for name in names] == ["scan#1.png", "scan#2.png", "scan.nii", "scan.nii", "scan#1"]
 
 
 def test_rows_that_contradict_each_other_are_entered_at_once_and_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ class _WrittenSource:
         """Return it with a folder on this machine."""
         fetched = self.folder or (kaggle.fetch(self.name) if self.url is None else remote.fetch(self.url))
         return Source(self.name, fetched, self.labeled)
+
+
+# An image of a file that holds several, as all formats call them: `head.nii.gz#axial=12`, `stack.npz#array=0,image=3`.
+_OF_A_FILE = re.compile(r"(.*[^/])#(\w+=\d+(?:,\w+=\d+)*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,10 @@ class ScanFile:
 def file_and_part(path: str) -> tuple[str, str | None]:
     """Return the file of an image and which of its images it is, None for the only one, by `ScanFile.relative`.
 
-    A folder may have a # in its name, and a file begin with one.
+    A folder or a file may have a # in its name: `scan#1.png` is one.
     """
-    name = path.rpartition("/")[2]
-    if "#" not in name[1:]:
-        return path, None
-    file, _, part = path.rpartition("#")
-    return file, part
+    found = _OF_A_FILE.fullmatch(path)
+    return (path, None) if found is None else (found[1], found[2])
 
 
 def stamp(scans: Sequence[ScanFile], besides: str = "") -> str:

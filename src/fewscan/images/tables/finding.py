@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from fewscan.errors import FewscanError
 from fewscan.images.part_names import SPLIT_WORDS
-from fewscan.images.sources import ScanFile, Source
+from fewscan.images.sources import ScanFile, Source, file_and_part
 from fewscan.images.tables.cut import cut_from
 from fewscan.images.tables.rows import Row
 
@@ -264,6 +264,8 @@ def folders_and_stem(path: str) -> tuple[str, ...]:
 
 def stem_of(name: str) -> str:
     """Return a name without the suffix of an image, in any case; the part after `#` stays."""
-    file, sign, part = name.partition("#")
+    file, part = file_and_part(name)
     stem, _, suffix = file.removesuffix(".gz").rpartition(".")
-    return f"{stem}{sign}{part}" if stem and suffix.lower() in _SUFFIXES else name
+    if not stem or suffix.lower() not in _SUFFIXES:
+        return name
+    return stem if part is None else f"{stem}#{part}"
