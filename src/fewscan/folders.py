@@ -37,6 +37,11 @@ MADE_BY: dict[Kind, tuple[str, str]] = {
 }
 
 
+def default_run(dataset: Path) -> Path:
+    """Return the run folder of a training that names none."""
+    return RUNS / dataset.resolve().name
+
+
 def kind_of(folder: Path) -> Kind | None:
     """Return what a folder of fewscan's is; None where it is none."""
     return next((kind for kind, mark in MARKS.items() if (folder / mark).is_file()), None)

@@ -334,6 +334,7 @@ def test_a_dataset_of_one_image_can_be_audited(make_dataset: MakeDataset) -> Non
     result = audit(make_dataset(images=1))
     assert (result.images, result.groups, result.group_sizes) == (1, 1, {1: 1})
     assert result.lines()
+    assert repr(result) == "\n".join(result.lines())
 
 
 @pytest.mark.slow

@@ -55,6 +55,19 @@ def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, 
 
 
 @pytest.mark.slow
+def test_a_score_is_a_table_of_scores_with_their_intervals(run: Run, split_dataset: Snapshot) -> None:
+    score = evaluate(run, split_dataset)
+    table = score.table()
+    overall = table[table["class"].isna()].set_index("score")
+    assert overall.loc["accuracy", ["value", "low", "high"]].tolist() == [*score.accuracy.model_dump().values()]
+    for name, rate in (("sensitivity", 6), ("specificity", 18)):
+        rows = table[table["score"] == name]
+        assert rows["class"].tolist() == [each.name for each in score.classes]
+        assert rows["value"].tolist() == [getattr(each, name).value for each in score.classes]
+        assert set(rows["images"]) == {rate}
+
+
+@pytest.mark.slow
 def test_both_read_outs_from_labeled_images_see_the_labeled_part_alone(run: Run, split_dataset: Snapshot) -> None:
     evaluation = evaluate(run, split_dataset)
     predictor = Predictor.of(run)

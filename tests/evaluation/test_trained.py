@@ -72,6 +72,12 @@ def test_what_was_changed_of_an_image_is_noted_and_shown_whole(
 
 
 @pytest.mark.slow
+def test_an_open_run_is_an_encoder(run: TrainedRun, split_dataset: Snapshot) -> None:
+    of_run, of_folder = (fewscan.embed(split_dataset.folder, encoder=encoder).features for encoder in (run, run.folder))
+    np.testing.assert_array_equal(of_run, of_folder)
+
+
+@pytest.mark.slow
 def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: TrainedRun, tmp_path: Path) -> None:
     sizes = [np.full((20, 33), 7, np.uint8), np.full((64, 8), 9, np.uint8)]
     assert len(run.predict(sizes).table) == 2

@@ -41,6 +41,11 @@ def test_a_plan_counts_what_is_said_in_place_of_a_class(tmp_path: Path) -> None:
     assert any("--rename 'unsure=NAME'" in note and count == 4 for note, count in scans.notes.items())
 
 
+def test_a_plan_shows_its_lines_in_a_notebook(tmp_path: Path) -> None:
+    plan = package.plan_import(folders(tmp_path / "scans", glioma=3, normal=2))
+    assert repr(plan) == str(plan) == "\n".join(plan.lines)
+
+
 def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:
     folders(tmp_path / "scans", glioma=3, normal=2)
     done = fewscan("import", "scans", "--plan", "--out", "data", cwd=tmp_path)

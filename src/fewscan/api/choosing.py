@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
-from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
+from fewscan.api.opening import encoder_asked, opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 from fewscan.errors import FewscanError
 
@@ -23,7 +23,7 @@ def suggest(
     *,
     strategy: Strategy = "auto",
     random_share: float = 0.2,
-    encoder: str | Path | None = None,
+    encoder: str | Path | Run | None = None,
     split: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -60,8 +60,7 @@ def suggest(
     if table is not None:
         refuse_replacing(table, *read_of(opened, data))
     say_closed(opened, split, data)
-    asked = None if encoder is None else str(encoder)
-    pool = pool_of(opened, encoder=asked, split=split, data=None if data is None else Path(data))
+    pool = pool_of(opened, encoder=encoder_asked(encoder), split=split, data=None if data is None else Path(data))
     found = suggest_from(pool, count, strategy=strategy, random_share=random_share, seed=seed)
     if table is not None:
         found.save(table)

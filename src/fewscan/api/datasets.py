@@ -25,7 +25,7 @@ AUDIT_PAGE = "audit.html"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}")
 
 
-def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Dataset:
+def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path = "dataset", **options: Any) -> Dataset:
     """Read folders of scans into a new dataset folder `out`; see `fewscan.datasets.importing.import_scans`.
 
     options: those of `fewscan.images.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".

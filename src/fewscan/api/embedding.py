@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
-from fewscan.api.opening import opened_dataset, read_of
+from fewscan.api.opening import encoder_asked, opened_dataset, read_of
 from fewscan.atomic import refuse_replacing
 from fewscan.folders import kind_of
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.training.embedding import Embeddings
+    from fewscan.training.run import Run
 
 
 def embed(
     place: str | Path | Dataset,
     *,
-    encoder: str | Path,
+    encoder: str | Path | Run,
     weights: str | Path | None = None,
     out: str | Path | None = None,
     size_px: int | None = None,
@@ -41,7 +42,7 @@ def embed(
     from fewscan.training.continuing import asked_encoder
     from fewscan.training.embedding import embed_dataset, embed_files, require_table, spec_for
 
-    asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
+    asked = asked_encoder(str(encoder_asked(encoder)), **settings, **({} if weights is None else {"weights": str(weights)}))
     refuse_idle_overwrite(out, overwrite=overwrite)
     if out is not None:
         require_table(Path(out), overwrite=overwrite)

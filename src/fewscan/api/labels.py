@@ -16,17 +16,36 @@ if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.labels import Conflicts, LabelsSet
     from fewscan.evaluation.label_suspects import LabelSuspects
+    from fewscan.labels.log import State
     from fewscan.training.run import Run
 
 
 def set_labels(
-    dataset: str | Path | Dataset, what: str | Path | int | Sequence[int], *labels: Any, **options: Any
+    dataset: str | Path | Dataset,
+    what: str | Path | int | Sequence[int],
+    labels: str | Sequence[str | None] | None = None,
+    *,
+    state: State | None = None,
+    who: str | None = None,
+    note: str = "",
+    settle: bool = False,
+    reading: bool = False,
+    dry_run: bool = False,
+    **options: Any,
 ) -> LabelsSet:
-    """Add and correct labels, by a table or by row numbers; see `fewscan.datasets.labels.DatasetLabels.set`."""
-    return opened_dataset(dataset).labels.set(what, *labels, **options)
+    """Add and correct labels, by a table, `set_labels("mri", "new.csv")`, or by rows, `set_labels("mri", [3, 17], "glioma")`.
+
+    what: a table, or rows of the dataset by their numbers. labels: of rows, one for each or one for all. state: in place of
+    labels, "unsure", "not a scan", or "none", which removes a label. who: whose labels these are. note: kept with them. settle:
+    they hold, whoever gave other ones. reading: they are what `who` saw, and are entered even where they hold already. dry_run:
+    nothing is entered. options: for a table, those of `fewscan.images.options.TableOptions`, such as label_column="dx", and
+    `rename`, such as {"Glioma": "glioma"}. Raises FewscanError as `fewscan.datasets.labels.DatasetLabels.set`.
+    """
+    asked: dict[str, Any] = {"state": state, "who": who, "note": note, "settle": settle, "reading": reading}
+    return opened_dataset(dataset).labels.set(what, labels, dry_run=dry_run, **asked, **options)
 
 
-def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
+def export_labels(dataset: str | Path | Dataset, out: str | Path = "labels.csv", *, overwrite: bool = False) -> pd.DataFrame:
     """Write the labels of all usable scans as a CSV that `set_labels` takes, and return the table."""
     from fewscan.spreadsheet import write_csv
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.idle import refuse_idle_overwrite
-from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
+from fewscan.api.opening import encoder_asked, opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def map_scans(
     place: str | Path | Dataset | Run,
     *,
     out: str | Path | None = None,
-    encoder: str | Path | None = None,
+    encoder: str | Path | Run | None = None,
     split: str | None = None,
     names: bool = False,
     seed: int = 0,
@@ -51,8 +51,7 @@ def map_scans(
     for path in written:
         refuse_replacing(path, *read)
     say_closed(opened, split, data)
-    asked = None if encoder is None else str(encoder)
-    found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
+    found = map_of(opened, encoder=encoder_asked(encoder), split=split, data=None if data is None else Path(data), seed=seed)
     if page is not None:
         write_map(found, page, names=names)
         found.save(table_beside(page))

@@ -22,13 +22,23 @@ if TYPE_CHECKING:
     from fewscan.training.run import Run
 
 
+def folder_of(place: str | Path | Dataset | Snapshot | Run) -> Path:
+    """Return the folder of what was named by it, or is open already."""
+    return Path(place) if isinstance(place, str | Path) else place.folder
+
+
+def encoder_asked(encoder: str | Path | Run | None) -> str | None:
+    """Return what names an encoder, as the command line takes it: a name, a run's folder, or a file of weights."""
+    return None if encoder is None else str(encoder if isinstance(encoder, str | Path) else encoder.folder)
+
+
 def opened_dataset(dataset: str | Path | Dataset | Snapshot) -> Dataset:
     """Return a dataset that was named by its folder, is open already, or that a snapshot was taken of."""
     from fewscan.datasets.dataset import Dataset
 
     if isinstance(dataset, Dataset):
         return dataset
-    return Dataset.open(dataset if isinstance(dataset, str | Path) else dataset.folder)
+    return Dataset.open(folder_of(dataset))
 
 
 # What is said where the newest of several splits is meant because none was named.
@@ -62,7 +72,7 @@ def opened_snapshot(
     from fewscan.datasets.snapshot import Snapshot
 
     if noted:
-        require_notable(Path(dataset) if isinstance(dataset, str | Path) else dataset.folder)
+        require_notable(folder_of(dataset))
     if isinstance(dataset, Snapshot) and split is None:
         return dataset
     opened = opened_dataset(dataset)
@@ -135,7 +145,7 @@ def require_ready(place: str | Path | Dataset | Run, kinds: Sequence[Kind], data
     Asked before it is seen what stands where a verb would write: whoever is told to replace that would replace it by nothing.
     Where nothing is wrong it loads nothing. data: where a run's dataset lies now, if it was moved.
     """
-    folder = Path(place) if isinstance(place, str | Path) else place.folder
+    folder = folder_of(place)
     require_kind(folder, kinds)
     if is_unfinished(folder):
         from fewscan.training.run import Run

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.api.opening import encoder_asked, folder_of
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
+    from fewscan.datasets.dataset import Dataset
     from fewscan.reviewing.serving import Served
+    from fewscan.training.run import Run
 
 
 def review(
-    dataset: str | Path,
+    dataset: str | Path | Dataset,
     *,
     classes: Sequence[str] = (),
-    encoder: str | Path | None = None,
+    encoder: str | Path | Run | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
 ) -> Served:
@@ -34,4 +37,4 @@ def review(
             raise
         raise FewscanError("the review page needs packages that are not installed: pip install 'fewscan[review]'") from None
 
-    return served(Path(dataset), host=host, port=port, classes=classes, encoder=None if encoder is None else str(encoder))
+    return served(folder_of(dataset), host=host, port=port, classes=classes, encoder=encoder_asked(encoder))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import (
+    folder_of,
     opened_classifier,
     opened_dataset,
     opened_dataset_of,
@@ -83,7 +84,7 @@ def evaluate(
         refuse_idle({"--target-error": target_error is not None}, "a score on another dataset", "name that with --on")
     opened = opened_classifier(run, data)
     if on is not None:
-        require_kind(Path(on) if isinstance(on, str | Path) else on.folder, ("dataset",), OTHER_DATASET)
+        require_kind(folder_of(on), ("dataset",), OTHER_DATASET)
         target = TARGET_ERROR if target_error is None else target_error
         return _evaluate_on(opened, opened_dataset(on), target, overwrite=overwrite)
     with alone(opened.folder, "evaluate"):
@@ -131,7 +132,7 @@ def label(
     run: str | Path | Run,
     scans: str | Path | None = None,
     *,
-    out: str | Path,
+    out: str | Path = "labels.csv",
     target_error: float = TARGET_ERROR,
     coverage: float = COVERAGE,
     coverage_per_class: bool = False,

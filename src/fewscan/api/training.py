@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset, opened_run, opened_snapshot
+from fewscan.api.opening import folder_of, opened_dataset, opened_run, opened_snapshot
 from fewscan.errors import FewscanError
-from fewscan.folders import refuse_existing_run
+from fewscan.folders import default_run, refuse_existing_run
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def train(
     dataset: str | Path | Dataset | Snapshot,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     method: str | Mapping[str, Any] | None = None,
     recipe: str | None = None,
     split: str | None = None,
@@ -37,18 +37,17 @@ def train(
     nodes: int | None = None,
     **settings: Any,
 ) -> TrainedRun:
-    """Train a classifier, or an encoder without labels, on a dataset, and return the finished run in the folder `out`.
+    """Train a classifier, or an encoder without labels, on a dataset; return the run in `out`, by default `runs/DATASET`.
 
     method: a name, or a mapping with the `name` and settings of the method. By default recipe, method and size are chosen from
     the data, the length of training and the machine; standard error says which, and why. recipe: `fewscan` if only a method is
     named. settings: these replace the recipe's: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
-    split: the name of one of the dataset's, by default the newest. resume: continue an interrupted run with the settings that
-    it began with; other arguments must agree with these. begin: a finished run on the same dataset, such as one with fewer
-    labels; the new run starts with its weights, method and network. leave_out_test: learn from nothing that belongs to the test
-    set. unlabeled_first: the encoder first learns, without labels, from all scans except the test set's, in a run of its own,
-    OUT-first; by default with a GPU, if ImageNet weights are chosen and there are 1,000 unlabeled scans or more, and more than
-    labeled ones. If the second run only fits a classifier, settings of training steps are for the first. devices, nodes: so
-    many devices on each of so many machines train together, one process each; except for rounding, the run is that of one.
+    split: one of the dataset's, by default the newest. resume: continue an interrupted run with the settings that it began
+    with; other arguments must agree. begin: a finished run on the same dataset; the new run starts with its weights, method and
+    network. leave_out_test: learn from nothing that belongs to the test set. unlabeled_first: the encoder first learns, without
+    labels, from all scans except the test set's, in a run of its own, OUT-first; by default with a GPU, if ImageNet weights are
+    chosen and there are 1,000 unlabeled scans or more, and more than labeled ones. If the second run only fits a classifier,
+    settings of training steps are for the first. devices, nodes: so many on each of so many machines train one run.
 
     If nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; it looks at no
     label, and the run knows no classes. A large enough validation set calibrates the run at the end; see `calibrate`.
@@ -65,9 +64,10 @@ def train(
     used = Devices.asked(devices, nodes)
     if used.follows:
         return _followed(used)
+    folder = default_run(folder_of(dataset)) if out is None else Path(out)
     if resume:
         asked = {"split": split, "begin": begin, "leave_out_test": leave_out_test, "unlabeled_first": unlabeled_first}
-        return _resumed(Path(out), dataset, used, {"method": method, "recipe": recipe, "changes": settings}, asked)
+        return _resumed(folder, dataset, used, {"method": method, "recipe": recipe, "changes": settings}, asked)
     opened = opened_snapshot(dataset, split, noted=True)
     settings, beginning = with_encoder_of_run(RunSettings.by_name(settings)), None
     if begin is not None:
@@ -77,10 +77,10 @@ def train(
     first = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
     choice = _chosen(opened, sizes, recipe, method, settings, first)
     if choice.unlabeled_first:
-        choice = _begun_without_labels(opened, Path(out), choice, sizes, used, begin)
+        choice = _begun_without_labels(opened, folder, choice, sizes, used, begin)
     resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
-    notes = (*_notes(opened, Path(out)), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
-    run = train_new(opened, resolved, Path(out), recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
+    notes = (*_notes(opened, folder), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
+    run = train_new(opened, resolved, folder, recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
     return _calibrated(run, opened)
 
 
@@ -198,7 +198,7 @@ def _resumed(
     if begun_first:  # what was for the first run alone
         given = given | {"changes": divided(run.settings.method.name, given["changes"])[1]}
     refuse_other_settings(run, **given)
-    seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
+    seen = run.open_dataset(folder_of(dataset))
     split = seen.require_split()
     others = {
         "--split": asked["split"] not in (None, split.name),

@@ -64,7 +64,7 @@ class Conflict:
     labels: tuple[str | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditResult:
     """What the audit found; rows are those of the dataset, rows that were set aside took no part."""
 
@@ -88,6 +88,10 @@ class AuditResult:
     search: Way | None = None  # how near copies were looked for; None: an earlier version did so
     copy_sets_of_patients: int = 0  # sets of copies that hold scans of several patients, as far as these are known
     cropped: bool = False  # whether it looked at cropped scans, of which the dataset keeps no whole ones
+
+    def __repr__(self) -> str:
+        """Return its lines: in a notebook the fields would be thousands of pairs."""
+        return "\n".join(self.lines())
 
     @property
     def counted(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fewscan.atomic import free_path, numbered, require_writable
 from fewscan.errors import FewscanError
-from fewscan.folders import REPORT_FILE, RUNS
+from fewscan.folders import REPORT_FILE, default_run
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 Words = list[str | Path]
 Step = Literal["report", "label", "export"]
-
-
-def default_run(dataset: Path) -> Path:
-    """Return the run folder of a training that names none."""
-    return RUNS / dataset.resolve().name
 
 
 def next_run(dataset: Path) -> Path:

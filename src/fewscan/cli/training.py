@@ -8,12 +8,12 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
-from fewscan.cli.following import after_run, default_run
+from fewscan.cli.following import after_run
 from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.names import METHODS, RECIPES, known
 from fewscan.cli.places import split_there, there
 from fewscan.errors import FewscanError
-from fewscan.folders import refuse_existing_run
+from fewscan.folders import default_run, refuse_existing_run
 
 if TYPE_CHECKING:
     from fewscan.training.run import Run

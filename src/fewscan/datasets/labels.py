@@ -124,13 +124,13 @@ class DatasetLabels(LabelLog):
         Raises FewscanError if a table cannot be read, contradicts itself or names no image, if a row does not exist, if a label
         cannot be a class, and if files whose headers are needed are gone or are others now.
         """
+        asked = TableOptions.parse(options)
         images = self._images()
         current = self.current(len(images))
         classes = sorted(current["label"].dropna().unique())
         if isinstance(what, str | Path):
             if labels is not None or state is not None:
                 raise FewscanError("a table has the labels itself: give labels only with row numbers")
-            asked = TableOptions.parse(options)
             said = read_statements(Path(what), images, self._sources, classes, asked, rename or {}, self._numbered)
             if not said.by_path:
                 self._require_same_files(said.rows)

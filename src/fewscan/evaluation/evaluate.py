@@ -101,6 +101,18 @@ class Evaluation(Settings):
             return values
         return {RENAMED.get(key, key): value for key, value in values.items() if key not in FORMER}
 
+    def table(self) -> pd.DataFrame:
+        """Return the scores, one a row: score, class (null for all), images, value, low and high, shares in [0, 1]."""
+        overall = ("accuracy", "balanced_accuracy", "auroc", "calibration_error")
+        scores: list[tuple[str, str | None, int, Interval]] = [
+            (name, None, self.images, getattr(self, name)) for name in overall
+        ]
+        for one in self.classes:
+            scores.append(("sensitivity", one.name, one.images, one.sensitivity))
+            scores.append(("specificity", one.name, self.images - one.images, one.specificity))
+        rows = [(score, of, images, found.value, found.low, found.high) for score, of, images, found in scores]
+        return pd.DataFrame(rows, columns=["score", "class", "images", "value", "low", "high"])
+
     @property
     def on_test_set(self) -> bool:
         """Whether the score is on a sealed test set."""

@@ -53,6 +53,12 @@ class ImportPlan(Settings):
     chosen: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()  # how many scans were opened, and whether they can be read
 
+    def __repr__(self) -> str:
+        """Return its lines, as notebooks and `print` show them."""
+        return "\n".join(self.lines)
+
+    __str__ = __repr__
+
     @property
     def images(self) -> int:
         """How many images would be stored."""
