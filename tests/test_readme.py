@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import PIL.Image
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +94,32 @@ def test_the_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch, capsy
     exec(compile(smaller(block), "guide.md", "exec"), {})
     assert re.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]", capsys.readouterr().out.strip())
     assert (folder / "labels.csv").is_file()
+
+
+@pytest.mark.slow
+def test_slices_give_one_answer_for_each_volume_and_a_score_for_each_patient(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = examples("python", "import fewscan")
+    of_volumes, of_patients = (*examples("python", "slices ="), *examples("python", "tested ="))
+    scans = [np.asarray(PIL.Image.open(path).convert("L").resize((64, 64))) for path in sorted((folder / "scans").rglob("*.*"))]
+    for path in (folder / "new_scans").iterdir():
+        path.unlink()
+    for name, few in (("a", scans[:3]), ("b#1", scans[3:5])):
+        np.save(folder / "new_scans" / f"{name}.npy", np.stack(few))
+    monkeypatch.chdir(folder)
+    exec(compile(smaller(example), "guide.md", "exec"), {})
+    capsys.readouterr()
+    exec(compile(of_volumes + of_patients.replace("runs/mydata", "runs/default"), "guide.md", "exec"), {})
+    answers = pd.read_csv(folder / "volumes.csv", index_col="path")
+    assert {*answers.index} <= {"a.npy", "b#1.npy"}
+    rows = pd.read_csv(folder / "labels.csv")
+    taken = rows[rows["decision"].isin(["accept", "review"])]
+    for name, answer in answers.iterrows():
+        own = taken[taken["path"].str.startswith(f"{name}#")]
+        assert len(own) == answer["slices"]
+        assert own[f"probability_{answer['label']}"].mean() == pytest.approx(answer.filter(like="probability_").max())
+    assert re.match(r"\d+ of \d+ patients: ", capsys.readouterr().out)
 
 
 def test_the_first_two_commands_are_targets_of_the_makefile() -> None:
