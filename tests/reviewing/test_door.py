@@ -215,6 +215,31 @@ def test_a_token_is_asked_for_beyond_this_machine(host: str, local: bool) -> Non
     assert (Door.at(host, 1).token is None) == local
 
 
+def test_a_token_keeps_out_other_accounts_of_this_machine(pile: Path) -> None:
+    page = served(pile, port=0, with_token=True)
+    page.listening.close()
+    token, client = page.review.door.token, TestClient(application(page.review), base_url=page.address)
+    assert client.get("/api/status").status_code == 401
+    assert client.post("/api/login", json={"token": token}).status_code == 200
+    assert client.get("/api/status").status_code == 200
+    assert any(str(token) in line for line in page.lines())
+    assert not any("not encrypted" in line for line in page.lines())
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_over_ssh_the_tunnel_is_named_and_who_else_can_open_the_page(
+    pile: Path, monkeypatch: pytest.MonkeyPatch, with_token: bool
+) -> None:
+    page = served(pile, port=0, with_token=with_token)
+    page.listening.close()
+    port = page.review.door.port
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    assert not any("ssh -L" in line for line in page.lines())
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.7 50000 10.0.0.8 22")
+    assert any(f"ssh -L {port}:127.0.0.1:{port}" in line for line in page.lines())
+    assert any("--token" in line for line in page.lines()) != with_token
+
+
 @pytest.mark.parametrize("host", ["127.0.0.2", "LOCALHOST", "::1", "10.0.0.1", "Scanner.Example"])
 def test_a_page_answers_at_the_address_that_it_was_given(host: str) -> None:
     door = Door.at(host, 8765)

@@ -22,13 +22,14 @@ def review(
     encoder: str | Path | Run | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
+    token: bool = False,
 ) -> Served:
     """Return a page for labeling a dataset's scans, which listens at `.address`; `.serve()` answers until it is interrupted.
 
     classes: classes to offer, besides those that scans already have. encoder: that of the page's model: a name, a run, or a
     file of weights; by default EfficientNet-Lite0 with ImageNet weights, or pixels alone if these are not installed. port: 0
-    takes a free one. host: any but this machine's own requires a token, `.review.door.token`. Raises FewscanError if the extra
-    `review` is not installed, and if the address is not available.
+    takes a free one. host: any but this machine's own requires a token, `.review.door.token`. token: require one in any case.
+    Raises FewscanError if the extra `review` is not installed, and if the address is not available.
     """
     try:
         from fewscan.reviewing.serving import served
@@ -37,4 +38,5 @@ def review(
             raise
         raise FewscanError("the review page needs packages that are not installed: pip install 'fewscan[review]'") from None
 
-    return served(folder_of(dataset), host=host, port=port, classes=classes, encoder=encoder_asked(encoder))
+    asked = encoder_asked(encoder)
+    return served(folder_of(dataset), host=host, port=port, with_token=token, classes=classes, encoder=asked)

@@ -25,7 +25,8 @@ the model said at the time; 'fewscan labels' shows, exports and undoes them, eve
 Several people can label at once: each sees other scans. In the second reading, a person gets scans that somebody else labeled,
 and sees neither that label nor the model's.
 
-Only this machine can open the page. --host lets others in; they need the token that is then printed.
+Only this machine can open the page, with all who have an account on it unless --token is given. --host lets other machines in,
+with the token that is then printed.
 
 Needs pip install 'fewscan[review]'.
 
@@ -52,9 +53,12 @@ def review(
         str, typer.Option(help="The address to listen on; any but this machine's own requires a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        bool, typer.Option("--token", help="Require a token also on this machine, such as where others have accounts.")
+    ] = False,
 ) -> None:
     """Serve the page until it is interrupted."""
-    serve(api.review(dataset, classes=listed_names(classes or ""), encoder=encoder, host=host, port=port))
+    serve(api.review(dataset, classes=listed_names(classes or ""), encoder=encoder, host=host, port=port, token=token))
 
 
 def serve(page: "Served", *going_on: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask the page for what: by the address asked for, the site that asks, and, beyond this machine, a token.
+"""Who may ask the page for what: by the address asked for, the site that asks, and, beyond this machine or if asked, a token.
 
 A browser can be made to send requests anywhere by any page that is open in it. So what does not come from the page itself is
 refused, also on this machine: by `Host`, which a name that was rebound to 127.0.0.1 betrays, and by `Origin` and
@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
 
 @dataclass
 class Door:
-    """What `host`, an address to listen on, lets in. token: None on this machine alone."""
+    """What `host`, an address to listen on, lets in. token: None where all that this machine lets ask may."""
 
     host: str
     port: int
@@ -37,9 +37,9 @@ class Door:
     sessions: set[str] = field(default_factory=set)
 
     @classmethod
-    def at(cls, host: str, port: int) -> "Door":
-        """Return the door of an address: with a token, made anew, unless only this machine can reach it."""
-        return cls(host, port, None if is_local(host) else secrets.token_urlsafe(24))
+    def at(cls, host: str, port: int, *, with_token: bool = False) -> "Door":
+        """Return the door of an address: with a token, made anew, if asked, and unless only this machine can reach it."""
+        return cls(host, port, secrets.token_urlsafe(24) if with_token or not is_local(host) else None)
 
     @property
     def cookie(self) -> str:

@@ -1,5 +1,6 @@
 """A review, served until it is stopped: on this machine alone, or with a token."""
 
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from fewscan.training.continuing import asked_encoder
 from fewscan.wording import counted
 
 LOCAL_HOST, PORT = "127.0.0.1", 8765
+# Set in a shell that was opened by SSH.
+_OVER_SSH = "SSH_CONNECTION"
 # So long the end of the page waits for answers that are being given.
 ANSWERING_SECONDS = 1
 
@@ -41,14 +44,21 @@ class Served:
     def lines(self) -> list[str]:
         """Return where it is, and how to get in."""
         door = self.review.door
-        lines = [f"open {self.address} in a browser on this machine; Ctrl-C ends it, and every answer is saved already"]
+        local = is_local(door.host)
+        here = " on this machine" if local else ""
+        lines = [f"open {self.address} in a browser{here}; Ctrl-C ends it, and every answer is saved already"]
         if door.token is not None:
-            lines = [
-                f"open {self.address} in a browser; Ctrl-C ends it, and every answer is saved already",
-                f"token: {door.token}",
+            lines.append(f"token: {door.token}")
+        tunnel = f"'ssh -L {door.port}:127.0.0.1:{door.port} MACHINE'"
+        if not local:
+            lines.append(
                 "warning: traffic on the network is not encrypted; if the network is not yours alone, leave out --host and "
-                f"use 'ssh -L {door.port}:127.0.0.1:{door.port} MACHINE'",
-            ]
+                f"use {tunnel}"
+            )
+        elif _OVER_SSH in os.environ:
+            lines.append(f"over SSH: {tunnel} on your own machine, MACHINE being this one, then the same address there")
+            if door.token is None:
+                lines.append("warning: all who have an account on this machine can open the page, unless --token is given")
         return lines
 
     def serve(self) -> None:
@@ -100,6 +110,7 @@ def served(
     *,
     host: str = LOCAL_HOST,
     port: int = PORT,
+    with_token: bool = False,
     classes: Sequence[str] = (),
     encoder: str | None = None,
     runs: Path = Path("runs"),
@@ -115,7 +126,7 @@ def served(
         asked_encoder(encoder)  # one that is not there is refused now, not in the background of a page that is open
     listening = _listening(host, port)
     port = listening.getsockname()[1]
-    door = Door.at(host, port)
+    door = Door.at(host, port, with_token=with_token)
     name = f"[{host}]" if ":" in host else host
     if not is_local(host) and host in ("0.0.0.0", "::"):
         name = socket.gethostname()
