@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.locks import LOCK_FILE, alone
+from fewscan.folders import MODEL_FILE, refuse_existing_run
+from fewscan.locks import LOCK_FILE, alone, refuse_held
+from fewscan.training.run import Run
 
 HOLDS = """
 import sys
@@ -33,6 +37,33 @@ def test_the_process_that_holds_a_folder_is_named_and_a_killed_one_is_taken_over
     holder.wait()
     with alone(tmp_path, "split"):
         pass
+
+
+def test_where_nobody_writes_nobody_is_refused(tmp_path: Path) -> None:
+    refuse_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with alone(tmp_path, "audit"):
+        pass
+    refuse_held(tmp_path)
+
+
+def test_a_run_that_is_being_trained_is_not_called_interrupted(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(split_dataset)
+    (run.folder / MODEL_FILE).unlink()
+    for asked in (lambda: refuse_existing_run(run.folder), run.require_finished):
+        with pytest.raises(FewscanError, match="--resume"):
+            asked()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDS], cwd=run.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    for asked in (lambda: refuse_existing_run(run.folder), run.require_finished):
+        with pytest.raises(FewscanError, match=f"process {holder.pid}") as refused:
+            asked()
+        assert "--resume" not in str(refused.value)
+    holder.kill()
+    holder.wait()
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:

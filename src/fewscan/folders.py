@@ -7,6 +7,7 @@ from typing import Literal
 from fewscan.atomic import require_place
 from fewscan.config import json_object
 from fewscan.errors import FewscanError
+from fewscan.locks import refuse_held
 from fewscan.partial import refuse_finished
 from fewscan.wording import command_line, listed
 
@@ -121,8 +122,14 @@ def _runs_of(dataset: Path) -> list[str]:
 
 
 def refuse_existing_run(folder: Path) -> None:
-    """Raise FewscanError where no run can be made at `folder`, naming --resume where one stands there that was interrupted."""
-    how = "add --resume to continue this interrupted run" if is_unfinished(folder) else "remove it first"
+    """Raise FewscanError where no run can be made at `folder`, naming --resume where one stands there that was interrupted.
+
+    One that is being trained is named as such, with the process.
+    """
+    unfinished = is_unfinished(folder)
+    if unfinished:
+        refuse_held(folder)
+    how = "add --resume to continue this interrupted run" if unfinished else "remove it first"
     require_place(folder, instead=how)
 
 

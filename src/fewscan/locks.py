@@ -31,10 +31,10 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = f"{folder} is being written by {_holder(lock.read())}"
+            written = lock.read()
             if not wait:
-                raise FewscanError(f"{held}: wait until it has finished") from None
-            say(f"{held}: waiting until it has finished")
+                raise FewscanError(_held(folder, written)) from None
+            say(f"{folder} is being written by {_holder(written)}: waiting until it has finished")
             fcntl.flock(lock, fcntl.LOCK_EX)
         with writing(folder):
             lock.seek(0)  # it may have been read
@@ -44,6 +44,23 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
         remove_left(folder)
         require_writable(path)  # a lock that lies there already shows nothing
         yield
+
+
+def refuse_held(folder: Path) -> None:
+    """Raise FewscanError, naming the process, where one writes into `folder` now."""
+    try:
+        lock = (folder / LOCK_FILE).open(encoding="utf-8")
+    except OSError:
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FewscanError(_held(folder, lock.read())) from None
+
+
+def _held(folder: Path, written: str) -> str:
+    return f"{folder} is being written by {_holder(written)}: wait until it has finished"
 
 
 def _holder(written: str) -> str:

@@ -22,8 +22,9 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
     """
     if named is not None:
         if not (named / DATASET_FILE).is_file():
+            why = f"no {DATASET_FILE}" if named.exists() else "no such folder"
             raise FewscanError(
-                f"{named} is not a dataset (no {DATASET_FILE}): give the folder where the dataset of {run} is now; it was "
+                f"{named} is not a dataset ({why}): give the folder where the dataset of {run} is now; it was "
                 f"{recorded} when the run was trained"
             )
         return named

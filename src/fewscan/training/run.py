@@ -23,6 +23,7 @@ from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, MODEL_FILE, SNAPSHOT_FILE, require_file
 from fewscan.images.store import ImageStore
+from fewscan.locks import refuse_held
 from fewscan.models.network import Network
 from fewscan.tensors import read_safetensors, safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, Beginning, load_beginning
@@ -194,8 +195,9 @@ class Run:
         write_bytes(self.folder / MODEL_FILE, safetensors_of(network.state_dict(), self.metadata()))
 
     def require_finished(self) -> None:
-        """Raise FewscanError, with the command that goes on, where the run is not trained to its end."""
+        """Raise FewscanError where the run is not trained to its end, with what trains it now, or the command that goes on."""
         if not self.finished:
+            refuse_held(self.folder)
             again = command_line("train", self.dataset_word, "--out", self.folder, "--resume")
             raise FewscanError(f"{self.folder} is not finished: continue with '{again}'")
 
