@@ -214,6 +214,8 @@ def _said(
     rule: DecisionRule, dataset: Snapshot, rows: Rows, scans: Iterator[Pixels], corruptions: Sequence[Corruption]
 ) -> Said:
     """Return what the rule says of every scan as it is, and under every corruption at every strength."""
+    passes = len(rows) * (1 + len(corruptions) * STRENGTHS)
+    rule = replace(rule, predictor=rule.predictor.for_many(dataset.spec, passes))
 
     def copies(scan: tuple[int, Pixels]) -> Pixels:
         """Return (M, C, S, S)."""
