@@ -11,6 +11,8 @@ import pandas as pd
 import PIL.Image
 import pytest
 
+from fewscan import api
+
 ROOT = Path(__file__).parents[1]
 TEXTS = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/guide.md")]
 README = TEXTS[0]
@@ -120,6 +122,21 @@ def test_slices_give_one_answer_for_each_volume_and_a_score_for_each_patient(
         assert len(own) == answer["slices"]
         assert own[f"probability_{answer['label']}"].mean() == pytest.approx(answer.filter(like="probability_").max())
     assert re.match(r"\d+ of \d+ patients: ", capsys.readouterr().out)
+
+
+def test_a_column_says_of_one_finding_whether_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    rows = {"1.png": "Effusion|Mass", "2.png": "Mass", "3.png": "Effusion", "4.png": "", "5.png": "No Finding"}
+    written = "".join(f"{name},{findings},7\n" for name, findings in rows.items())
+    (tmp_path / "Data_Entry_2017.csv").write_text(f"Image Index,Finding Labels,Patient ID\n{written}")
+    exec(compile(block, "data.md", "exec"), {})
+    for name in rows:
+        (tmp_path / "scans").mkdir(exist_ok=True)
+        PIL.Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "scans" / name)
+    (plan,) = api.plan_import("scans", labels="effusion.csv").sources
+    assert (plan.classes, plan.unlabeled, plan.images_with_patient) == ({"effusion": 2, "no_effusion": 2}, 1, 5)
 
 
 def test_the_first_two_commands_are_targets_of_the_makefile() -> None:

@@ -402,6 +402,18 @@ def test_names_that_share_their_beginnings_bring_a_pattern_that_works(root, name
     assert len({(names[path.rpartition("/")[2]], patient) for path, patient in found.items()}) == 4
 
 
+def test_where_a_table_tells_some_patients_names_of_the_others_bring_a_pattern_too(root):
+    make(root, *(f"{patient:04d}_{number:03d}.png" for patient in range(1, 5) for number in range(3)))
+    labels = root / "labels.csv"
+    labels.write_text("Image Index,label,Patient ID\n0001_000.png,a,1\n0002_000.png,b,2\n")
+    said = warnings(root, labels=labels)
+    assert "10 of 12 images" in said
+    (pattern,) = re.findall(r"--patient-from '(.+?)'", said)
+    assert "--patient-from" not in warnings(root, labels=labels, patient_from=pattern)
+    scans = listed(root, labels=labels, patient_from=pattern)
+    assert len(set(PatientKeys().hashed(scans)) - {None}) == 4
+
+
 @pytest.mark.parametrize("name", ["gg ({}).png", "{}.png", "Te-gl_{:04d}.png", "scan_{0}_{0}.png"])
 def test_names_that_are_only_counted_bring_no_pattern(root, name):
     make(root, *(f"{kind}/{name.format(number)}" for kind in ("glioma", "normal") for number in range(6)))

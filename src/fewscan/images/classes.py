@@ -238,12 +238,15 @@ def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
     """Raise FewscanError where labels, counted, cannot be classes beside those that are `there` and right as they are."""
     known = {spelling_key(name): name for name in there}
     spellings: dict[str, list[str]] = {key: [] for key in known}
-    for label in sorted(set(labels) - set(there)):
-        if BETWEEN_FINDINGS in label:
-            raise FewscanError(
-                f"the class '{label}' contains '{BETWEEN_FINDINGS}', which separates classes in tables: "
-                f"rename it with --rename '{label}=NEW', or say which folder names the class with --class-level"
-            )
+    new = sorted(set(labels) - set(there))
+    if joined := [label for label in new if BETWEEN_FINDINGS in label]:
+        names = listed([f"'{label}'" for label in joined])
+        ways = " ".join(shlex.join(["--rename", f"{label}=NEW"]) for label in joined)
+        raise FewscanError(
+            f"no class can be called {names}, since '{BETWEEN_FINDINGS}' separates classes in tables: rename with {ways}, or "
+            "say which folder names the class with --class-level"
+        )
+    for label in new:
         spellings.setdefault(spelling_key(label), []).append(label)
     kept = {key: known.get(key) or max(names, key=lambda name: labels[name]) for key, names in spellings.items()}
     others = {name: kept[key] for key, names in spellings.items() for name in names if name != kept[key]}

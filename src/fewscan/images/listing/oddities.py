@@ -235,10 +235,14 @@ def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source:
 
 def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
     known = [scan for scan in scans if scan.patient is not None and scan.patient_known]
-    if not known and asked.patient_level is None and (pattern := patient_pattern([scan.file for scan in scans])):
+    others = [scan.file for scan in scans if scan.patient is None or not scan.patient_known]
+    unasked = asked.patient_level is None and not (known and asked.patient_from)
+    if unasked and others and (pattern := patient_pattern(others)):
+        images = counted(len(scans), "image")
+        who = f"the patient is not known for {len(others):,} of {images}" if known else "no patient is known"
         yield (
-            f"no patient is known, but file names share beginnings: if these identify patients, give --patient-from "
-            f"'{pattern}', or slices of one head may end up on both sides of a split"
+            f"{who}, but file names share beginnings: if these identify patients, give --patient-from '{pattern}', or slices "
+            "of one head may end up on both sides of a split"
         )
     for option, fits in (("--patient-level", asked.patient_level), ("--patient-from", asked.patient_from)):
         if fits and len(known) < len(scans):

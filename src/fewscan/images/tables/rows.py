@@ -95,7 +95,7 @@ def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
 
 
 _CHOSEN: dict[Several, str] = {
-    "none": "{}: no single class, so no label (--several first takes the first one)",
+    "none": "{}: no single class, so no label (--several first takes the first one; docs/data.md: one finding or none)",
     "first": "{}: the first is taken as the label",
     "whole": "{}: together they are the label",
 }
