@@ -28,6 +28,7 @@ from fewscan.explaining.evidence import Evidence, Neighbor
 from fewscan.folders import MODEL_FILE
 from fewscan.models.encoders import ENCODERS
 from fewscan.splits.acceptance import acceptance_warnings
+from fewscan.splits.sizes import suitable_sizes
 from fewscan.splits.split import split
 from fewscan.splits.support import images_to_keep
 from fewscan.training.run import Run
@@ -119,7 +120,7 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     dataset = make_dataset(40)
     drawn = split(dataset, labeled=16, test=8)
     asked, left = (parts_of_split(drawn, labeled=chosen, test=chosen) for chosen in (False, True))
-    assert [line for line in left if line not in asked] == left[2:4]
+    assert [line for line in left if line not in asked] == left[2:5]
     assert ("--labeled" in left[2], "--test" in left[3]) == (True, True)
     by_image = parts_of_split(split(dataset, protocol="random", labeled=16, test=8, name="torn"))
     assert sum("groups" in line for line in asked) - sum("groups" in line for line in by_image) == 1
@@ -136,6 +137,18 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
             line for line in parts_of_split(dataclasses.replace(drawn, manifest=known, description=left_out)) if ": 5" in line
         )
         assert ("patient" in line, "head" in line) == (named, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images_of_a_patient", [1, 10])
+def test_a_score_of_few_patients_is_told_before_it_is_made(make_dataset: MakeDataset, images_of_a_patient: int) -> None:
+    dataset = make_dataset(240, groups=[row // images_of_a_patient for row in range(240)], copies=[*range(240)])
+    drawn = split(dataset, **suitable_sizes(dataset)._asdict())
+    told = [line for line in parts_of_split(drawn, labeled=True, test=True) if "--test 0" in line]
+    assert len(told) == (images_of_a_patient == 10)
+    if told:
+        assert f"{len(set(drawn.groups[drawn.rows('test')]))} groups" in told[0]
+        assert "all 24 " in told[0]
 
 
 @pytest.mark.slow

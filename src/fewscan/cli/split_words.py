@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from fewscan.wording import each_counted
+from fewscan.wording import counted, each_counted
 
 if TYPE_CHECKING:
-    from fewscan.datasets.descriptions import SplitDescription
     from fewscan.datasets.snapshot import Snapshot
 
 GIVEN_LEAKS = {
@@ -28,7 +27,7 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
         f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
         f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
         f"  labeled: {each_counted(granted.to_dict())}",
-        *_why(result, labeled=labeled, test=test),
+        *_why(done, labeled=labeled, test=test),
     ]
     if teaching := teaching_labels(done):
         lines.append(f"  {teaching:,} of the labeled are only for training, and nothing is measured on them: {TEACHING}")
@@ -64,11 +63,11 @@ def _labels_left_out(done: "Snapshot") -> int:
     return int((usable["label"].notna() & usable["split"].isna()).sum())
 
 
-def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
+def _why(done: "Snapshot", *, labeled: bool, test: bool) -> list[str]:
     """Return what was chosen of the sizes, and why."""
-    from fewscan.splits.sizes import ENOUGH_TO_TEST
+    from fewscan.splits.sizes import ENOUGH_TO_TEST, TEST_SHARE
 
-    lines = []
+    lines, result = [], done.require_split()
     if labeled:
         but = " that the test set leaves" if result.test else ""
         lines.append(f"  all {result.labeled + result.validation:,} labels{but} are used; --labeled N sets a budget")
@@ -76,6 +75,13 @@ def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
         lines.append(
             f"  {result.test:,} labeled images are sealed for testing: about a fifth, in whole groups; --test N takes others"
         )
+        groups, others = (len(set(done.groups[rows])) for rows in (done.rows("test"), done.rows("labeled", "validation")))
+        # So many has the smallest test set of images that each are a group.
+        if not result.by_image and groups < TEST_SHARE * ENOUGH_TO_TEST:
+            lines.append(
+                f"  their score will be of only {counted(groups, 'group')}: --test 0 seals none, and then 'fewscan evaluate' "
+                f"scores all {groups + others:,} by cross-validation, with five more trainings"
+            )
     if test and not result.test:
         lines.append(
             f"  no test set and no validation set: with fewer than {ENOUGH_TO_TEST} labels (a set of copies counts once), each "
