@@ -6,9 +6,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import import_scans
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
+from fewscan.images.patient_keys import KEYS_FILE
 from fewscan.images.plan import plan_of
 from fewscan.images.sources import ScanFile, parse_sources
 
@@ -129,3 +132,32 @@ def test_a_table_whose_rows_find_masks_alone_names_patients(tmp_path: Path) -> N
     add(root / "labelsTr", "P001.png", "P002.png")
     assert r"--patient-from '(?:\b|_)(P\d+)'" in refusal([root])
     assert labels([root], patient_from=r"(P\d+)") == {"imagesTr/P001_0000.png": "glioma", "imagesTr/P002_0000.png": "normal"}
+
+
+@pytest.fixture
+def mri(root: Path, tmp_path: Path) -> Dataset:
+    return import_scans([str(root)], tmp_path / "mri", patient_from=r"(P\d+)_", size_px=16)
+
+
+def corrected(mri: Dataset, place: Path, text: str) -> dict[str, str | None]:
+    (place / "later.csv").write_text(text, encoding="utf-8")
+    mri.labels.set(place / "later.csv")
+    held = mri.labels.table()
+    return {Path(path).name: label for path, label in zip(held["path"], held["label"], strict=True) if label}
+
+
+def test_labels_set_finds_patients_whom_names_told(mri: Dataset, tmp_path: Path) -> None:
+    found = corrected(mri, tmp_path, "patient ID,Diagnosis\np1,glioma\nP003,normal\nP009,normal\n")
+    assert found == {"P001_T1.png": "glioma", "P001_T2.png": "glioma", "P003_T1.png": "normal"}
+
+
+def test_labels_set_finds_patients_whom_a_table_told(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "whose.csv").write_text("path,patient\n" + "".join(f"{name},{name[1:4]}\n" for name in NAMES), encoding="utf-8")
+    mri = import_scans([str(root)], tmp_path / "mri", labels=[tmp_path / "whose.csv"], size_px=16)
+    assert corrected(mri, tmp_path, "patient,label\n1,glioma\n") == {"P001_T1.png": "glioma", "P001_T2.png": "glioma"}
+
+
+def test_without_what_recognizes_patients_labels_set_finds_none(mri: Dataset, tmp_path: Path) -> None:
+    (mri.folder / KEYS_FILE).unlink()
+    with pytest.raises(FewscanError, match="names no file"):
+        corrected(mri, tmp_path, TABLE)

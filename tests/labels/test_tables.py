@@ -1,5 +1,6 @@
 """Tables that say something of a dataset's rows: what is understood, what is refused, and back."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,17 @@ IMAGES = pd.DataFrame(
 )
 
 
+def unnumbered(scans: list[ScanFile], texts: Collection[str]) -> list[ScanFile]:
+    return scans
+
+
 def read(
     place: Path, text: str, classes: tuple[str, ...] = CLASSES, rename: dict | None = None, **options: object
 ) -> Statements:
     (place / "labels.csv").write_text(text)
-    return read_statements(place / "labels.csv", IMAGES, SOURCES, classes, TableOptions.parse(options), rename or {}, list)
+    return read_statements(
+        place / "labels.csv", IMAGES, SOURCES, classes, TableOptions.parse(options), rename or {}, unnumbered
+    )
 
 
 def said(statements: Statements) -> dict[int, str]:
@@ -251,7 +258,7 @@ def test_a_table_of_what_holds_says_just_that(stated: list, tmp_path_factory: py
     classes = sorted({label for label, state in stated if label and state == "label"})
     if not (before["entry"] > 0).any():
         return
-    again = read_statements(place / "table.csv", IMAGES, SOURCES, classes, TableOptions(), {}, list)
+    again = read_statements(place / "table.csv", IMAGES, SOURCES, classes, TableOptions(), {}, unnumbered)
     assert len(changes_of(log, before, usable, again, None, settle=False).rows) == 0
     changes = changes_of(copy, copy.current(len(IMAGES)), usable, again, None, settle=False)
     copy.enter(changes.rows, changes.labels, states=changes.states, origin=again.origin)
@@ -352,7 +359,7 @@ def test_a_scan_is_found_by_its_name_whatever_signs_that_has(folder: str, tmp_pa
         assert find_scan(f"{folder}{name}", images, SOURCES).tolist() == [row], name
     table = pd.DataFrame({"path": [f"{folder}{name}" for name in AWKWARD], "label": "glioma"})
     write_csv(table, tmp_path / "labels.csv")
-    said = read_statements(tmp_path / "labels.csv", images, SOURCES, (), TableOptions(), {}, list)
+    said = read_statements(tmp_path / "labels.csv", images, SOURCES, (), TableOptions(), {}, unnumbered)
     assert (said.rows.tolist(), said.missing) == (list(range(len(AWKWARD))), ())
 
 

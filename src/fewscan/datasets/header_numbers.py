@@ -1,6 +1,6 @@
-"""The numbers in the headers of a dataset's files, read again where they lie: a dataset keeps none."""
+"""The numbers in the headers of a dataset's files, read again where they lie, and its patients' numbers: it keeps none."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -9,6 +9,8 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import holds_one_image
 from fewscan.images.listing.contents import look_into
+from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.patients import patient_key
 from fewscan.images.readers import sha256_of_images
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
@@ -34,6 +36,20 @@ def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Rea
     looked = look_into(list(files.values()), (), reading, numbers=True)
     numbers = {(image.source, image.file): image.numbers for image in looked}
     return [replace(scan, numbers=numbers.get((scan.source, scan.file), ())) for scan in scans]
+
+
+def with_patients(scans: Sequence[ScanFile], patients: pd.Series, keys: PatientKeys, texts: Collection[str]) -> list[ScanFile]:
+    """Return images of a dataset with their patients' numbers, as far as these are among `texts`.
+
+    patients: of each image, what stands for its patient in the dataset. keys: by which a number is recognized.
+    """
+    sources = {scan.source for scan in scans}
+    numbers = {key: text for text in texts if (key := patient_key(text)) is not None}
+    told = {(source, keys.known(source, key)): text for key, text in numbers.items() for source in sources}
+    return [
+        replace(scan, patient=None if pd.isna(patient) else told.get((scan.source, patient)))
+        for scan, patient in zip(scans, patients, strict=True)
+    ]
 
 
 def require_same_files(scans: Sequence[ScanFile], hashes: pd.Series) -> None:

@@ -1,6 +1,6 @@
 """The labels of a dataset: its log, and what is asked of it by names of scans instead of numbers of rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
-from fewscan.datasets.header_numbers import require_same_files, with_numbers
+from fewscan.datasets.header_numbers import require_same_files, with_numbers, with_patients
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, misspelled
 from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
+from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
@@ -190,9 +191,14 @@ class DatasetLabels(LabelLog):
         copies = copies_that_differ(self.current(len(images))["label"], copy_sets)
         return Conflicts(people, copies.assign(name=_names(images, copies["row"]).to_numpy()))
 
-    def _numbered(self, scans: Sequence[ScanFile]) -> list[ScanFile]:
-        """Return all images with the numbers in the headers of their files, which may be gone: see `header_numbers`."""
-        return with_numbers(scans, self.images.table(["set_aside"])["set_aside"].isna(), self.images.spec)
+    def _numbered(self, scans: Sequence[ScanFile], texts: Collection[str]) -> list[ScanFile]:
+        """Return all images with the numbers in the headers of their files, and of patients those among `texts`.
+
+        Raises FewscanError where a file is gone, as `with_numbers`, or what patients are recognized by cannot be read.
+        """
+        images = self.images.table(["set_aside", "patient"])
+        numbered = with_numbers(scans, images["set_aside"].isna(), self.images.spec)
+        return with_patients(numbered, images["patient"], PatientKeys.load(self.path.parent, needed=False), texts)
 
     def _require_same_files(self, rows: Numbers) -> None:
         images = self.images.table(("source", "path", "sha256")).iloc[rows]

@@ -19,7 +19,7 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
-from fewscan.images.patients import FILE_PREFIX, HEX_DIGITS, names_of
+from fewscan.images.patients import FILE_PREFIX, HEX_DIGITS, names_of, scopes_of
 from fewscan.images.sources import ScanFile
 from fewscan.parquet import parquet_content, parquet_table
 
@@ -67,6 +67,10 @@ class PatientKeys:
             for name in names:
                 self.patients[hash_of(name)] = patient
             yield patient
+
+    def known(self, source: str, patient: str) -> str | None:
+        """Return what stands for a patient in tables of images, by the key of how a source calls one (`patient_key`)."""
+        return self.patients.get(self._hash((scopes_of(source)[0], patient)))
 
     def _take_over(self, same: "DisjointSet") -> None:
         """Give to the root of every set of names the patient that one of them is known as."""

@@ -21,11 +21,14 @@ from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
 from fewscan.images.tables.pointing import Pointed, pointed
 from fewscan.images.tables.reach import within_reach
-from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.reading import cell, read_cells
 from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
+
+# Images, and texts of a table -> these images with the numbers in their headers, and their patients' where among the texts.
+Numbered = Callable[[list[ScanFile], Collection[str]], list[ScanFile]]
 
 
 class Repeated(NamedTuple):
@@ -72,12 +75,12 @@ def read_statements(
     classes: Collection[str],
     options: TableOptions,
     rename: Mapping[str, str],
-    numbered: Callable[[list[ScanFile]], list[ScanFile]],
+    numbered: Numbered,
 ) -> Statements:
     """Read a table as `import` does, and find its rows among the images of a dataset: the columns source and path.
 
     classes: those that the dataset has; labels that are spelled otherwise are refused, and `rename` says what they are called.
-    numbered: gives images with the numbers in their headers, and is asked where rows name none by path.
+    numbered: is asked where rows name no image by path.
 
     Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
     """
@@ -127,7 +130,7 @@ def _pointed(
     classes: Collection[str],
     options: TableOptions,
     rename: Mapping[str, str],
-    numbered: Callable[[list[ScanFile]], list[ScanFile]],
+    numbered: Numbered,
 ) -> tuple[Pointed, Numbers]:
     """Return the rows of a table and where each points, and the numbers, in the dataset, of the images among these places."""
     cells = read_cells(table, options.encoding, options.separator)
@@ -144,7 +147,8 @@ def _pointed(
         near = everything if rows is None else within_reach(rows, sources, images)
         return Places(scans_of(images.iloc[near], sources), sources)
 
-    numbers = HeaderNumbers(lambda: numbered(scans_of(images, sources)))
+    texts = {text for _, row in cells.rows for at in range(len(cells.columns)) if (text := cell(row, at)) is not None}
+    numbers = HeaderNumbers(lambda: numbered(scans_of(images, sources), texts))
     found = pointed(table, cells, options, sources, read, places_of, numbers)
     return found, near
 
