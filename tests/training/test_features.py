@@ -95,9 +95,9 @@ def test_features_of_other_views_are_kept_beside_them(split_dataset: Snapshot, r
 @pytest.mark.parametrize(
     ("kept", "ways"),
     [
-        (0, [(("plain", "mirrored", "changed"), 0, 80)]),
-        (30, [(("changed",), 0, 30), (("plain", "mirrored", "changed"), 30, 80)]),
-        (80, [(("changed",), 0, 80)]),
+        (0, [(("plain", "mirrored", CHANGED), 0, 80)]),
+        (30, [((CHANGED,), 0, 30), (("plain", "mirrored", CHANGED), 30, 80)]),
+        (80, [((CHANGED,), 0, 80)]),
     ],
 )
 def test_a_scan_is_read_once_for_all_views_that_it_lacks(

@@ -1,4 +1,4 @@
-"""A scan as it may come from elsewhere: blurred, of fewer pixels, unevenly bright, noisy; always the same change of a scan.
+"""A scan as it may come from elsewhere: blurred, ringing, moved, unevenly bright, noisy; always the same change of a scan.
 
 It is for methods that learn on features of an encoder which stays as it is: what such an encoder makes of a scan moves far
 where the scan is blurred or noisy, and no view of a training loop shows it there (docs/search.md, 26).
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fewscan.learning.artifacts import moved_while_measured, of_few_frequencies, saved_as_jpeg
 from fewscan.learning.scan_views import bias_fields
 from fewscan.seeds import stream
 
@@ -18,11 +19,12 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 MOST_BLUR = 0.025  # deviation of the Gaussian, as a share of the side
-FEWEST_PIXELS, MOST_PIXELS = 0.2, 0.55  # of the side
-MOST_MOVEMENT, MOST_GHOST = 0.06, 0.35  # how far a copy lies beside the scan, as a share of the side; how strong both are
+FEWEST_PIXELS, MOST_PIXELS = 0.2, 0.55  # of the side; of frequencies, too
+MOST_MOVEMENT = 0.03  # to and fro while the scan was measured, as a share of the side
 MOST_FIELD = 0.5  # coefficients of a bias field
 LOG_GAMMA, CONTRAST, BRIGHTNESS = 0.7, 0.4, 0.2
 MOST_NOISE = 25 / 255
+LEAST_QUALITY, MOST_QUALITY = 5, 60  # of a JPEG file
 
 
 def changed(scan: Pixels) -> Pixels:
@@ -37,24 +39,26 @@ def changed(scan: Pixels) -> Pixels:
         noise = random.standard_normal((*view.shape[:2], 1), np.float32)  # of all channels the same, as colors stay
         view = view + noise * np.float32(random.uniform(0, MOST_NOISE))
     levels = np.clip(view * 255, 0, 255).round().astype(np.uint8)
+    if random.random() < 0.25:
+        levels = saved_as_jpeg(levels, int(random.integers(LEAST_QUALITY, MOST_QUALITY)))
     return np.ascontiguousarray(np.moveaxis(levels, -1, 0))
 
 
 def _fewer_details(view: Floats, random: np.random.Generator) -> Floats:
-    """Return a view (S, S, C) that may be out of focus, of few pixels, or moved."""
+    """Return a view (S, S, C) that may be out of focus, of few pixels or frequencies, or moved."""
     size, shape = len(view), view.shape  # OpenCV drops the axis of a single channel
     if random.random() < 0.5 and (deviation := random.uniform(0, MOST_BLUR) * size):
-        view = np.asarray(cv2.GaussianBlur(view, (0, 0), deviation), np.float32)
+        view = np.asarray(cv2.GaussianBlur(view, (0, 0), deviation), np.float32).reshape(shape)
     if random.random() < 0.3:
         side = max(1, round(random.uniform(FEWEST_PIXELS, MOST_PIXELS) * size))
-        small = cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA)
-        view = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        if random.random() < 0.5:
+            view = of_few_frequencies(view, side)
+        else:
+            small = cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA)
+            view = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.float32).reshape(shape)
     if random.random() < 0.3:
-        axis, reach = int(random.integers(2)), round(random.uniform(0, MOST_MOVEMENT) * size)
-        strength = np.float32(random.uniform(0, MOST_GHOST))
-        ghosts = np.roll(view, reach, axis) + np.roll(view, -reach, axis)
-        view = (1 - 2 * strength) * view + strength * ghosts
-    return view.reshape(shape)
+        view = moved_while_measured(view, random.uniform(0, MOST_MOVEMENT), random)
+    return view
 
 
 def _other_brightness(view: Floats, random: np.random.Generator) -> Floats:

@@ -20,9 +20,10 @@ LINEAR_PROBE: Mapping[str, Any] = {
 
 
 # What an encoder that learns no more is shown of every image; the mirrored one changes left and right. A method that solves may
-# ask to be shown it also as it may come from elsewhere, see `changed_view`.
+# ask to be shown it also as it may come from elsewhere, see `changed_view`: its number counts the ways in which that was drawn,
+# so that features which are kept of an earlier one are not taken for those of this one.
 VIEWS = ("plain", "mirrored")
-CHANGED = "changed"
+CHANGED = "changed-2"
 
 
 class MethodSettings(ChosenSettings):

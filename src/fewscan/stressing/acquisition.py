@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.images.formats.image import Pixels
+from fewscan.learning import artifacts
 from fewscan.stressing.corruption import in_levels
-
-# How often a head moves to and fro while it is measured, at least and less than.
-_MOVEMENTS = (2.0, 6.0)
 
 
 def noisy(scan: Pixels, deviation: float, random: np.random.Generator) -> Pixels:
@@ -36,42 +34,18 @@ def blurred(scan: Pixels, share: float, random: np.random.Generator) -> Pixels:
 
 
 def ringing(scan: Pixels, samples: float, random: np.random.Generator) -> Pixels:
-    """Keep so many frequencies each way, as if no more had been measured: edges ring (Gibbs).
-
-    As many as the longer side has pixels, or more, change nothing.
-    """
-    height, width = scan.shape[:2]
-    down, across = np.abs(np.fft.fftfreq(height)) * height, np.fft.rfftfreq(width) * width
-    kept = (down <= samples / 2)[:, np.newaxis] & (across <= samples / 2)
-    # The last of the axes is the one of which half the frequencies say all.
-    frequencies = np.fft.rfft2(_with_channels(scan), axes=(0, 1)) * kept[..., np.newaxis]
-    return in_levels(np.abs(np.fft.irfft2(frequencies, (height, width), axes=(0, 1)))).reshape(scan.shape)
+    """Keep so many frequencies each way; see `artifacts.of_few_frequencies`."""
+    return in_levels(artifacts.of_few_frequencies(_with_channels(scan), samples)).reshape(scan.shape)
 
 
 def moved_while_measured(scan: Pixels, share: float, random: np.random.Generator) -> Pixels:
-    """Let the head move to and fro by a share of the side while lines of frequencies are measured: it gets ghosts.
-
-    The lines follow each other from one end to the other, down or across, and it moves in that direction; 0 changes nothing.
-    """
-    axis = int(random.integers(2))
-    side = scan.shape[axis]
-    times = (np.arange(side) / side + random.uniform()) * random.uniform(*_MOVEMENTS)
-    # In the order in which the transform has them, lines begin at frequency 0.
-    shifts = share * side * np.fft.ifftshift(np.sin(2 * np.pi * times))
-    turns = np.exp(-2j * np.pi * np.fft.fftfreq(side) * shifts).astype(np.complex64)
-    lines = np.fft.fft(_with_channels(scan), axis=axis)
-    lines *= turns.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-    return in_levels(np.abs(np.fft.ifft(lines, axis=axis))).reshape(scan.shape)
+    """Let the head move to and fro by a share of the side; see `artifacts.moved_while_measured`."""
+    return in_levels(artifacts.moved_while_measured(_with_channels(scan), share, random)).reshape(scan.shape)
 
 
 def saved_as_jpeg(scan: Pixels, quality: float, random: np.random.Generator) -> Pixels:
     """Save as JPEG of a quality, 1 to 100, and read again."""
-    color = scan.ndim == 3
-    # OpenCV has color the other way round.
-    written = np.ascontiguousarray(scan[..., ::-1]) if color else scan
-    _, file = cv2.imencode(".jpg", written, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    read = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE), np.uint8)
-    return np.ascontiguousarray(read[..., ::-1]) if color else read
+    return artifacts.saved_as_jpeg(scan, int(quality))
 
 
 def _noise(scan: Pixels, deviation: float, random: np.random.Generator) -> npt.NDArray[np.float64]:
