@@ -75,3 +75,17 @@ def test_a_training_without_a_place_is_where_the_command_puts_it(
 def test_what_is_no_option_of_a_label_is_refused_beside_rows_too(split_folder: Path) -> None:
     with pytest.raises(fewscan.FewscanError, match="unknown setting 'whom'"):
         fewscan.set_labels(split_folder, [0], "glioma", whom="me", dry_run=True)
+
+
+@pytest.mark.slow
+def test_several_names_and_numbers_may_be_given_as_the_command_takes_them(split_folder: Path, tmp_path: Path) -> None:
+    quick: dict[str, Any] = {"train": False, "epochs": 1, "batch_size": 16, "encoder": {"width": 16}}
+    as_text = fewscan.compare(split_folder, out=tmp_path / "text", methods="supervised, joint", seeds=1, **quick)
+    as_list = fewscan.compare(split_folder, out=tmp_path / "list", methods=["supervised", "joint"], seeds=[1], **quick)
+    assert as_text.comparison.plan.trials == as_list.comparison.plan.trials
+
+
+@pytest.mark.parametrize("wrong", ["rotation,blurr", ["rotation", "blurr"]])
+def test_a_name_that_is_none_is_refused_however_several_are_given(tmp_path: Path, wrong: str | list[str]) -> None:
+    with pytest.raises(fewscan.FewscanError, match="'blurr'"):
+        fewscan.stress(tmp_path, only=wrong)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import SIZED, opened_snapshot
+from fewscan.api.several import listed_names, listed_numbers
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.wording import counted
@@ -25,9 +26,9 @@ def compare(
     dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
-    methods: Sequence[str] | None = None,
-    seeds: Sequence[int] = (0,),
-    protocols: Sequence[str] = ("leakfree",),
+    methods: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 0,
+    protocols: str | Sequence[str] = "leakfree",
     recipe: str = "fewscan",
     labeled: int | None = None,
     test: int | None = None,
@@ -41,10 +42,11 @@ def compare(
 ) -> Results:
     """Train `methods` x `seeds` x `protocols` on a dataset, and write tables, figures and a page that compares them into `out`.
 
-    methods: all by default. baseline: the method that the others are compared with, by default `supervised` if it is among
-    them. rank_by: the score by which methods are ranked and tested, by default accuracy. labeled, test, validation, shares: by
-    default those of the dataset's split. train: if False, the tables have what is finished, and `not run` for the rest. A call
-    with the same `out` continues, and trains only what is not yet trained.
+    methods: all by default; "supervised,simclr+propagation" is a list of them, too. baseline: the method that the others are
+    compared with, by default `supervised` if it is among them. rank_by: the score by which methods are ranked and tested, by
+    default accuracy. labeled, test, validation, shares: by default those of the dataset's split. train: if False, the tables
+    have what is finished, and `not run` for the rest. A call with the same `out` continues, and trains only what is not yet
+    trained.
     Raises FewscanError if a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison
@@ -52,9 +54,9 @@ def compare(
 
     plan = make_plan(
         dataset_for(dataset, jobs, train=train),
-        methods=methods,
-        seeds=seeds,
-        protocols=protocols,
+        methods=None if methods is None else listed_names(methods),
+        seeds=listed_numbers(seeds),
+        protocols=listed_names(protocols),
         recipe=recipe,
         changes=settings,
         labeled=labeled,
@@ -76,10 +78,10 @@ def compare_budgets(
     dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
-    labels_budget: Sequence[int],
-    methods: Sequence[str] | None = None,
-    seeds: Sequence[int] = (0,),
-    protocols: Sequence[str] = ("leakfree",),
+    labels_budget: int | Sequence[int],
+    methods: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 0,
+    protocols: str | Sequence[str] = "leakfree",
     recipe: str = "fewscan",
     test: int | None = None,
     validation: float | None = None,
@@ -103,12 +105,12 @@ def compare_budgets(
     from fewscan.progress import say
     from fewscan.reporting.comparing.efficiency import write_efficiency
 
-    budgets = distinct_budgets(labels_budget)
+    budgets = distinct_budgets(listed_numbers(labels_budget))
     plan = make_plan(
         dataset_for(dataset, jobs, train=train),
-        methods=methods,
-        seeds=seeds,
-        protocols=protocols,
+        methods=None if methods is None else listed_names(methods),
+        seeds=listed_numbers(seeds),
+        protocols=listed_names(protocols),
         recipe=recipe,
         changes=settings,
         labeled=budgets[0],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import encoder_asked, folder_of
+from fewscan.api.several import listed_names
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def review(
     dataset: str | Path | Dataset,
     *,
-    classes: Sequence[str] = (),
+    classes: str | Sequence[str] = (),
     encoder: str | Path | Run | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
@@ -39,4 +40,4 @@ def review(
         raise FewscanError("the review page needs packages that are not installed: pip install 'fewscan[review]'") from None
 
     asked = encoder_asked(encoder)
-    return served(folder_of(dataset), host=host, port=port, with_token=token, classes=classes, encoder=asked)
+    return served(folder_of(dataset), host=host, port=port, with_token=token, classes=listed_names(classes), encoder=asked)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, refuse_stored
+from fewscan.api.several import listed_names
 from fewscan.locks import alone
 from fewscan.splits.support import TARGET_ERROR
 
@@ -20,7 +21,7 @@ FIGURE_FILE = "stress.png"
 def stress(
     run: str | Path | Run,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     images: int | None = None,
     validation: bool = False,
     stored: bool = False,
@@ -42,10 +43,11 @@ def stress(
     from fewscan.stressing.corruptions import chosen
 
     # An unknown name and an error that cannot be are said before what stands already.
-    chosen(only)
+    names = listed_names(only)
+    chosen(names)
     Asked(target_error)
     opened = opened_classifier(run, data)
-    asking = stressing.Asking(tuple(only), images, validation, stored, target_error)
+    asking = stressing.Asking(tuple(names), images, validation, stored, target_error)
     with alone(opened.folder, "stress"):
         refuse_stored(opened, stressing.STRESS_FILE, "already has a stress test", overwrite=overwrite)
         seen = opened_dataset_of(opened)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.comparing import dataset_for, refuse_failures, run_and_write, say_candidates
+from fewscan.api.several import listed_names, listed_numbers
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -18,9 +19,9 @@ def study(
     dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
-    methods: Sequence[str] | None = None,
-    seeds: Sequence[int] = (0,),
-    protocols: Sequence[str] | None = None,
+    methods: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 0,
+    protocols: str | Sequence[str] | None = None,
     labeled: int | None = None,
     test: int | None = None,
     validation: float = 0.0,
@@ -45,9 +46,9 @@ def study(
 
     plan = make_plan(
         dataset_for(dataset, jobs, train=train),
-        methods=TABLE2 if methods is None else methods,
-        seeds=seeds,
-        protocols=PROTOCOLS if protocols is None else protocols,
+        methods=listed_names(TABLE2 if methods is None else methods),
+        seeds=listed_numbers(seeds),
+        protocols=listed_names(PROTOCOLS if protocols is None else protocols),
         recipe=RECIPE,
         changes=settings,
         labeled=LABELS if labeled is None else labeled,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
+from fewscan.api.several import listed_names
 from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
 from fewscan.cli.comparison_options import (
     Baseline,
@@ -24,7 +25,7 @@ from fewscan.cli.comparison_options import (
     Validation,
 )
 from fewscan.cli.following import Words, report_words
-from fewscan.cli.names import listed_names, require_together
+from fewscan.cli.names import require_together
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def compare(
         "out": out,
         "methods": listed_names(methods) or None,
         "seeds": whole_numbers(seeds, "--seeds"),
-        "protocols": listed_names(protocol),
+        "protocols": protocol,
         "test": test,
         "validation": validation,
         "shares": shares,

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from fewscan.api.several import listed_names
 from fewscan.comparison.ways import Way
 from fewscan.errors import FewscanError
 from fewscan.registry import Names
@@ -30,11 +31,6 @@ ENCODERS = Names("encoder", "fewscan.encoders", tuple(WEIGHTS))
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))
 RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
 PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))
-
-
-def listed_names(text: str) -> list[str]:
-    """Return the names in an option, separated by commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def known(names: Names) -> Callable[..., str | None]:

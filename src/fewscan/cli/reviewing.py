@@ -7,7 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import DatasetFolder, app, ended_at_once
-from fewscan.cli.names import encoder_known, listed_names
+from fewscan.cli.names import encoder_known
 from fewscan.progress import printable
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def review(
     ] = False,
 ) -> None:
     """Serve the page until it is interrupted."""
-    serve(api.review(dataset, classes=listed_names(classes or ""), encoder=encoder, host=host, port=port, token=token))
+    serve(api.review(dataset, classes=classes or "", encoder=encoder, host=host, port=port, token=token))
 
 
 def serve(page: "Served", *going_on: str | Path) -> None:

@@ -8,7 +8,6 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
-from fewscan.cli.names import listed_names
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import counted, opened_times
 
@@ -73,7 +72,7 @@ def stress(
 
     result = api.stress(
         run,
-        only=listed_names(only or ""),
+        only=only or "",
         images=images,
         validation=validation,
         stored=stored,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
+from fewscan.api.several import listed_names
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.comparing import next_words, percent, whole_numbers
 from fewscan.cli.comparison_options import Jobs, Out, Protocols, Seeds, Training
-from fewscan.cli.names import METHODS, all_known, listed_names, require_together
+from fewscan.cli.names import METHODS, all_known, require_together
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -55,7 +56,7 @@ def study(
         out=out,
         methods=listed_names(methods) or None,
         seeds=whole_numbers(seeds, "--seeds"),
-        protocols=listed_names(protocol),
+        protocols=protocol,
         labeled=labeled,
         test=test,
         validation=validation,
