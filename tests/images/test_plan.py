@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -44,6 +45,20 @@ def test_a_plan_counts_what_is_said_in_place_of_a_class(tmp_path: Path) -> None:
 def test_a_plan_shows_its_lines_in_a_notebook(tmp_path: Path) -> None:
     plan = package.plan_import(folders(tmp_path / "scans", glioma=3, normal=2))
     assert repr(plan) == str(plan) == "\n".join(plan.lines)
+
+
+@pytest.mark.parametrize(("side_px", "size_px", "said"), [(300, 96, True), (150, 96, False), (300, 224, False), (40, 16, True)])
+def test_a_plan_says_where_much_smaller_scans_are_stored(tmp_path: Path, side_px: int, size_px: int, said: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side_px // 2, side_px), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        (tmp_path / "scans" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(tmp_path / "scans" / f"{number % 2}" / f"{number}.png")
+    lines = package.plan_import(tmp_path / "scans", size_px=size_px).lines
+    assert any("--size" in line and f"{side_px} px" in line for line in lines) == said
+    dataset = package.import_scans(tmp_path / "scans", tmp_path / "data", size_px=size_px)
+    shutil.copytree(tmp_path / "scans", tmp_path / "more")
+    # What is there is of that size already.
+    assert not any("--size" in line for line in package.plan_add(dataset, tmp_path / "more")[0].lines)
 
 
 def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:

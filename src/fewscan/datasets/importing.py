@@ -120,21 +120,22 @@ def plan_for(
     sources: Sequence[Source],
     asked: ImportOptions,
     workers: int | None,
-    known_classes: Sequence[str] = (),
+    known_classes: Sequence[str] | None = None,
 ) -> tuple[ImportPlan, ImageSpec]:
     """Return what is understood of scans that were listed, and how they are to be stored.
 
     Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
     how they are shown, whether they have borders and are negatives. `known_classes` are there already, with images of their
-    own.
+    own; None where the dataset is new.
     """
+    known = known_classes or ()
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     look = look_at(scans, asked, workers)
-    odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
-    odd += [*slips_in_classes(scans, known_classes), *classes_unknown(scans, asked, known_classes)]
-    odd += classes_apart(scans, known_classes)
+    odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known)]
+    odd += [*slips_in_classes(scans, known), *classes_unknown(scans, asked, known), *classes_apart(scans, known)]
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
-    plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
+    stored = look.size_sentence(asked.size_px) if known_classes is None else ""
+    plan = plan.model_copy(update={"opened": (look.sentence, *filter(None, [stored])) if look.opened else ()})
     chosen: dict[str, str] = {}
     sentences = []
     if asked.crop_by_look:

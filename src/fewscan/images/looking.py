@@ -22,6 +22,9 @@ from fewscan.wording import counted
 # So many scans are opened, evenly spaced over all sources.
 SCANS_LOOKED_AT = 200
 EXAMPLES_SHOWN = 3
+# What ImageNet's weights learned at, and by how much smaller scans must be stored than they are for that to be said.
+FINER_PX = 224
+MUCH_SMALLER = 2
 
 
 class Look(NamedTuple):
@@ -33,6 +36,17 @@ class Look(NamedTuple):
     notes: dict[str, tuple[str, ...]]  # what a user should know of values -> the paths that it is said of
     borders: Borders
     lying: Lying
+    side_px: int  # the median of their longer sides, 0 where none can be read
+
+    def size_sentence(self, size_px: int) -> str:
+        """Return how much is lost of scans that are stored at a size, and what keeps more; "" where that is little."""
+        if self.side_px < MUCH_SMALLER * size_px or size_px >= FINER_PX:
+            return ""
+        longer = f"{(FINER_PX / size_px) ** 2:.0f} times as long"
+        return (
+            f"size: scans of {self.side_px:,} px (median) are stored at {size_px} px; --size {FINER_PX} keeps more of small "
+            f"findings, and takes up to {longer}"
+        )
 
     @property
     def sentence(self) -> str:
@@ -59,11 +73,12 @@ class _Seen(NamedTuple):
     kept_share: float
     negative: bool
     notes: tuple[str, ...]
+    side_px: int
 
     @classmethod
     def of(cls, image: Image) -> Self:
         gray = small_grid(image.pixels)
-        return cls(kept_share(image.pixels, gray), is_negative(gray), image.notes)
+        return cls(kept_share(image.pixels, gray), is_negative(gray), image.notes, max(image.width_px, image.height_px))
 
 
 def look_at(scans: Sequence[ScanFile], reading: Reading, workers: int | None = None) -> Look:
@@ -88,4 +103,5 @@ def look_at(scans: Sequence[ScanFile], reading: Reading, workers: int | None = N
                 notes[note].append(scan.relative)
     said = {note: tuple(paths) for note, paths in notes.items()}
     borders, lying = Borders.of([one.kept_share for one in read]), Lying(len(read), sum(one.negative for one in read))
-    return Look(len(chosen), len(taken), tuple(unreadable), said, borders, lying)
+    side_px = int(np.median([one.side_px for one in read])) if read else 0
+    return Look(len(chosen), len(taken), tuple(unreadable), said, borders, lying, side_px)
