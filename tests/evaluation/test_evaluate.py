@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fewscan import open_run
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -65,6 +66,15 @@ def test_a_score_is_a_table_of_scores_with_their_intervals(run: Run, split_datas
         assert rows["class"].tolist() == [each.name for each in score.classes]
         assert rows["value"].tolist() == [getattr(each, name).value for each in score.classes]
         assert set(rows["images"]) == {rate}
+
+
+@pytest.mark.slow
+def test_a_score_that_was_made_is_shown_without_another_look(run: Run, split_dataset: Snapshot) -> None:
+    opened = open_run(run.folder)
+    assert opened.evaluation is None
+    score = evaluate(run, split_dataset)
+    assert opened.evaluation == score
+    assert len((run.folder / OPENINGS_FILE).read_text().splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def evaluate(
     so do images of the split's test groups that were labeled or added since. on: another labeled dataset to score the run on
     instead, such as one of another scanner; see `fewscan.labeling.other_dataset`. target_error: the error at which labels are
     accepted there, by default that of `label`. data: where the run's dataset is now, if it was moved. overwrite: replace an
-    existing evaluation, and open the test set once more.
+    existing evaluation, which `open_run(run).evaluation` shows, and open the test set once more.
     """
     from fewscan.evaluation import evaluate as evaluation
     from fewscan.evaluation.cross_validate import cross_validate

@@ -15,6 +15,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.run import Run
 
 if TYPE_CHECKING:
+    from fewscan.evaluation.evaluate import Evaluation
     from fewscan.evaluation.predicting import Images, Predicted
 
 EPOCHS_SHOWN = 3
@@ -27,6 +28,13 @@ class TrainedRun(Run):
     def dataset(self) -> Snapshot:
         """The dataset as the run saw it."""
         return self.open_dataset()
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The score that `evaluate` has made, None where it has made none; no test set is opened for it."""
+        from fewscan.evaluation.evaluate import Evaluation
+
+        return Evaluation.load(self)
 
     def history(self) -> pd.DataFrame:
         """Return the logged numbers, one row per epoch."""
@@ -49,9 +57,7 @@ class TrainedRun(Run):
         return f"<Run {self.folder}: {self._summary}>"
 
     def _repr_html_(self) -> str:
-        from fewscan.evaluation.evaluate import Evaluation
-
-        evaluation = Evaluation.load(self) if self.finished else None
+        evaluation = self.evaluation if self.finished else None
         accuracy = f"accuracy {evaluation.accuracy.percent}" if evaluation else "not evaluated"
         score = accuracy if self.record.classes else ""
         history = self.history().tail(EPOCHS_SHOWN)
