@@ -71,17 +71,6 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
 
 
 @pytest.mark.slow
-def test_without_a_test_set_no_stress_test_of_one_is_advised(
-    write_card: Callable[..., str], dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    split_as_drawn = dataset.require_split()
-    for validation in (8, 0):
-        drawn = split_as_drawn.model_copy(update={"test": 0, "validation": validation})
-        monkeypatch.setattr(Snapshot, "require_split", lambda _, drawn=drawn: drawn)
-        assert ("fewscan stress RUN --validation`" in write_card()) == bool(validation)
-
-
-@pytest.mark.slow
 def test_sentences_and_headings_stand_apart_where_a_temperature_does_harm(
     write_card: Callable[..., str], run: Run, dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

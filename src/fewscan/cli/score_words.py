@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fewscan.wording import counted, listed, opened_times
+from fewscan.wording import counted, opened_times
 
 if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
@@ -64,21 +64,11 @@ def _of_run(result: "Evaluation") -> str:
 
 def other_lines(result: "OtherEvaluation") -> list[str]:
     """Return what a score on another dataset says besides: what `label` would do there, how it compares, what was left out."""
+    from fewscan.labeling.other_evaluation import NO_PROMISE
+
     lines = [f"  out of distribution         {result.out_of_distribution.percent}", *_accepted_lines(result)]
     lines += _home_lines(result)
-    if result.absent_classes:
-        lines.append(f"  no scan here is of {listed(result.absent_classes)}: the score says nothing about that")
-    lines += [f"  {sentence}" for sentence in result.left_out.sentences]
-    if result.test_copies:
-        of_both = f"scored, too: {counted(result.test_copies, 'scan')} from the run's own test set, or copies of such"
-        lines.append(f"  {of_both}; this opened that test set")
-    if result.shift is not None and result.shift.noticed:
-        lines.append(f"  {result.shift.sentence(result.accepted_scans)}")
-    return [
-        *lines,
-        "  what 'fewscan label' promises is about scans like those held out from the run's own dataset, not about these",
-        "  a patient who is in both datasets is not recognized, only copies of scans are",
-    ]
+    return lines + [f"  {what}" for what in (*result.limits, *NO_PROMISE)]
 
 
 def _accepted_lines(result: "OtherEvaluation") -> list[str]:

@@ -7,7 +7,7 @@ from fewscan.evaluation.evaluate import Evaluation, ScoreKind
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift
 from fewscan.training.run import Run
-from fewscan.wording import counted, each_counted
+from fewscan.wording import counted, each_counted, listed
 
 _RENAMING = " ('import --rename OLD=NEW' renames one)"
 
@@ -86,10 +86,31 @@ class OtherEvaluation(Evaluation):
         pairs = {name: (getattr(self, name).value, getattr(self.home, name).value) for name in names if self.home is not None}
         return {name: here - home for name, (here, home) in pairs.items() if here is not None and home is not None}
 
+    @property
+    def limits(self) -> list[str]:
+        """What the score does not say, what was left out, and what `label` promises there, in words."""
+        said = []
+        if self.absent_classes:
+            said.append(f"no scan here is of {listed(self.absent_classes)}: the score says nothing about that")
+        said += self.left_out.sentences
+        if self.test_copies:
+            of_both = f"scored, too: {counted(self.test_copies, 'scan')} from the run's own test set, or copies of such"
+            said.append(f"{of_both}; this opened that test set")
+        if self.shift is not None and self.shift.noticed:
+            said.append(self.shift.sentence(self.accepted_scans))
+        return said
+
     @classmethod
     def load_of(cls, run: Run, name: str) -> Self | None:
         """Return the run's evaluation on the dataset in a folder `name`, or None if there is none."""
         return run.stored(evaluation_file(name), cls, "evaluate", "--on", f"FOLDER/{name}")
+
+
+# Of every score on another dataset.
+NO_PROMISE = (
+    "what 'fewscan label' promises is about scans like those held out from the run's own dataset, not about these",
+    "a patient who is in both datasets is not recognized, only copies of scans are",
+)
 
 
 def evaluation_file(name: str) -> str:
@@ -100,6 +121,11 @@ def evaluation_file(name: str) -> str:
 def predictions_file(name: str) -> str:
     """Return what the predictions behind that score are called."""
     return f"predictions-{name}.csv"
+
+
+def other_evaluations(run: Run) -> list[OtherEvaluation]:
+    """Return the scores of a run on other datasets, by their names; raises FewscanError where one is damaged."""
+    return [score for name in evaluated_on(run) if (score := OtherEvaluation.load_of(run, name)) is not None]
 
 
 def evaluated_on(run: Run) -> list[str]:

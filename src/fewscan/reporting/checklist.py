@@ -11,8 +11,10 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.images.patients import known_patients
+from fewscan.labeling.other_evaluation import evaluated_on
 from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
+from fewscan.wording import listed
 
 
 class Item(NamedTuple):
@@ -36,6 +38,7 @@ def checklist(
         *_labels(run, dataset),
         *_model(run),
         *_scores(dataset, evaluation, calibration),
+        *_elsewhere(evaluated_on(run)),
         *_rest(),
     )
 
@@ -248,13 +251,19 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
             "",
             "whether scores differ between them, and how that was tested",
         ),
+    )
+
+
+def _elsewhere(datasets: list[str]) -> tuple[Item, ...]:
+    """datasets: names of those beside its own that the run was scored on."""
+    return (
         Item("updating of the model", "12f, 24", "", "none: used as trained", "whether it was changed afterwards"),
         Item("fairness", "14", "", "", "whether scores differ between groups of people"),
         Item(
             "evaluation on other data",
             "16",
             "32",
-            "none: the scored images come from the same sources",
+            f"scores on {listed(datasets)}" if datasets else "none: the scored images come from the same sources",
             "scores on scans of another hospital, taken later",
         ),
         Item(

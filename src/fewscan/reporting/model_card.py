@@ -11,6 +11,7 @@ from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.exporting.export import Export
 from fewscan.images.patients import known_patients
+from fewscan.labeling.other_evaluation import NO_PROMISE, other_evaluations
 from fewscan.reporting.rendering import render
 from fewscan.stressing.findings import findings
 from fewscan.stressing.stress import StressTest
@@ -43,6 +44,8 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
         score_warnings=score_warnings(evaluation) if evaluation else [],
+        elsewhere=other_evaluations(run),
+        no_promise=NO_PROMISE,
         stress=stress,
         stress_findings=findings(stress, run.settings.trained_views, run.record.spec) if stress else [],
         calibration=Calibration.load(run),

@@ -22,6 +22,7 @@ from fewscan.folders import REPORT_FILE
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
 from fewscan.labeling.grounds import RUN, Grounds
+from fewscan.labeling.other_evaluation import NO_PROMISE, other_evaluations
 from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
@@ -84,6 +85,8 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),
+        elsewhere=other_evaluations(run),
+        no_promise=NO_PROMISE,
         stress=describe_stress(run, dataset),
         checklist=checklist(run, dataset, evaluation, calibration, names=names),
         names=names,
