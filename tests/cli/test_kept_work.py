@@ -111,6 +111,29 @@ def test_what_is_kept_is_said(
     assert kept in done.stderr
 
 
+@pytest.mark.slow
+def test_trainings_are_kept_where_their_networks_are_asked(
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    fewscan: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = untrained_run(split_dataset)
+
+    def trained(_: Run, dataset: Snapshot, rows: object, folder: Path, as_pile: bool) -> Run:
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+        return run
+
+    monkeypatch.setattr(cross_fitting, "_train_without", trained)
+    monkeypatch.setattr(cross_fitting, "predict_held_out", stop)
+    words = ["calibrate", str(run.folder), "--folds", "3"]
+    done = fewscan(*words, cwd=tmp_path)
+    assert last_line(done) == ("interrupted; continue with", words)
+    assert "1 of 3 trainings" in done.stderr
+
+
 def appended_once() -> Callable[..., object]:
     """Keep one part of the features, and be stopped at the next."""
     append, parts = features.appended, []

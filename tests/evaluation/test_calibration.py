@@ -16,7 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate as calibrating
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, TEMPERATURES, Calibration, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, trained_folds
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import calibration_error
@@ -161,6 +161,17 @@ def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_data
     assert calibration is not None
     expected = softmax(predicted.logits.astype(np.float64) / calibration.temperature, axis=1)
     np.testing.assert_allclose(predicted.probabilities, expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_other_folds_is_not_asked(run: Run, split_dataset: Snapshot) -> None:
+    folds = list(trained_folds(run, split_dataset, 2))
+    kept = run.folder / FOLDS_FOLDER
+    # As if an earlier version had cut them otherwise.
+    for name, other in (("1-of-2", "left"), ("2-of-2", "1-of-2"), ("left", "2-of-2")):
+        (kept / name).rename(kept / other)
+    for fold, before in zip(trained_folds(run, split_dataset, 2), folds, strict=True):
+        assert fold.rows.tolist() == before.rows.tolist() == fold.run.open_dataset().rows("validation").tolist()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.export import Export
 from fewscan.exporting.proof import Proof
+from fewscan.reporting import model_card
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.rendering import markdown
 from fewscan.splits.split import split
@@ -68,6 +69,21 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
     assert "RUN stands for the folder of the run first try" in card
     assert "sensitivity" not in card
     assert "fewscan stress RUN`" in card
+
+
+@pytest.mark.slow
+def test_what_nothing_can_measure_is_not_advised(
+    write_card: Callable[..., str], dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split_as_drawn = dataset.require_split()
+    monkeypatch.setattr(model_card, "can_be_scored", lambda *_: False)
+    for validation in (8, 0):
+        drawn = split_as_drawn.model_copy(update={"test": 0, "validation": validation})
+        monkeypatch.setattr(Snapshot, "require_split", lambda _, drawn=drawn: drawn)
+        card = write_card()
+        assert ("fewscan stress RUN --validation` measures" in card) == bool(validation)
+        assert "fewscan stress RUN` measures" not in card
+        assert "fewscan evaluate RUN` measures" not in card
 
 
 @pytest.mark.slow

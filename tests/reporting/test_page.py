@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -456,6 +457,19 @@ def test_a_stress_test_is_advised_with_a_test_set_and_without(make_dataset: Call
         drawn = split(make_dataset(), test=test, validation=0)
         text = Page(write_report(finished_run(drawn, tmp_path / name), drawn)).text
         assert "fewscan stress RUN changes" in text
+
+
+def test_no_score_is_advised_that_the_verbs_refuse(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
+    dataset = make_dataset()
+    one_group = np.where(dataset.manifest["label"] == dataset.classes[0], 0, np.arange(len(dataset.manifest))).tolist()
+    drawn = split(make_dataset(groups=one_group), test=0, validation=0)
+    run = finished_run(drawn, tmp_path / "run")
+    for verb in (fewscan.evaluate, partial(fewscan.stress, stored=True)):
+        with pytest.raises(FewscanError, match="only one patient or set of copies"):
+            verb(run)
+    text = Page(write_report(run, drawn)).text
+    assert "RUN scores" not in text
+    assert "RUN changes" not in text
 
 
 def test_what_changed_since_stands_below_the_score(

@@ -11,16 +11,21 @@ import pytest
 
 import fewscan
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import AuditDescription
+from fewscan.evaluation import cross_fitting
+from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, trained_folds
-from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.predictor import Predictor
 from fewscan.exporting.export import export_model
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.page import write_report
 from fewscan.stressing import stress as stressing
+from fewscan.stressing import tested as testing
 from fewscan.stressing.stress import StressTest
 from fewscan.training.run import Run
 from tests.fixtures import CLASSES, Once, squares
+from tests.made import pairs_table
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -93,6 +98,52 @@ def test_changed_scans_are_predicted_by_who_has_not_learned_from_them(
     for fold in trained_folds(run, dataset, test.folds):
         expected = Predictor.of(fold.run, temperature).of_rows(dataset, fold.rows).probabilities
         np.testing.assert_allclose(found.probabilities[0, np.isin(rows, fold.rows)], expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_networks_of_a_cross_fitting_that_was_stopped_are_taken_whatever_groups_and_labels_are_today(
+    run: Run, data: Path
+) -> None:
+    seen = run.open_dataset(data)
+    trained = [(fold.rows.tolist(), fold.run.folder.stat().st_mtime_ns) for fold in trained_folds(run, seen, 4)]
+    one, other = np.flatnonzero(seen.labels == 0)[:2].tolist()
+    images = len(seen.manifest)
+    audit = AuditDescription(
+        similarity=0.9, rows=images, pairs=1, groups=images - 1, copy_sets=images - 1, conflicting_images=0
+    )
+    dataset = Dataset.open(data).with_pairs(pairs_table([(one, other, "near", 0.9)]), audit)
+    dataset.labels.enter([one], [None], origin="review")
+    assert not np.array_equal(dataset.unsplit().groups, seen.groups)
+    tested = testing.Tested.of(run, seen, dataset, validation=False, images=None)
+    taken = [(fold.rows.tolist(), fold.run.folder.stat().st_mtime_ns) for fold in trained_folds(run, tested.dataset, 4)]
+    assert taken == trained
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_scans_are_changed_keeps_the_networks(
+    run: Run, data: Path, fewscan: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stressing, "_said", stop)
+    done = fewscan("stress", run.folder, "--data", data, "--overwrite")
+    assert "interrupted; continue with" in done.stderr
+    assert "1 of 5 trainings" in done.stderr
+
+
+@pytest.mark.slow
+def test_its_networks_serve_a_calibration_that_is_to_come(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for left in (CALIBRATION_FILE, EVALUATION_FILE):
+        (run.folder / left).unlink()
+    fewscan.stress(run, only=["jpeg"], images=3, data=data, overwrite=True)
+
+    def trained_anew(*_: object, **__: object) -> Run:
+        raise AssertionError
+
+    monkeypatch.setattr(cross_fitting, "train_new", trained_anew)
+    assert fewscan.calibrate(run, data=data).images == 40
+    assert not (run.folder / FOLDS_FOLDER).exists()
 
 
 @pytest.mark.slow

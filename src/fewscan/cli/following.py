@@ -121,7 +121,7 @@ def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
     dataset: the run's, which may have been moved. done: steps whose files lie elsewhere than in the run's folder, where nobody
     would look for them.
     """
-    from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit, lacks_calibration, lacks_cross_fitting
+    from fewscan.evaluation.calibrate import FOLDS, can_be_scored, lacks_calibration, lacks_cross_fitting
     from fewscan.evaluation.evaluate import EVALUATION_FILE
     from fewscan.training.moved import called_with
 
@@ -135,8 +135,7 @@ def after_run(run: "Run", dataset: "Snapshot", *done: Step) -> Words:
     untested = not (run.folder / EVALUATION_FILE).exists()
     if untested and lacks_cross_fitting(run, dataset, _calibration(run)):  # later it would open the test set once more
         return ["calibrate", run.folder, "--folds", str(FOLDS), "--overwrite", *moved]
-    scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
-    if untested and scorable:
+    if untested and can_be_scored(run, dataset):
         return ["evaluate", run.folder, *moved]
     if is_scored_otherwise(run):
         return ["evaluate", run.folder, "--overwrite", *moved]

@@ -32,7 +32,7 @@ It opens the test set, and records that. While you still make choices, use --val
 and threshold were fitted on the validation images, so decisions look better there than on new scans.
 
 A run without a test set is tested on its labeled scans, each held out once: this trains five more networks, in seconds for
-probe and propagation. Here, too, decisions look better than on new scans.
+probe and propagation. A calibration that comes later takes the same ones. Here, too, decisions look better than on new scans.
 
 RUN/stress.csv and stress.json have all strengths with intervals, RUN/stress.png a picture; 'fewscan report' shows them with
 examples. It takes about two minutes for 300 images of 64 px on two cores.

@@ -123,6 +123,11 @@ def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     return None
 
 
+def can_be_scored(run: Run, dataset: Snapshot) -> bool:
+    """Return whether there are images that a run has not learned from: a test set, or labels that can be held out in turn."""
+    return len(dataset.rows("test")) > 0 or cannot_cross_fit(run, dataset) is None
+
+
 def lacks_calibration(run: Run, dataset: Snapshot) -> bool:
     """Return whether a run is not calibrated, and can be."""
     return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None

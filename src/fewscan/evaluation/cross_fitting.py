@@ -1,7 +1,9 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
+from fewscan.atomic import remove_folder
 from fewscan.datasets.learnable import recounted
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -50,11 +53,12 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     """
     unlabeled = _surety_rows(dataset)
     predictions, sureties = [], []
-    for fold in trained_folds(run, dataset, folds, as_pile=as_pile):
-        predictor = Predictor.of(fold.run)
-        predictions.append(predict_held_out(predictor, dataset, fold.rows))
-        if len(unlabeled):
-            sureties.append(_mean_score(predictor, dataset, unlabeled))
+    with folds_kept(run):
+        for fold in trained_folds(run, dataset, folds, as_pile=as_pile):
+            predictor = Predictor.of(fold.run)
+            predictions.append(predict_held_out(predictor, dataset, fold.rows))
+            if len(unlabeled):
+                sureties.append(_mean_score(predictor, dataset, unlabeled))
     held_out_images = HeldOut.joined(predictions)
     if not len(unlabeled):
         return CrossFit(held_out_images, len(predictions), None)
@@ -89,25 +93,34 @@ def trained_folds(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = Fa
     say(f"cross-fitting: {len(parts)} trainings, each with another part of the labels held out{as_unlabeled}; {left}")
     for held_out, folder in zip(parts, folders, strict=True):
         say(f"fold {folder.name.removeprefix('pile-').replace('-of-', '/')}")
-        with kept_if_stopped(lambda: _kept(folders)):
-            trained = _train_without(run, dataset, held_out, folder, as_pile)
-        yield Fold(held_out, trained)
+        yield Fold(held_out, _train_without(run, dataset, held_out, folder, as_pile))
 
 
-def _kept(folders: Sequence[Path]) -> str | None:
-    """Return what is kept of the folds' trainings where these are stopped, None for nothing."""
-    trained = sum((folder / MODEL_FILE).is_file() for folder in folders)
-    begun = sum(folder.exists() for folder in folders) - trained
-    if not trained + begun:
-        return None
-    return f"{trained} of {len(folders)} trainings are done{' and one has started' if begun else ''}: they are kept"
+@contextmanager
+def folds_kept(run: Run) -> Iterator[None]:
+    """Say, where what asks the folds' networks is stopped, which of their trainings are kept."""
+
+    def kept() -> str | None:
+        folders = list((run.folder / FOLDS_FOLDER).glob("[!.]*-of-*"))
+        trained = sum((folder / MODEL_FILE).is_file() for folder in folders)
+        # Labels may be held out twice: from new scans, and from those that are learned from without them.
+        wanted = sum(int(parts) for _, parts in {tuple(re.split(r"\d+-of-", folder.name)) for folder in folders})
+        started = " and one has started" if len(folders) > trained else ""
+        return f"{trained} of {wanted} trainings are done{started}: they are kept" if folders else None
+
+    with kept_if_stopped(kept):
+        yield
 
 
 def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path, as_pile: bool) -> Run:
     """Train without the labels of `rows`, or go on with it; return the run in `folder`."""
     without = _without_labels_of(dataset, rows, as_pile)
     if folder.exists():
-        return train_on(Run.open(folder), without, candidate=False)
+        kept = Run.open(folder)
+        if kept.record.split_fingerprint == without.require_split().fingerprint:
+            return train_on(kept, without, candidate=False)
+        # Of other folds, as an earlier version may have cut them: it may have learned from what it would be asked.
+        remove_folder(folder)
     beginning = None if are_taught_before(dataset) else kept_beginning(run)
     settings = run.settings
     if beginning is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from fewscan.atomic import write_text
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.evaluation.calibrate import can_be_scored, cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import Evaluation
@@ -46,6 +47,8 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         score_warnings=score_warnings(evaluation) if evaluation else [],
         elsewhere=other_evaluations(run),
         no_promise=NO_PROMISE,
+        can_be_scored=can_be_scored(run, dataset),
+        can_be_calibrated=cannot_calibrate(run, dataset) is None,
         stress=stress,
         stress_findings=findings(stress, run.settings.trained_views, run.record.spec) if stress else [],
         calibration=Calibration.load(run),

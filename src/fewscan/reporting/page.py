@@ -12,6 +12,7 @@ import pandas as pd
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import can_be_scored, cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predictions
@@ -84,6 +85,8 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         leaking_pairs=evaluation.leaking_pairs if evaluation and evaluation.on_test_set else run.record.leaking_pairs,
         score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=calibration,
+        can_be_scored=can_be_scored(run, dataset),
+        can_be_calibrated=cannot_calibrate(run, dataset) is None,
         evidence=EvidenceCheck.load(run),
         elsewhere=other_evaluations(run),
         no_promise=NO_PROMISE,

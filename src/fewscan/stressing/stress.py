@@ -1,6 +1,7 @@
 """What becomes of a run where scans look processed otherwise than those that it learned from."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple, Self
@@ -12,6 +13,7 @@ from fewscan.config import Settings
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.before_opening import open_test_set
+from fewscan.evaluation.cross_fitting import folds_kept
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.evaluation.today import SinceTraining
@@ -168,9 +170,10 @@ def stress(run: Run, seen: Snapshot, now: Dataset, asking: Asking) -> StressTest
     grounds = Grounds.of(run, seen)
     rule = grounds.rule(asked)
     openings = open_test_set(run, dataset, "stress") if on_test_set else None
-    folds, said = _judged(tested, rule, corruptions, stored=asking.stored)
-    shifts = [shift(typicality, rule.gate) for typicality in said.typicality]
-    conditions = _conditions(said, corruptions, condition_scores(said, labels, groups), shifts)
+    with folds_kept(run) if tested.part == "cross-validated" else nullcontext():
+        folds, said = _judged(tested, rule, corruptions, stored=asking.stored)
+        shifts = [shift(typicality, rule.gate) for typicality in said.typicality]
+        conditions = _conditions(said, corruptions, condition_scores(said, labels, groups), shifts)
     of_strength = 1 + np.arange(len(corruptions) * STRENGTHS).reshape(-1, STRENGTHS)
     result = StressTest(
         part=tested.part,

@@ -36,7 +36,8 @@ class Judged(NamedTuple):
 class Tested:
     """The images of a stress test.
 
-    dataset: the run's, with the test set as it is today. rows, labels: (N,), increasing rows, and their classes of today.
+    dataset: the run's; where its test or validation images are tested, with the test set as it is today. rows, labels: (N,),
+    increasing rows, and their classes of today.
     """
 
     run: Run
@@ -55,13 +56,14 @@ class Tested:
         """
         if images is not None and images < 1:
             raise FewscanError(f"--images must be at least 1, not {images}")
-        dataset, since = today(seen, now)
         part: Part = "validation" if validation else "test" if len(seen.rows("test")) else "cross-validated"
         if part == "cross-validated":
-            rows = seen.measuring("labeled", "validation")
+            # Folds are cut by the groups of then: what is kept of an earlier cross-fitting would hold out others by today's.
+            dataset, rows = seen, seen.measuring("labeled", "validation")
             labels, since = labels_of_today(seen, now, rows)
             rows, labels = rows[labels >= 0], labels[labels >= 0]
         else:
+            dataset, since = today(seen, now)
             rows = dataset.rows(part)
             labels = dataset.labels[rows]
         if not len(rows):
@@ -96,8 +98,8 @@ class Tested:
         return FOLDS if known is None or known.folds is None else known.folds
 
     def forget_folds(self) -> None:
-        """Remove what was trained for `judged`, once what it said is kept."""
-        if self.part == "cross-validated":
+        """Remove what was trained for `judged`, once what it said is kept; a calibration to come needs the same trainings."""
+        if self.part == "cross-validated" and Calibration.load(self.run) is not None:
             remove_folder(self.run.folder / FOLDS_FOLDER)
 
 
