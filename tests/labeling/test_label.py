@@ -107,6 +107,15 @@ def three_scans(dataset: Snapshot, folder: Path) -> Path:
     return folder
 
 
+def test_where_nothing_is_unlabeled_scans_are_asked_for_and_no_table_is_made(
+    make_dataset: Callable[..., Snapshot], untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    run = untrained_run(split(make_dataset(), labeled=80, test=0, validation=0))
+    with pytest.raises(FewscanError, match=f"fewscan label {run.folder} SCANS"):
+        api.label(run, out=tmp_path / "labels.csv")
+    assert not list(tmp_path.glob("labels*"))
+
+
 @pytest.mark.slow
 def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"

@@ -16,6 +16,7 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
+from fewscan.errors import FewscanError
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.folders import MODEL_FILE
 from fewscan.images.listing import list_place
@@ -129,11 +130,16 @@ def label_unlabeled(
     They are those that the run saw: of others without a label, as of scans that were added since, it says how many there are.
     The run may have learned from them, so none of them is asked for as being like itself or its copies, and the threshold is
     of labels that were held out so, where there are any (`speaks_for_pile`): else nothing is promised of them.
+    Raises FewscanError where there are none, besides what `label_scans` raises.
     """
     require_table_place(out, overwrite=overwrite)
     rows = dataset.rows("unlabeled")
+    if not len(rows):
+        called, *moved = called_with(run.folder, Path(run.record.dataset), dataset.folder)
+        by_command = f"name scans to label, '{command_line('label', called, 'SCANS', *moved)}'"
+        how = advised(by_command, f"{HOST} can label scans in files")
+        raise FewscanError(f"{run.folder} saw no unlabeled scans when it was trained: {how}")
     names = dataset.file_names
-
     version = dataset.require_split().fingerprint
     population: Population = "pile" if speaks_for_pile(run, dataset) else "new"
     scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows, population=population))
