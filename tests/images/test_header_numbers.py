@@ -330,16 +330,18 @@ def test_labels_set_of_several_numbers_and_rows_that_differ_follows_the_rules_of
     assert set(mri.labels.conflicts().people["name"]) == {"scans/one_1.dcm", "scans/one_2.dcm"}
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_where_a_file_is_gone_or_another_one_nothing_is_entered_by_numbers(mri, root, gone):
-    if gone:
+@pytest.mark.parametrize("became", ["gone", "empty", "cut", "another"])
+def test_where_a_file_is_gone_damaged_or_another_one_nothing_is_entered_by_numbers(mri, root, became):
+    if became == "gone":
         (root / "later_2.dcm").unlink()
+    elif became != "another":
+        (root / "later_2.dcm").write_bytes((root / "later_2.dcm").read_bytes()[: {"empty": 0, "cut": 300}[became]])
     else:
         (root / "later_1.dcm").rename(root / "one_2.dcm")  # takes the place of another patient's
         add_slices(root, "later")
     before = now(mri)
     for options in ({}, {"path_column": "Key=AccessionNumber"}):
-        with pytest.raises(FewscanError, match="later_2" if gone else "one_2") as refused:
+        with pytest.raises(FewscanError, match="one_2" if became == "another" else "later_2") as refused:
             mri.labels.set(table(root, "Key,label\nA0240003,normal\n"), **options)
         assert "A0240003" not in str(refused.value)
     assert now(mri) == before

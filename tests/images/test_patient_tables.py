@@ -151,6 +151,12 @@ def test_labels_set_finds_patients_whom_names_told(mri: Dataset, tmp_path: Path)
     assert found == {"P001_T1.png": "glioma", "P001_T2.png": "glioma", "P003_T1.png": "normal"}
 
 
+def test_labels_set_finds_patients_of_pictures_that_are_gone(mri: Dataset, root: Path, tmp_path: Path) -> None:
+    for name in NAMES:
+        (root / name).unlink()
+    assert corrected(mri, tmp_path, "patient ID,Diagnosis\nP003,normal\n") == {"P003_T1.png": "normal"}
+
+
 def test_labels_set_finds_patients_whom_a_table_told(root: Path, tmp_path: Path) -> None:
     (tmp_path / "whose.csv").write_text("path,patient\n" + "".join(f"{name},{name[1:4]}\n" for name in NAMES), encoding="utf-8")
     mri = import_scans([str(root)], tmp_path / "mri", labels=[tmp_path / "whose.csv"], size_px=16)

@@ -27,6 +27,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.folders import MODEL_FILE, SNAPSHOT_FILE
+from fewscan.images.patient_keys import KEYS_FILE
 from fewscan.images.store import IMAGES_FOLDER, PIXELS_FILE
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.training.run import CONFIG_FILE, METRICS_FILE, RECORD_FILE, TIES, Run
@@ -174,6 +175,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "facts of images edited": (rename_patients, "changed or damaged"),
     "the labels of another dataset": (other_labels, None),
     "images of another dataset": (other_images, "not the dataset"),
+    "what patients are recognized by damaged": (lambda place: (place / "data" / KEYS_FILE).write_bytes(b"PAR1"), None),
     "the run's classes turned": (classes_turned("run", RECORD_FILE), "classes"),
     "a setting edited": (add(f"run/{CONFIG_FILE}", "\n# mine\n"), "another training"),
     "weights of another run": (of_the_other(MODEL_FILE), "another training"),

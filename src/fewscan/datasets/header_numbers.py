@@ -18,14 +18,16 @@ from fewscan.wording import counted
 _INSTEAD = "put back what was imported, or name files in the table"
 
 
-def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Reading) -> list[ScanFile]:
+def with_numbers(scans: Sequence[ScanFile], images: pd.DataFrame, reading: Reading) -> list[ScanFile]:
     """Return images of a dataset, those that are usable with the numbers of their files' headers.
 
-    Raises FewscanError where a file is gone that may have some: its image would keep its label, others of its number not.
+    images: their columns sha256 and set_aside.
+    Raises FewscanError where a file that may have some is gone, or was readable and is not: its image would keep its label,
+    others of its number not.
     """
     files = {
         (scan.source, scan.file): ScanFile(scan.source, scan.file, scan.path)
-        for scan, is_usable in zip(scans, usable, strict=True)
+        for scan, is_usable in zip(scans, images["set_aside"].isna(), strict=True)
         if is_usable and not holds_one_image(scan.path)
     }
     if gone := [file for file in files.values() if not file.path.is_file()]:
@@ -34,6 +36,10 @@ def with_numbers(scans: Sequence[ScanFile], usable: Sequence[bool], reading: Rea
             f"such as {gone[0].path}: {_INSTEAD}"
         )
     looked = look_into(list(files.values()), (), reading, numbers=True)
+    unread = {(image.source, image.file) for image in looked if image.set_aside is not None}
+    if unread:
+        places = [at for at, scan in enumerate(scans) if (scan.source, scan.file) in unread]
+        require_same_files([scans[at] for at in places], images["sha256"].iloc[places])
     numbers = {(image.source, image.file): image.numbers for image in looked}
     return [replace(scan, numbers=numbers.get((scan.source, scan.file), ())) for scan in scans]
 
@@ -53,10 +59,11 @@ def with_patients(scans: Sequence[ScanFile], patients: pd.Series, keys: PatientK
 
 
 def require_same_files(scans: Sequence[ScanFile], hashes: pd.Series) -> None:
-    """Raise FewscanError where the file of an image does not have the SHA-256 any more that it was imported with."""
-    expected = {scan.path: sha256 for scan, sha256 in zip(scans, hashes, strict=True)}
+    """Raise FewscanError where a file that may have a header does not have the SHA-256 any more that it was imported with."""
+    expected = {scan.path: sha256 for scan, sha256 in zip(scans, hashes, strict=True) if not holds_one_image(scan.path)}
     if other := [path for path, sha256 in expected.items() if sha256_of_images(path) != sha256]:
+        are = "is" if len(other) == 1 else "are"
         raise FewscanError(
-            f"{len(other):,} of {counted(len(expected), 'file')} with a number of the table are not what was imported, such as "
+            f"numbers in headers are read from files again: {counted(len(other), 'file')} {are} not what was imported, such as "
             f"{other[0]}: {_INSTEAD}"
         )

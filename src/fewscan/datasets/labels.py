@@ -196,8 +196,8 @@ class DatasetLabels(LabelLog):
 
         Raises FewscanError where a file is gone, as `with_numbers`, or what patients are recognized by cannot be read.
         """
-        images = self.images.table(["set_aside", "patient"])
-        numbered = with_numbers(scans, images["set_aside"].isna(), self.images.spec)
+        images = self.images.table(["sha256", "set_aside", "patient"])
+        numbered = with_numbers(scans, images, self.images.spec)
         return with_patients(numbered, images["patient"], PatientKeys.load(self.path.parent, needed=False), texts)
 
     def _require_same_files(self, rows: Numbers) -> None:

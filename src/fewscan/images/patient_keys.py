@@ -1,7 +1,7 @@
 """The patients that a dataset knows, kept beside it: a patient who comes again is the same one.
 
 Of names only keyed hashes are kept, and the key with them. Whoever has this file and guesses a name can tell whether it is
-among the patients; whoever has the dataset without it cannot. It is needed to add scans, and for nothing else.
+among the patients; whoever has the dataset without it cannot. It is needed to add scans, and to enter labels by patients.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 What is cheap every verb checks anyway, when it opens a folder; here every byte is read.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import Kind, require_kind
+from fewscan.images.patient_keys import KEYS_FILE, PatientKeys
 from fewscan.labeling.other_evaluation import OtherEvaluation, evaluated_on
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
@@ -85,6 +87,9 @@ def _dataset_checks(folder: Path) -> Iterator[Check]:
 def _checks_of(dataset: Dataset) -> Iterator[Check]:
     yield _check("the images are those that were imported", dataset.images.verify)
     yield _check("no entry of the label log was changed or removed", lambda: dataset.labels.verify())
+    # It is for its owner's eyes, and others who share the dataset can do without it.
+    if os.access(dataset.folder / KEYS_FILE, os.R_OK):
+        yield _check("what patients are recognized by", lambda: PatientKeys.load(dataset.folder, needed=False))
     if dataset.description.audit is not None:
         yield _check("the pairs are those that the audit found", lambda: dataset.pairs)
         yield _check("people's decisions on pairs", dataset.pair_decisions.entries)
