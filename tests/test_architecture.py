@@ -26,6 +26,7 @@ FLOORS = [
         "atomic",
         "progress",
         "wording",
+        "idle",
         "jsonl",
         "locks",
         "spreadsheet",

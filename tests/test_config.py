@@ -123,6 +123,12 @@ def test_a_number_with_a_unit_is_answered_with_the_number(said: str) -> None:
     assert "20000" not in str(error.value).replace(said, "")
 
 
+@pytest.mark.parametrize("said", ["0.5", "20%", "1.5"])
+def test_a_share_is_answered_with_no_number_where_a_whole_one_is_asked_for(said: str) -> None:
+    with pytest.raises(FewscanError, match=rf"epochs.*{said}'\)$"):
+        Outer.parse({"epochs": said})
+
+
 def test_a_setting_of_a_group_is_found_by_its_own_name() -> None:
     with pytest.raises(FewscanError, match=r"'learning_rate'.*inner\.learning_rate"):
         Outer.parse({"learning_rate": 0.1})

@@ -206,7 +206,8 @@ def plain_number(error: pydantic.ValidationError) -> str:
     if found is None or first["type"] not in ("int_parsing", "float_parsing"):
         return ""
     value = Decimal(found[1].replace(",", "")) * _UNITS[found[2].lower()]
-    return f": write {value.normalize():f}"
+    # A share is no number of things, however it is written.
+    return f": write {value.normalize():f}" if first["type"] == "float_parsing" or value == value.to_integral_value() else ""
 
 
 def _paths(settings: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import fewscan
-from fewscan.api.idle import refuse_idle
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
 from fewscan.phantoms import write_practice_scans
 from fewscan.training.run import Run
 
@@ -29,6 +29,8 @@ def place(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp
 
 
 IDLE: list[tuple[str, Ask]] = [
+    ("--class-level", lambda at: fewscan.plan_import(at.data, labels="labels.csv", labels_only=True, class_level=1)),
+    ("--class-from", lambda at: fewscan.plan_import(at.data, labels="labels.csv", labels_only=True, class_from="(a)")),
     ("--overwrite", lambda at: fewscan.check("labels.csv", overwrite=True)),
     ("--overwrite", lambda at: fewscan.suggest(at.data, overwrite=True)),
     ("--overwrite", lambda at: fewscan.map_scans(at.data, overwrite=True)),
@@ -71,12 +73,6 @@ def test_what_only_an_audit_finds_cannot_be_set_aside_without_one(tmp_path: Path
     with pytest.raises(FewscanError, match=r"--set-aside-suspect is for .*fewscan audit"):
         fewscan.add_scans(dataset, tmp_path / "more", set_aside_suspect=True)
     assert fewscan.add_scans(dataset, tmp_path / "more").images > 0
-
-
-def test_a_class_from_folders_is_not_asked_for_where_only_tables_give_any(tmp_path: Path) -> None:
-    for way in ({"class_level": 1}, {"class_from": "(a)"}):
-        with pytest.raises(FewscanError, match=next(iter(way))):
-            fewscan.plan_import(tmp_path, labels=tmp_path / "labels.csv", labels_only=True, **way)
 
 
 def test_weights_are_not_given_twice(place: Place) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle_overwrite
 from fewscan.splits.support import TARGET_ERROR
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
 from fewscan.api.opening import encoder_asked, opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle, refuse_idle_overwrite
 
 if TYPE_CHECKING:
     from fewscan.choosing.suggest import Strategy

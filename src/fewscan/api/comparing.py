@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import SIZED, opened_snapshot
 from fewscan.api.several import listed_names, listed_numbers
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
 from fewscan.locks import alone
 from fewscan.wording import counted
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import dataset_to_change, opened_dataset
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
 from fewscan.wording import command_line
 
 if TYPE_CHECKING:

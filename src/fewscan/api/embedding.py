@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle, refuse_idle_overwrite
 from fewscan.api.opening import encoder_asked, opened_dataset, read_of
 from fewscan.atomic import refuse_replacing
 from fewscan.folders import kind_of
+from fewscan.idle import refuse_idle, refuse_idle_overwrite
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset

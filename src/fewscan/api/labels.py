@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
+from fewscan.idle import refuse_idle_overwrite
 
 if TYPE_CHECKING:
     import pandas as pd

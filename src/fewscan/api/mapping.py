@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.idle import refuse_idle_overwrite
 from fewscan.api.opening import encoder_asked, opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_replacing, require_place, require_suffix
+from fewscan.idle import refuse_idle_overwrite
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset

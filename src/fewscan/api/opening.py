@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.idle import refuse_idle
 from fewscan.atomic import require_place
 from fewscan.errors import FewscanError
 from fewscan.folders import Kind, is_unfinished, kind_of, require_kind
+from fewscan.idle import refuse_idle
 from fewscan.locks import alone
 from fewscan.progress import say
 from fewscan.wording import command_line

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import (
     folder_of,
     opened_classifier,
@@ -18,6 +17,7 @@ from fewscan.api.opening import (
 )
 from fewscan.errors import FewscanError
 from fewscan.folders import OTHER_DATASET, REPORT_FILE, require_kind
+from fewscan.idle import refuse_idle
 from fewscan.locks import alone
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
 from fewscan.wording import command_line

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.idle import refuse_idle
 from fewscan.api.opening import opened_dataset
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset

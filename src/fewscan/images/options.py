@@ -9,8 +9,8 @@ import pydantic
 
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
 from fewscan.images.formats.reading import Reading
-from fewscan.wording import listed
 
 Resize = Literal["stretch", "pad"]
 Crop = Literal["none", "foreground"]
@@ -181,8 +181,10 @@ class SourceOptions(TableOptions, Layout):
     @pydantic.field_validator("labels_only")
     @classmethod
     def _of_tables(cls, labels_only: bool | None, given: pydantic.ValidationInfo) -> bool | None:
-        if labels_only and (idle := [name for name in ("class_level", "class_from") if given.data.get(name) is not None]):
-            raise ValueError(f"only tables give classes then: leave out {listed(idle)}")
+        if labels_only:
+            level, pattern = (given.data.get(name) is not None for name in ("class_level", "class_from"))
+            of_names = {"--class-level": level, "--class-from": pattern}
+            refuse_idle(of_names, "classes from names of folders and files", "leave out --labels-only")
         return labels_only
 
 
