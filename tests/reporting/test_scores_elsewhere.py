@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fewscan.cli.following import after_run
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.exporting.export import export_model
@@ -91,3 +92,14 @@ def test_after_another_calibration_it_is_said_to_be_of_the_one_before(
     after = shown(run, home, tmp_path)
     assert [again in words for words, _ in (before, after)] == [False, True]
     assert after[1].count("temperature 1, not this model's") > before[1].count("temperature 1, not this model's")
+
+
+@pytest.mark.slow
+def test_a_report_without_a_score_that_is_newer_comes_next_again(run: Run, home: Snapshot, away: Snapshot) -> None:
+    calibrated(run, temperature=1.0)
+    evaluate(run, home)
+    write_report(run, home)
+    before = after_run(run, home)
+    evaluate_on(run, home, away)
+    assert before[0] != "report"
+    assert after_run(run, home) == ["report", run.folder, "--overwrite"]

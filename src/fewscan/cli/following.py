@@ -250,8 +250,10 @@ def _is_reported(run: "Run") -> bool:
     from fewscan.evaluation.calibration import CALIBRATION_FILE
     from fewscan.evaluation.evaluate import EVALUATION_FILE
     from fewscan.explaining.evidence_check import EVIDENCE_FILE
+    from fewscan.labeling.other_evaluation import evaluated_on, evaluation_file
     from fewscan.stressing.stress import STRESS_FILE
 
     page = run.folder / REPORT_FILE
-    shown = [run.folder / name for name in (CALIBRATION_FILE, EVALUATION_FILE, EVIDENCE_FILE, STRESS_FILE)]
+    elsewhere = map(evaluation_file, evaluated_on(run))
+    shown = [run.folder / name for name in (CALIBRATION_FILE, EVALUATION_FILE, EVIDENCE_FILE, STRESS_FILE, *elsewhere)]
     return page.exists() and all(page.stat().st_mtime_ns >= each.stat().st_mtime_ns for each in shown if each.exists())
