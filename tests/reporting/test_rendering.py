@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fewscan.reporting.rendering import render
+from fewscan.reporting.rendering import render, sentence
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -147,3 +147,8 @@ def test_what_is_wider_than_its_place_shows_at_which_edge_it_goes_on(scheme: str
     assert edges(900, scheme, 0) == (False, True)
     assert edges(900, scheme, 250) == (True, True)
     assert edges(900, scheme, 500) == (True, False)
+
+
+def test_a_sentence_begins_with_a_capital_and_keeps_the_names_within_it() -> None:
+    assert sentence("the encoder has ImageNet's weights") == "The encoder has ImageNet's weights"
+    assert sentence("") == ""

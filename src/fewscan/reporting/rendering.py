@@ -61,6 +61,11 @@ def write_page(page: str, out: Path) -> Path:
     return out
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter; names within it stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def _environment(package: str, escaped: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -70,7 +75,7 @@ def _environment(package: str, escaped: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": "{:,}".format, "markdown": markdown}
+    environment.filters |= {"percent": percent, "count": "{:,}".format, "markdown": markdown, "sentence": sentence}
     return environment
 
 
