@@ -20,13 +20,7 @@ from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows
-from fewscan.evaluation.metrics import (
-    Counts,
-    Labels,
-    Probabilities,
-    confusion,
-    score_intervals,
-)
+from fewscan.evaluation.metrics import Counts, Labels, Probabilities, confusion, score_intervals
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.evaluation.today import SinceTraining, Today
@@ -201,7 +195,11 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
     hits = _hits_by_labeled(dataset, predicted, known)
-    intervals = score_intervals(predicted.probabilities, raw, labels, dataset.groups[rows], hits)
+
+    def by_labeled(positions: Rows) -> Mapping[str, float]:
+        return {name: float(each[positions].mean()) for name, each in hits.items()}
+
+    intervals = score_intervals(predicted.probabilities, raw, labels, dataset.groups[rows], by_labeled)
     evaluation = Evaluation(
         leaking_pairs=leaking,
         groups=len(np.unique(dataset.groups[rows])),

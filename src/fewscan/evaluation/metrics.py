@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from fewscan.evaluation.intervals import Interval, Rows, bootstrap
+from fewscan.evaluation.intervals import Interval, Rows, Score, bootstrap
 
 Probabilities = npt.NDArray[np.float32]  # (N, K), rows sum to 1
 Labels = npt.NDArray[np.int64]  # (N,)
@@ -62,24 +62,26 @@ def score_intervals(
     raw: Probabilities,
     labels: Labels,
     groups: Rows,
-    besides: Mapping[str, npt.NDArray[np.bool_]] = MappingProxyType({}),
+    besides: Score = lambda positions: {},
+    besides_weights: Mapping[str, Scores] = MappingProxyType({}),
 ) -> dict[str, Interval]:
-    """Return every score of N images, and the share of hits (N,) for each of `besides`, with its interval over groups (N,).
+    """Return every score of N images with its interval over groups (N,), and so those that `besides` gives of some of them.
 
     probabilities, raw: (N, K) with and without the temperature. Means over classes are of those that the images have.
+    besides_weights: (N,) how much each image counts for a score of `besides`, as for `bootstrap`.
     """
     classes = np.unique(labels)
 
     def score(positions: Rows) -> Mapping[str, float]:
         return scores(probabilities[positions], labels[positions], classes) | {
             "calibration_error_before": calibration_error(raw[positions], labels[positions]),
-            **{name: float(hits[positions].mean()) for name, hits in besides.items()},
+            **besides(positions),
         }
 
     return bootstrap(
         score,
         groups,
-        weights=weights(labels, probabilities.shape[1]),
+        weights=weights(labels, probabilities.shape[1]) | dict(besides_weights),
         raised_by_resampling=("calibration_error", "calibration_error_before"),
     )
 

@@ -23,8 +23,8 @@ from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, described, write_predictions
-from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import Labels, Probabilities, calibration_error, confusion, decision_shares, scores, weights
+from fewscan.evaluation.intervals import NOT_DEFINED, Interval, Rows
+from fewscan.evaluation.metrics import Labels, Probabilities, confusion, decision_shares, score_intervals
 from fewscan.evaluation.predictor import Prediction
 from fewscan.evaluation.shift import shift
 from fewscan.images.options import ImageSpec
@@ -41,7 +41,6 @@ from fewscan.splits.support import TARGET_ERROR
 from fewscan.training.run import Run
 from fewscan.wording import command_line, listed
 
-_NOT_DEFINED = Interval(value=None, low=None, high=None)
 _FOLDERS = ("folder", "file")  # where labels are from that another import finds again by itself
 # How a run has seen scans that say too good things of it; its own test scans say what they say at home.
 _NOT_NEW = (VALIDATION, LEARNED_FROM)
@@ -100,8 +99,8 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot, target_error: float =
         test_set_openings=openings.by_all_runs,
         temperature=rule.predictor.temperature,
         calibration_error_before=None if Calibration.load(run) is None else intervals["calibration_error_before"],
-        nearest_neighbor_accuracy=_NOT_DEFINED,
-        similarity_accuracy=_NOT_DEFINED,
+        nearest_neighbor_accuracy=NOT_DEFINED,
+        similarity_accuracy=NOT_DEFINED,
         never_learned=never_learned(seen),
         sources=source_scores(known, rows, decided.probabilities, labels),
         asked_for=asked_by_review(known, rows),
@@ -232,18 +231,11 @@ def _decided(rule: DecisionRule, predicted: Prediction, other: Snapshot, rows: R
 
 def _intervals(decided: Decided, raw: Probabilities, labels: Labels, groups: Rows) -> dict[str, Interval]:
     """Return every score of N scans with its interval over groups (N,); raw: (N, K) without temperature."""
-    said, classes = decided.probabilities, np.unique(labels)
-    wrong = (said.argmax(axis=1) != labels).astype(np.float64)
+    wrong = (decided.probabilities.argmax(axis=1) != labels).astype(np.float64)
     odd, accepted = ((np.array(decided.decisions) == what).astype(np.float64) for what in ("out_of_distribution", "accept"))
 
-    def score(positions: Rows) -> Mapping[str, float]:
-        shares = decision_shares(wrong[positions], accepted[positions], odd[positions])
-        before = {"calibration_error_before": calibration_error(raw[positions], labels[positions])}
-        return scores(said[positions], labels[positions], classes) | before | {name: float(one) for name, one in shares.items()}
+    def shares(positions: Rows) -> Mapping[str, float]:
+        found = decision_shares(wrong[positions], accepted[positions], odd[positions])
+        return {name: float(share) for name, share in found.items()}
 
-    return bootstrap(
-        score,
-        groups,
-        weights=weights(labels, said.shape[1]) | {"wrong_accepted": accepted},
-        raised_by_resampling=("calibration_error", "calibration_error_before"),
-    )
+    return score_intervals(decided.probabilities, raw, labels, groups, shares, {"wrong_accepted": accepted})

@@ -88,7 +88,7 @@ class OtherEvaluation(Evaluation):
 
     @property
     def limits(self) -> list[str]:
-        """What the score does not say, what was left out, and what `label` promises there, in words."""
+        """What the score does not say, what was left out, and whether the scans look different as a whole, in words."""
         said = []
         if self.absent_classes:
             said.append(f"no scan here is of {listed(self.absent_classes)}: the score says nothing about that")
