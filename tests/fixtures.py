@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from filelock import FileLock
@@ -143,6 +144,15 @@ def squares(images: int, size_px: int, seed: int) -> np.ndarray:
         top, left = half * (row % 4 // 2), half * (row % 2)
         pixels[row, 0, top + 2 : top + half - 2, left + 2 : left + half - 2] += 140
     return pixels
+
+
+def write_squares(folder: Path, images: int) -> Path:
+    """Write so many easy scans of 40 px as files, in a folder for each class; return `folder`."""
+    for row, pixels in enumerate(squares(images, 40, 0)):
+        path = folder / CLASSES[row % len(CLASSES)] / f"{row:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(pixels[0]).save(path)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import PIL.Image
 import pytest
 import torch
 
@@ -10,7 +9,7 @@ import fewscan
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from tests.fixtures import CLASSES, Once, squares
+from tests.fixtures import Once, write_squares
 
 STRESSED_BY = ("jpeg", "rotation")
 
@@ -23,11 +22,7 @@ def stressed_folder(once: Once) -> Path:
     """
 
     def make(folder: Path) -> None:
-        for row, pixels in enumerate(squares(48, 40, 0)):
-            path = folder / "files" / CLASSES[row % len(CLASSES)] / f"{row:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            PIL.Image.fromarray(pixels[0]).save(path)
-        dataset = fewscan.import_scans(folder / "files", folder / "dataset", size_px=16, crop="none")
+        dataset = fewscan.import_scans(write_squares(folder / "files", 48), folder / "dataset", size_px=16, crop="none")
         drawn = split(dataset.snapshot(), protocol="random", labeled=24, test=12, validation=0.25)
         tiny = {"epochs": 1, "device": "cpu", "encoder": {"width": 16}}
         run = Run.create(folder / "run", RunSettings.resolve("supervised", "fewscan", tiny, labeled=18, unlabeled=12), drawn, 0)

@@ -6,7 +6,6 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
-import PIL.Image
 import pytest
 
 import fewscan
@@ -24,7 +23,7 @@ from fewscan.stressing import stress as stressing
 from fewscan.stressing import tested as testing
 from fewscan.stressing.stress import StressTest
 from fewscan.training.run import Run
-from tests.fixtures import CLASSES, Once, squares
+from tests.fixtures import Once, write_squares
 from tests.made import pairs_table
 
 Command = Callable[..., CompletedProcess[str]]
@@ -35,11 +34,7 @@ def made(once: Once) -> Path:
     """A folder with a `dataset` of 40 labeled scans without a test set, and a `run` on it: evaluated, calibrated, stressed."""
 
     def make(folder: Path) -> None:
-        for row, pixels in enumerate(squares(40, 40, 0)):
-            path = folder / "files" / CLASSES[row % len(CLASSES)] / f"{row:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            PIL.Image.fromarray(pixels[0]).save(path)
-        dataset = fewscan.import_scans(folder / "files", folder / "dataset", size_px=16, crop="none")
+        dataset = fewscan.import_scans(write_squares(folder / "files", 40), folder / "dataset", size_px=16, crop="none")
         dataset = fewscan.split(dataset, protocol="random", test=0, validation=0)
         settings = {"training_images": 200, "device": "cpu", "encoder": {"width": 16}}
         run = fewscan.train(dataset, method="supervised", out=folder / "run", **settings)

@@ -26,6 +26,11 @@ VIEWS = ("plain", "mirrored")
 CHANGED = "changed-2"
 
 
+def said_of_view(view: str) -> str:
+    """Return what people call a view: by its name, without the number."""
+    return view.partition("-")[0]
+
+
 class MethodSettings(ChosenSettings):
     """Settings of a method; a subclass fixes `name` and adds its own."""
 

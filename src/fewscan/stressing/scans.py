@@ -19,12 +19,14 @@ def scans_of(dataset: Snapshot, rows: Rows, *, stored: bool) -> Iterator[Pixels]
     What is done to a file's pixels before they are made small is not the same as what is done after: the two are never mixed.
     Raises FewscanError where a file is gone, at once, and when it comes to one that holds another image.
     """
-    if stored:
-        return _stored(dataset, rows)
-    names = dataset.file_names
-    if gone := missing(dataset, rows):
-        raise FewscanError(f"{len(gone)} of {len(rows)} files are missing, such as {names[gone[0]]}: {_INSTEAD}")
-    return _from_files(dataset, rows)
+    require_scans(dataset, rows, stored=stored)
+    return _stored(dataset, rows) if stored else _from_files(dataset, rows)
+
+
+def require_scans(dataset: Snapshot, rows: Rows, *, stored: bool) -> None:
+    """Raise FewscanError where scans are wanted as in their files, and one of these is gone."""
+    if not stored and (gone := missing(dataset, rows)):
+        raise FewscanError(f"{len(gone)} of {len(rows)} files are missing, such as {dataset.file_names[gone[0]]}: {_INSTEAD}")
 
 
 def _from_files(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:

@@ -28,7 +28,7 @@ from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import write_csv
 from fewscan.stressing.corruption import MIDDLE, STRENGTHS, Corruption
 from fewscan.stressing.corruptions import chosen
-from fewscan.stressing.scans import scans_of
+from fewscan.stressing.scans import require_scans, scans_of
 from fewscan.stressing.scoring import Said, condition_scores, joined, mean_accuracy
 from fewscan.stressing.tested import Part, Tested
 from fewscan.training.batches import Rows
@@ -166,7 +166,7 @@ def stress(run: Run, seen: Snapshot, now: Dataset, asking: Asking) -> StressTest
     if on_test_set:
         run.require_openings(dataset)
     # Files that are gone are told before a test set is opened and before folds are trained.
-    scans_of(dataset, tested.rows, stored=asking.stored)
+    require_scans(dataset, tested.rows, stored=asking.stored)
     grounds = Grounds.of(run, seen)
     rule = grounds.rule(asked)
     openings = open_test_set(run, dataset, "stress") if on_test_set else None

@@ -15,7 +15,7 @@ from fewscan.atomic import require_writable, writing
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore, Shard
-from fewscan.learning.method import VIEWS
+from fewscan.learning.method import VIEWS, said_of_view
 from fewscan.locks import alone
 from fewscan.models.passes import passes_of
 from fewscan.progress import kept_if_stopped, progress_bar, say
@@ -82,7 +82,7 @@ def dataset_features(
         rows = images.usable if counted_rows is None else counted_rows
         missing = images.rows - _reach(kept)
         left = len(rows) - _below(rows, _reach(kept))
-        lacking = [view for each in kept if len(each) < images.rows for view in each.record.views]
+        lacking = [said_of_view(view) for each in kept if len(each) < images.rows for view in each.record.views]
         with kept_if_stopped(lambda: _kept_words(rows, _reach(kept))), progress_bar(idle=not left) as bar:
             task = bar.add_task(f"embed {ready.settings.name}, {listed(lacking)}", total=left, numbers="")
 
