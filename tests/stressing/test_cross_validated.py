@@ -1,5 +1,6 @@
 """A run without a test set is stressed on its labeled images, each as a network says it that has not learned from it."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,10 @@ import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.evaluation import cross_fitting
-from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, trained_folds
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
+from fewscan.evaluation.held_out import HELD_OUT_FILE
 from fewscan.evaluation.predictor import Predictor
 from fewscan.exporting.export import export_model
 from fewscan.reporting.model_card import write_model_card
@@ -166,3 +168,17 @@ def test_page_card_and_command_say_what_was_tested(run: Run, data: Path, tmp_pat
     card = write_model_card(run, dataset, exported, tmp_path).read_text()
     for text in (told, page, card):
         assert "40 held-out images" in text
+
+
+@pytest.mark.slow
+def test_images_are_said_to_have_calibrated_the_run_only_where_they_had(run: Run, data: Path, tmp_path: Path) -> None:
+    def told() -> str:
+        page = write_report(run, run.open_dataset(data), tmp_path / "report.html").read_text()
+        return re.sub(r"</?span.*?>", "", page.partition('id="stress"')[2])
+
+    of_then = Calibration.load(run)
+    assert of_then is not None
+    as_it_was = told()
+    of_then.model_copy(update={"temperature": 2 * of_then.temperature}).save(run, [HELD_OUT_FILE])
+    both = [[words in page for words in ("fitted on these", "stress RUN --overwrite")] for page in (as_it_was, told())]
+    assert both == [[True, False], [False, True]]
