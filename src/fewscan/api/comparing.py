@@ -142,7 +142,7 @@ def dataset_for(dataset: str | Path | Dataset | Snapshot, jobs: int | None, *, t
     Raises FewscanError where it is said how many runs are trained at once, and none is to be.
     """
     if not train:
-        refuse_idle({"--jobs": jobs is not None}, "training", "leave out --no-train")
+        refuse_idle({"--jobs": jobs is not None}, "training", "train, without --no-train")
     return opened_snapshot(dataset, told=SIZED, noted=train)
 
 

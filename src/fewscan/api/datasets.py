@@ -146,7 +146,7 @@ def split(
     splits.require_sizes(labeled, test, validation)
     if keep_given:
         drawn = {"--test": test is not None, "--protocol": protocol != "leakfree"}
-        refuse_idle(drawn, "a test set that is drawn, not the one that the data came with", "leave out --keep-given")
+        refuse_idle(drawn, "a test set that is drawn, not the one that the data came with", "draw one, without --keep-given")
     else:
         refuse_idle({"--leaks": leaks is not None}, "the split that the data came with", "add --keep-given")
     if not NAME.fullmatch(name):

@@ -184,7 +184,7 @@ class SourceOptions(TableOptions, Layout):
         if labels_only:
             level, pattern = (given.data.get(name) is not None for name in ("class_level", "class_from"))
             of_names = {"--class-level": level, "--class-from": pattern}
-            refuse_idle(of_names, "classes from names of folders and files", "leave out --labels-only")
+            refuse_idle(of_names, "classes from names of folders and files", "take these, too, without --labels-only")
         return labels_only
 
 
