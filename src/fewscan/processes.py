@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,8 +24,8 @@ def processes(loads: str) -> multiprocessing.context.BaseContext:
     """Return what starts processes: on Linux forks of one that has loaded PyTorch, which takes each other process seconds.
 
     Not forks of this one, whose threads they would lack. loads: the module that they are to have loaded. They heed no Ctrl-C,
-    which reaches all processes of a terminal: the one that the person started ends the others. Raises FewscanError as
-    `require_guard` does.
+    which reaches all processes of a terminal: the one that the person started ends the others. Start them in a block of
+    `started_whole`. Raises FewscanError as `require_guard` does.
     """
     require_guard()
     if sys.platform != "linux":
@@ -59,6 +59,56 @@ class Helper(NamedTuple):
 
 
 @contextmanager
+def started_whole(context: multiprocessing.context.BaseContext) -> Iterator[None]:
+    """Let processes be started in the block; Ctrl-C and SIGTERM wait until its end, which is a moment away.
+
+    Half started, one would begin without anybody who ends it, tell what it lacks by many lines, or work on for hours. Loading
+    takes seconds: that a signal cuts short, and it is done before.
+    """
+    _load(context)
+    # In other threads no signal is answered.
+    first = threading.current_thread() is threading.main_thread()
+    answers = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT) if first}
+    came: list[int] = []
+    for one, answer in answers.items():
+        if callable(answer):
+            signal.signal(one, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for one, answer in answers.items():
+            if callable(answer):
+                signal.signal(one, answer)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _load(context: multiprocessing.context.BaseContext) -> None:
+    """Wait until that is loaded which processes are forks of; a signal ends both."""
+    if context.get_start_method() != "forkserver":
+        return
+    # It answers only once it has loaded; in a thread, which no signal ends halfway.
+    asking = threading.Thread(target=_begin_and_end, args=(context,), name="loading", daemon=True)
+    asking.start()
+    try:
+        asking.join()
+    except BaseException:
+        server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        if server is not None:
+            os.kill(server, signal.SIGKILL)
+        raise
+
+
+def _begin_and_end(context: multiprocessing.context.BaseContext) -> None:
+    """Have a process forked that does nothing."""
+    process = context.Process(target=os.getpid, daemon=True)  # type: ignore[attr-defined]
+    with suppress(EOFError, OSError):  # it was ended while it loaded; the next process loads again
+        process.start()
+        process.terminate()
+        process.join()
+
+
+@contextmanager
 def helpers(work: Callable[..., None], parts: Iterable[tuple[Any, ...]], killed: str) -> Iterator[list[Helper]]:
     """Start a process for each of the `parts`, which `work` takes, and after them where to tell; with the block they end.
 
@@ -67,14 +117,17 @@ def helpers(work: Callable[..., None], parts: Iterable[tuple[Any, ...]], killed:
     context, started = processes(work.__module__), list[Helper]()
     try:
         for part in parts:
-            hears, tells = multiprocessing.Pipe(duplex=False)
-            process = context.Process(target=work, args=(*part, tells))  # type: ignore[attr-defined]
             try:
-                process.start()
+                with started_whole(context):
+                    ours, theirs = multiprocessing.Pipe()
+                    process = context.Process(target=_take_part, args=(work, theirs))  # type: ignore[attr-defined]
+                    process.start()
+                    theirs.close()
+                    started.append(Helper(process, ours))
+                # Not with its start, which would last until all is read: a part may be a network.
+                ours.send(part)
             except BrokenPipeError:  # for the command line, whoever reads its output has read enough
                 raise FewscanError(killed) from None
-            tells.close()
-            started.append(Helper(process, hears))
         yield started
     finally:
         for helper in started:
@@ -82,6 +135,15 @@ def helpers(work: Callable[..., None], parts: Iterable[tuple[Any, ...]], killed:
         for helper in started:
             helper.process.join()
             helper.hears.close()
+
+
+def _take_part(work: Callable[..., None], line: Connection) -> None:
+    """Do the part that is heard from the process that began this one."""
+    try:
+        part = line.recv()
+    except (EOFError, ConnectionError):  # it was ended meanwhile
+        return
+    work(*part, line)
 
 
 @contextmanager

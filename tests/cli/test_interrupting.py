@@ -189,13 +189,13 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
 HEEDS_CTRL_C = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.executable, [sys.executable, "-m", "fewscan", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 """
 
 
-def begun(words: list[str], cwd: Path) -> subprocess.Popen[str]:
+def begun(words: list[str], cwd: Path, module: str = "fewscan") -> subprocess.Popen[str]:
     """A process of the program that heeds Ctrl-C, also where this one was started in a shell's background."""
-    program = [sys.executable, "-S", "-c", HEEDS_CTRL_C, *words]
+    program = [sys.executable, "-S", "-c", HEEDS_CTRL_C, module, *words]
     return subprocess.Popen(program, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -206,6 +206,27 @@ def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) ->
     _, said = process.communicate()
     assert process.returncode == 130
     assert said == "interrupted; run it again: fewscan train 'my data'\n"
+
+
+# The program, whose verb is at code that was given as text, as it is while Python makes a named tuple.
+AT_TEXT = """
+import os, signal
+from fewscan import api
+from fewscan.__main__ import main
+def split(*_, **__):
+    exec("os.kill(os.getpid(), signal.SIGINT)")
+api.split = split
+main()
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_a_module_with_the_code_of_the_program(named: Path) -> None:
+    (named / "at_text.py").write_text(AT_TEXT)
+    process = begun(VERBS["split"], named, "at_text")
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.startswith("interrupted; ")
 
 
 @pytest.mark.parametrize(("number", "code", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")])
@@ -226,6 +247,35 @@ api.split = split
     ended, said = Program(["split", str(split_dataset.folder)], tmp_path, first).ended()
     assert ended == code
     assert said.splitlines() == [f"{word}; run it again: fewscan split {split_dataset.folder}"]
+
+
+# Run by the program before it begins: its first process has been asked for as it is stopped, and has not yet been told what it
+# is to do. What forks it is the program's own, which tells what it has to say where the program does; it loads nothing.
+AS_ONE_STARTS = """
+import os, signal, threading
+from multiprocessing import forkserver
+server = forkserver._forkserver = forkserver.ForkServer()
+def stopped(files):
+    pipes = server.connect_to_new_process(files)
+    if threading.current_thread() is threading.main_thread():
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pipes
+forkserver.ensure_running = server.ensure_running
+forkserver.connect_to_new_process = stopped
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing forks processes")
+@pytest.mark.slow
+def test_a_comparison_that_is_terminated_as_its_processes_start_tells_it_by_one_line(
+    split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    words = ["compare", str(split_dataset.folder), "--out", "c", "--methods", "supervised,simclr", "--protocol", "leakfree"]
+    # All that it starts has its standard error, and is waited for.
+    code, said = Program([*words, "--jobs", "2", *SHORT], tmp_path, AS_ONE_STARTS).ended()
+    assert code == 143
+    assert shlex.join(words) in said.splitlines()[-1]
+    assert "Error" not in said
 
 
 def at_work_below(folder: Path) -> set[int]:

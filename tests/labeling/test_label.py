@@ -762,7 +762,7 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
     out.unlink()
     # What a killed call has left in the folder that it labels.
     with growing(out, "label"):
-        LabelTable(out, {"path": pa.string()}, plan)
+        LabelTable(out, {"path": pa.string()}, plan).add([{"path": "mine"}])
     (folder / "labels.csv.partial" / "plan.json").unlink()
     assert label_scans(run, dataset, folder, out).scans == 3
 
@@ -793,6 +793,17 @@ def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, da
         label_scans(run, dataset, folder, out)
     assert out.read_bytes() == table
     assert not (tmp_path / "labels.csv.partial").exists()
+
+
+def test_a_labeling_that_is_interrupted_before_its_first_scans_are_kept_leaves_nothing(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    folder = three_scans(dataset, tmp_path / "scans")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LabelTable, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            label_scans(run, dataset, folder, tmp_path / "labels.csv")
+    assert not [*tmp_path.glob("labels*")]
 
 
 @pytest.mark.slow

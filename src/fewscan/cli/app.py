@@ -225,6 +225,9 @@ def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     next_step = advised(f"{how}: {printable(command_line(*words))}", "what was done is kept where it can be continued")
     typer.echo(f"{'terminated' if terminated else 'interrupted'}; {next_step}", err=True)
+    # Where an interrupt has ended code that was given as text, as libraries do, `python -m` ends by the signal, not by the code
+    # of this program; unless other such code has run to its end.
+    exec("")
     return TERMINATED if terminated else INTERRUPTED
 
 

@@ -18,7 +18,7 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.ways import Way
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
-from fewscan.processes import processes
+from fewscan.processes import processes, started_whole
 from fewscan.progress import kept_if_stopped, said_together, say, say_together
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
@@ -155,7 +155,8 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
     began = time.monotonic()
     shared = (places, said_together(context), at_once, devices)
     with ProcessPoolExecutor(at_once, context, _take_place, shared) as pool, _ended_with(pool):
-        running = {pool.submit(run_trial_beside, modules, comparison.folder, trial): trial for trial in missing}
+        with started_whole(context):
+            running = {pool.submit(run_trial_beside, modules, comparison.folder, trial): trial for trial in missing}
         for number, future in enumerate(as_completed(running), start=1):
             trial = running[future]
             minutes = (time.monotonic() - began) / 60

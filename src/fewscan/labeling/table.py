@@ -56,11 +56,10 @@ class LabelTable:
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
-        written = self.folder / _PLAN_FILE
-        text = plan.model_dump_json(indent=2) + "\n"
+        self._plan, self._written = plan.model_dump_json(indent=2) + "\n", self.folder / _PLAN_FILE
         # A plan without a single part is of a table that was stopped before it kept anything.
-        begun = written.exists() and bool(self._parts())
-        if begun and written.read_text(encoding="utf-8") == text:
+        begun = self._written.exists() and bool(self._parts())
+        if begun and self._written.read_text(encoding="utf-8") == self._plan:
             return
         if begun and not overwrite:
             raise FewscanError(
@@ -69,7 +68,7 @@ class LabelTable:
             )
         for part in self._parts():
             part.unlink()
-        write_text(written, text)
+        self._written.unlink(missing_ok=True)
 
     def done(self) -> set[str]:
         """Return the paths that are in the table already."""
@@ -78,6 +77,8 @@ class LabelTable:
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows, of which none is lost from here on."""
         number = len(self._parts())
+        if not number:
+            write_text(self._written, self._plan)
         with replaced_file(self.folder / f"part-{number:06}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], self.schema), temporary)
 
