@@ -36,7 +36,17 @@ def test_want_of_memory_is_known_from_every_library(library: str) -> None:
     assert caught.value.reason.startswith("too large: ")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("bad"), OSError(28, "no space")])
+def test_want_of_memory_is_known_from_onednn_which_names_it_not() -> None:
+    assert is_too_little(RuntimeError("could not create a primitive"))
+
+
+OTHER_FAULTS = [
+    *(RuntimeError("shape mismatch"), RuntimeError("could not create a primitive descriptor for the matmul primitive")),
+    *(ValueError("bad"), OSError(28, "no space")),
+]
+
+
+@pytest.mark.parametrize("error", OTHER_FAULTS)
 def test_other_faults_stay_what_they_are(error: Exception) -> None:
     assert not is_too_little(error)
     with pytest.raises(type(error)), enough("do less"):

@@ -13,6 +13,7 @@ from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.images.tables.reading import read_cells
 from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv
+from fewscan.training.run import Run
 
 NASTY = [
     "=1+1",
@@ -118,13 +119,15 @@ def test_a_number_that_is_none_is_damage(tmp_path: Path) -> None:
 
 
 def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, rights_count: None) -> None:
-    path = tmp_path / "kept"
+    path = tmp_path / "config.yaml"
     path.write_text("{}")
     path.chmod(0)
+    (tmp_path / "run.json").touch()
     for read in (
         lambda: read_csv(path, {"row": "int64"}, "run it again"),
         lambda: json_object(path, "run it again"),
         lambda: known_content(path, [], "run it again"),
+        lambda: Run.open(tmp_path),
     ):
         with pytest.raises(FewscanError, match="permission"):
             read()

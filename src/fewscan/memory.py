@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 
-# PyTorch (CPU, then CUDA), OpenCV, ITK, C++, Python's threads, Arrow's threads, and the system, also when it loads a library,
-# have no error of a type of its own for it.
+# PyTorch (CPU, then CUDA), OpenCV, ITK, C++, Python's threads, Arrow's threads, the system, also when it loads a library, and
+# oneDNN, where it has no room for what it has chosen to compute by, have no error of a type of its own for it.
 _SAID = (
     *("DefaultCPUAllocator", "CUDA out of memory", "Insufficient memory", "Failed to allocate memory", "bad_alloc"),
     *(
@@ -17,6 +17,7 @@ _SAID = (
         "Cannot allocate memory",
         "cannot map zero-fill pages",
         "failed to map segment",
+        "could not create a primitive\n",  # to its end: of a "primitive descriptor" it says so where it has none
     ),
 )
 
@@ -35,7 +36,7 @@ def memory_bytes() -> int:
 
 def is_too_little(error: BaseException) -> bool:
     """Return whether an error says that the machine, or what limits the process, gave no more memory."""
-    return isinstance(error, MemoryError) or (isinstance(error, Exception) and any(said in str(error) for said in _SAID))
+    return isinstance(error, MemoryError) or (isinstance(error, Exception) and any(said in f"{error}\n" for said in _SAID))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
 from fewscan.datasets.records import OF_RUN, note, require_notable
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.digests import file_sha256
+from fewscan.digests import file_sha256, whole
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, MODEL_FILE, SNAPSHOT_FILE, require_file
 from fewscan.images.store import ImageStore
@@ -91,7 +91,8 @@ class Run:
         for name in (CONFIG_FILE, RECORD_FILE):
             require_file(folder, name, "run")
         try:
-            settings = yaml_value((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            with whole(folder / CONFIG_FILE, "train again"):
+                settings = yaml_value((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         except ValueError:
             settings = None
         if not isinstance(settings, dict):
