@@ -97,12 +97,6 @@ def test_a_separator_that_may_be_either_is_asked_for(root):
     assert labels_of(root, labels=labels, separator="semicolon", path_column="path,x") == PLAIN
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.csv"])
-def test_a_workbook_is_to_be_saved_as_csv(root, name):
-    (root / name).write_bytes(b"PK\x03\x04 and so on")
-    assert "save it as CSV" in refusal(root, labels=root / name)
-
-
 @pytest.mark.parametrize(
     "path",
     [

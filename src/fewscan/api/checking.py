@@ -35,6 +35,7 @@ def check(
     check as accepted. overwrite: replace `out`. Raises FewscanError if there is nothing to check, if the answers are of another
     draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be replaced.
     """
+    from fewscan.images.tables.workbook import is_workbook
     from fewscan.labeling.answers import answers_beside
     from fewscan.labeling.check import LabelCheck, require_share
     from fewscan.labeling.table import require_table_name
@@ -46,6 +47,8 @@ def check(
         why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"
         raise FewscanError(f"{why}: give a table that 'fewscan label' wrote")
     given = answers_beside(path) if answers is None else Path(answers)
+    if is_workbook(given):
+        raise FewscanError(f"answers are kept as CSV, and {given} is a workbook: save it as CSV, and name that with --answers")
     written = None if out is None else Path(out)
     if written is not None:
         require_table_name(written)

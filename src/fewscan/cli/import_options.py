@@ -27,8 +27,8 @@ Plan = Annotated[bool, typer.Option("--plan", help="Say what fewscan understood 
 Labels = Annotated[
     list[Path] | None,
     typer.Option(
-        help="A CSV: a column of paths or of numbers in DICOM headers, and columns of labels, patients or parts of a split. "
-        "May be repeated.",
+        help="A CSV or an Excel workbook: a column of paths or of numbers in DICOM headers, and columns of labels, patients or "
+        "parts of a split. May be repeated.",
         callback=tables_there,
     ),
 ]
@@ -72,11 +72,11 @@ NoLabel = Annotated[
     typer.Option(help="A word that means no label, besides NA, N/A, nan, None, null and ? in tables. May be repeated."),
 ]
 Encoding = Annotated[
-    str | None, typer.Option(help="The table's encoding, such as cp1252. [default: UTF-8, or UTF-16 where recognized]")
+    str | None, typer.Option(help="A CSV's encoding, such as cp1252. [default: UTF-8, or UTF-16 where recognized]")
 ]
 Separator = Annotated[
     Literal["comma", "semicolon", "tab"] | None,
-    typer.Option(help="What separates cells. [default: recognized by the first line]"),
+    typer.Option(help="What separates a CSV's cells. [default: recognized by the first line]"),
 ]
 LabelsOnly = Annotated[
     bool | None,

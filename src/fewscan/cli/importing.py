@@ -23,11 +23,11 @@ _HELP = """Make a dataset from folders of scans.
 First it says what it understood: classes, patients, what is set aside, what looks odd. --plan says all of that and writes
 nothing.
 
-A scan's label is the name of a folder above it, at any depth (Training/glioma/1.jpg), or comes from a CSV. Folders that name
-a part of a split, a patient or a series are not classes; --class-level and --class-from say where the class is. Patients come
-from a CSV, from file headers, or from names of folders and files. They are kept only as salted hashes. A row of a CSV names
-a file; or, by its AccessionNumber, PatientID or UID, all DICOM files of a study, patient or series; or a patient whom names
-of files tell (--patient-from).
+A scan's label is the name of a folder above it, at any depth (Training/glioma/1.jpg), or comes from a table. Folders that
+name a part of a split, a patient or a series are not classes; --class-level and --class-from say where the class is. Patients
+come from a table, from file headers, or from names of folders and files. They are kept only as salted hashes. A table is a CSV
+or, with pip install 'fewscan[excel]', an Excel workbook (.xlsx). A row of it names a file; or, by its AccessionNumber,
+PatientID or UID, all DICOM files of a study, patient or series; or a patient whom names of files tell (--patient-from).
 
 It reads JPEG, JPEG 2000, PNG, TIFF, BMP, GIF, WebP, PGM, .npy and .npz. With pip install 'fewscan[medical]' it also reads
 DICOM, NIfTI, NRRD, MetaImage, Analyze, .mgz and the .mat files of the figshare brain-tumor set. Each frame, page or slice is

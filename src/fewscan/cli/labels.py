@@ -62,7 +62,9 @@ def set_(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="TABLE", help="A CSV with a column of paths, patients or numbers of DICOM headers, and a column of labels."
+            metavar="TABLE",
+            help="A CSV or an Excel workbook with a column of paths, patients or numbers of DICOM headers, and a column of "
+            "labels.",
         ),
     ],
     who: Who = None,

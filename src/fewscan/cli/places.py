@@ -13,7 +13,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 
 # Files of labels or features, whoever wrote them: none of them holds a scan.
-_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
+_TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".parquet")
 
 
 def there(*kinds: Kind, instead: str | None = None) -> Callable[..., Any]:

@@ -169,7 +169,7 @@ class ImageSpec(Reading):
 class SourceOptions(TableOptions, Layout):
     """Options of sources, except how their pixels are stored; see also TableOptions and Layout.
 
-    labels: CSV files with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
+    labels: tables with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
     name of a class -> new name. follow_links: whether symbolic links that lead out of a source are followed.
     """
 

@@ -24,7 +24,7 @@ CHECK = "check"
 InPlace = Literal["unsure", "not a scan"]
 
 # How files are called that hold labels, and no scan.
-TABLES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv", ".xlsx", ".xlsm")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
 from fewscan.images.tables.pointing import Pointed, pointed
 from fewscan.images.tables.reach import within_reach
-from fewscan.images.tables.reading import cell, read_cells
+from fewscan.images.tables.reading import cell, read_cells, refuse_idle_for_text
 from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, said_of
 from fewscan.labels.log import STATES, State
@@ -133,6 +133,7 @@ def _pointed(
     numbered: Numbered,
 ) -> tuple[Pointed, Numbers]:
     """Return the rows of a table and where each points, and the numbers, in the dataset, of the images among these places."""
+    refuse_idle_for_text([table], options.encoding, options.separator)
     cells = read_cells(table, options.encoding, options.separator)
     near = everything = np.arange(len(images))
 

@@ -173,7 +173,7 @@ def _begin_silence(undone: ExitStack) -> None:
         undone.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.CRITICAL + 1)
     undone.enter_context(warnings.catch_warnings())
-    warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
+    warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py|openpyxl)\b")
 
 
 _SILENCE = SharedContext(_begin_silence)

@@ -16,7 +16,7 @@ from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
 from fewscan.images.tables.in_names import patients_in_names
 from fewscan.images.tables.pointing import pointed
-from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.reading import read_cells, refuse_idle_for_text
 from fewscan.images.tables.rows import Row, rows_of
 from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, said_of
 from fewscan.wording import counted, listed
@@ -31,17 +31,18 @@ def label_from_tables(
     options: TableOptions,
     rename: Mapping[str, str],
 ) -> list[ScanFile]:
-    """Return the images with what CSVs say of them, and rows whose image is not there, set aside.
+    """Return the images with what tables say of them, and rows whose image is not there, set aside.
 
     A row speaks of an image, of all images of a file, or of a folder; what is closer to the image goes first. Labels of a table
     go before those of folders and files, with a note where they differ; what a network predicted goes after both. Where the
     folders of a source and the tables share no class, folders are no classes; see `_with_folders` for what is asked then.
 
-    Raises FewscanError where a CSV cannot be read, contradicts itself or another, or names no image at all.
+    Raises FewscanError where a table cannot be read, contradicts itself or another, or names no image at all.
     """
     if not tables:
         _refuse_without_tables(options)
         return list(scans)
+    refuse_idle_for_text(tables, options.encoding, options.separator)
     if options.labels_only:
         scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
     places, numbers = Places(scans, sources), HeaderNumbers(lambda: scans)

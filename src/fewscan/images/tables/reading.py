@@ -1,4 +1,7 @@
-"""The bytes of a table -> its columns' names and its rows of cells; what cannot be read in one way is refused."""
+"""The bytes of a table -> its columns' names and its rows of cells; what cannot be read in one way is refused.
+
+Whatever reads a table that a person gives reads it here, be it text or a workbook.
+"""
 
 import codecs
 import csv
@@ -9,15 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fewscan.errors import FewscanError
+from fewscan.idle import refuse_idle
+from fewscan.images.tables.workbook import is_workbook, workbook_rows
 from fewscan.spreadsheet import from_text
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
+_OLD_KIND = "an Excel workbook in an old format"
 _OTHER_KINDS = {
-    ".xlsx": "an Excel workbook",
-    ".xls": "an Excel workbook",
-    ".xlsm": "an Excel workbook",
+    ".xls": _OLD_KIND,
+    ".xlsb": "a binary Excel workbook",
     ".ods": "an OpenDocument table",
+    ".numbers": "a Numbers table",
     ".parquet": "a Parquet file",
     ".json": "a JSON file",
 }
@@ -27,6 +33,8 @@ _KEPT_AS_TEXT = re.compile(r'="([^"]*)"')
 _UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _ZIP_MAGIC = b"PK\x03\x04"
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+# What such a file holds where a password encrypts a workbook.
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 # So many of the first bytes say whether a text without a mark is UTF-16: every other one of them is zero there.
 _HEAD_BYTES = 200
 
@@ -39,16 +47,14 @@ class Cells(NamedTuple):
 
 
 def read_cells(table: Path, encoding: str | None = None, separator: str | None = None) -> Cells:
-    """Read a CSV: separated by commas, semicolons or tabs, in UTF-8 or, with a mark, in UTF-16, unless it is said otherwise.
+    """Read a table: an Excel workbook by its name, else text, separated by commas, semicolons or tabs.
 
-    separator: a name in SEPARATORS. Raises FewscanError where the file cannot be opened or read in one way only.
+    Text is in UTF-8 or, with a mark, in UTF-16, unless `encoding` says otherwise. separator: a name in SEPARATORS. Raises
+    FewscanError where the file cannot be opened or read in one way only.
     """
-    text = _text(table, encoding).lstrip("\r\n")
-    first = _first_line(text)
-    if first[:4].lower() == "sep=":  # Excel's own line
-        text = text.removeprefix(first)
-    mark = SEPARATORS[separator] if separator else _separator(table, text)
-    rows = list(_rows(table, text, mark))
+    content = _content(table)
+    written = workbook_rows(table, content) if is_workbook(table) else _text_rows(table, content, encoding, separator)
+    rows = [(line, [_text_of(text) for text in row]) for line, row in written]
     if not rows:
         raise FewscanError(f"{table} is empty: its first line must name the columns, such as path,label")
     (_, columns), *others = rows
@@ -56,16 +62,40 @@ def read_cells(table: Path, encoding: str | None = None, separator: str | None =
     return Cells(tuple(name.strip() for name in columns), [(line, row) for line, row in others if any(map(str.strip, row))])
 
 
-def _text(table: Path, encoding: str | None) -> str:
+def refuse_idle_for_text(tables: Sequence[Path], encoding: str | None, separator: str | None) -> None:
+    """Raise FewscanError where it is said how text is to be read, and every table is a workbook."""
+    if all(map(is_workbook, tables)):
+        options = {"--encoding": encoding is not None, "--separator": separator is not None}
+        refuse_idle(options, "tables of text", "give one")
+
+
+def _content(table: Path) -> bytes:
+    """Return the bytes of a file; raises FewscanError where it cannot be opened, or is of a kind that is not read."""
     try:
         content = table.read_bytes()
     except OSError as error:
         raise FewscanError(f"cannot read the labels {table}: {error.strerror}") from None
     kind = _OTHER_KINDS.get(table.suffix.lower())
-    if content.startswith((_ZIP_MAGIC, _OLE_MAGIC)):
-        kind = kind or "an Excel workbook"
+    if content.startswith(_OLE_MAGIC):
+        if _ENCRYPTED in content:
+            raise FewscanError(f"{table} is protected by a password: save it without one")
+        kind = kind or _OLD_KIND
+    elif content.startswith(_ZIP_MAGIC) and not is_workbook(table):
+        kind = kind or "an Excel workbook by another name"
     if kind:
-        raise FewscanError(f"{table} is {kind}: save it as CSV (comma-separated, UTF-8) and give that file")
+        raise FewscanError(f"{table} is {kind}: save it as .xlsx or as CSV (comma-separated, UTF-8) and give that file")
+    return content
+
+
+def _text_rows(table: Path, content: bytes, encoding: str | None, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+    text = _text(table, content, encoding).lstrip("\r\n")
+    first = _first_line(text)
+    if first[:4].lower() == "sep=":  # Excel's own line
+        text = text.removeprefix(first)
+    return _rows(table, text, SEPARATORS[separator] if separator else _separator(table, text))
+
+
+def _text(table: Path, content: bytes, encoding: str | None) -> str:
     try:
         codecs.lookup(encoding or "utf-8")
         # A mark of UTF-8 may stand before text that is in another encoding, where a script put it there.
@@ -122,7 +152,7 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                yield reader.line_num, [_text_of(text) for text in row]
+                yield reader.line_num, row
     except csv.Error as error:
         raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as comma-separated CSV") from None
 
