@@ -17,6 +17,7 @@ import pytest
 import fewscan
 from fewscan.errors import FewscanError
 from fewscan.images.tables import workbook
+from fewscan.images.tables.cut import cut_from
 from fewscan.images.tables.reading import read_cells
 from tests.datasets.test_adding import draw
 from tests.fixtures import Command
@@ -80,10 +81,13 @@ def column_of(book: Path) -> list[str]:
         (-3, "0000", "-3"),
         (0.1 + 0.2, "General", "0.3"),
         (202400001234567, "General", "202400001234567"),
+        (1234567890123456, "General", "1234567890123456"),
         (7, "000", "007"),
         (1234, "000", "1234"),
         (7, '"P-"000', "P-007"),
         (12345, r"00\-00\-00", "01-23-45"),
+        (7, "[$-407]000_-;[Red]-000", "007"),
+        (7, "[<10]000;00000", "7"),  # a condition, not followed
         (12, "#,##0.00", "12"),
         (True, "General", "TRUE"),
         ("  x ", "General", "  x "),
@@ -97,6 +101,56 @@ def column_of(book: Path) -> list[str]:
 )
 def test_a_cell_is_the_text_that_people_see(tmp_path: Path, value: Any, shown: str, text: str) -> None:
     assert column_of(book_of(tmp_path / "a.xlsx", HEAD, ("a", value), formats={"B2": shown})) == [text]
+
+
+@pytest.mark.parametrize("kept", ["123456789012345670", "1.2345678901234567E+17", "123456789012346000"])
+def test_digits_that_a_workbook_does_not_keep_are_cut_ones(tmp_path: Path, kept: str) -> None:
+    book = rewritten(
+        book_of(tmp_path / "a.xlsx", HEAD, ("a", 5)), SHEET, lambda text: text.replace("<v>5</v>", f"<v>{kept}</v>")
+    )
+    assert cut_from(column_of(book), ["123456789012345678"])
+
+
+def test_a_cell_merged_over_rows_counts_in_each_that_holds_anything_else(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    rows = ((*HEAD, "patient"), ("a", "x", "P1"), ("b", "y"), (), ("c", None, None, "far"), ("d", "x", "P2"), ("a note",))
+    for row in rows:
+        book.active.append(row)
+    for merged in ("C2:C5", "A6:B6", "D2:D9", "A7:C9"):
+        book.active.merge_cells(merged)
+    book.save(tmp_path / "a.xlsx")
+    # As left over where a format was pasted: a value below a merged one, which nobody sees.
+    rewritten(tmp_path / "a.xlsx", SHEET, lambda text: re.sub(r'<c r="C3"[^>]*/>', '<c r="C3"><v>9</v></c>', text))
+    assert read_cells(tmp_path / "a.xlsx").rows == [
+        (2, ["a", "x", "P1"]),
+        (3, ["b", "y", "P1"]),
+        (5, ["c", "", "P1"]),
+        (6, ["d", "", "P2"]),
+        (7, ["a note"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("held", "text"),
+    [
+        ("<t>glioma_x000D_\nWHO 4</t>", "glioma\r\nWHO 4"),
+        ("<t>img_x005F_x0012_y0034</t>", "img_x0012_y0034"),
+        ("<r><t>gli</t></r><r><rPr><b/></rPr><t>oma</t></r>", "glioma"),
+        ("<t>東京</t><rPh sb='0' eb='1'><t>トウキョウ</t></rPh>", "東京"),
+    ],
+)
+def test_texts_are_read_as_excel_keeps_them_beside_the_sheet(tmp_path: Path, held: str, text: str) -> None:
+    book = book_of(tmp_path / "a.xlsx", HEAD, ("a", "x"))
+    kind, part = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml", "xl/sharedStrings.xml"
+    rewritten(book, SHEET, lambda sheet: sheet.replace('t="inlineStr"><is><t>x</t></is>', 't="s"><v>0</v>'))
+    rewritten(
+        book,
+        "[Content_Types].xml",
+        lambda types: types.replace("</Types>", f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'),
+    )
+    with zipfile.ZipFile(book, "a") as parts:
+        parts.writestr(part, f"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><si>{held}</si></sst>")
+    assert column_of(book) == [text]
 
 
 def test_lines_are_excels_and_what_is_empty_at_the_edges_is_left_out(tmp_path: Path) -> None:
@@ -165,6 +219,8 @@ def test_a_formula_without_a_value_is_no_empty_cell(tmp_path: Path) -> None:
     told = refused(book)
     assert "B2" in told
     assert "secret" not in told
+    # Where cells do not say where they are, too.
+    assert "B2" in refused(rewritten(book, SHEET, lambda text: re.sub(r'<c r="\w+"', "<c", text)))
 
 
 def test_an_error_in_a_cell_is_named(tmp_path: Path) -> None:
@@ -186,6 +242,20 @@ def test_the_one_sheet_that_is_shown_and_holds_anything_is_read(tmp_path: Path) 
     book["choices"].sheet_state = "hidden"
     book.save(tmp_path / "a.xlsx")
     assert column_of(tmp_path / "a.xlsx") == ["x"]
+
+
+def test_the_strict_kind_of_excel_is_not_called_empty(tmp_path: Path) -> None:
+    book = book_of(tmp_path / "a.xlsx", HEAD, ("a", "x"))
+    spaces = {
+        "http://schemas.openxmlformats.org/spreadsheetml/2006/": "http://purl.oclc.org/ooxml/spreadsheetml/",
+        "http://schemas.openxmlformats.org/officeDocument/2006/": "http://purl.oclc.org/ooxml/officeDocument/",
+    }
+    for part in ("_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml", SHEET):
+        for usual, strict in spaces.items():
+            rewritten(book, part, lambda text, usual=usual, strict=strict: text.replace(usual, strict))
+    told = refused(book)
+    assert "empty" not in told
+    assert "Excel Workbook" in told
 
 
 def test_an_empty_workbook_is_refused(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import datetime
 import io
 import re
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.parsers import expat
 
 from fewscan.errors import FewscanError
@@ -25,10 +27,13 @@ _MOST_CELLS = 10_000_000
 _OF_ROWS = ("sheetData", "sst")  # elements whose children, rows and texts, are read one by one
 _OVERFULL = "holds more than a sheet of Excel can"
 _NAMES_SHOWN = 3
+# Of a larger whole number a workbook keeps 15 digits, and those that reading would make up after them are none.
+_MOST_EXACT = 2**53
 # What a lookup in vain leaves: a word for no label in a CSV, too.
 _NOT_AVAILABLE = "#N/A"
-# A format of zeros and fixed text, as numbers of patients have it: 0000000, "P-"000, 00\-00\-00.
-_TOKEN = re.compile(r'"([^"]*)"|\\(.)|([-/() :])|0')
+# A format of zeros and fixed text, as numbers of patients have it: 0000000, "P-"000, 00\-00\-00; also with what is no text, a
+# language or color ([$-407]0000000) or the space of a sign (0000_-).
+_TOKEN = re.compile(r'"([^"]*)"|\\(.)|([-/() :])|(?:_.|\[[^]<>=]*\])()|0')
 _OF_ZEROS = re.compile(rf"(?:{_TOKEN.pattern})+")
 
 Rows = list[tuple[int, list[str]]]
@@ -43,7 +48,8 @@ def workbook_rows(table: Path, content: bytes) -> Rows:
     """Return the rows that hold anything, with their numbers in Excel, of the one sheet that is shown and holds anything.
 
     content: the file's bytes. A number is its text without a needless `.0`, with the leading zeros and the fixed text that its
-    format shows; a date is ISO text, an empty cell "". Cells right of the last one in the first row are left out.
+    format shows; a date is ISO text, an empty cell "". A cell merged over several rows counts in each of them that holds
+    anything else. Cells right of the last one in the first row are left out.
 
     Raises FewscanError without openpyxl, and where the file is no workbook, unpacks to too much, has several sheets with cells,
     an error as the value of a cell, or a formula whose value the file does not hold.
@@ -56,16 +62,11 @@ def workbook_rows(table: Path, content: bytes) -> Rows:
             "it as CSV"
         ) from None
     with _damage_named(table), silenced():
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            _require_bounded(table, parts)
-        book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
-        sheet = _only_sheet(table, book)
-        found = None if sheet is None else _Found(table, sheet, set())
-        if found is None or not found.formulas:
-            return [] if found is None else found.rows
-        # Formulas and their values cannot be had at once.
-        values = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, data_only=True)
-        return _Found(table, values[found.sheet], found.formulas).rows
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = _parts(table, archive)
+        book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, data_only=True)
+        sheet = _only_sheet(table, book, parts)
+        return [] if sheet is None else _rows(table, sheet, parts[sheet._worksheet_path])
 
 
 @contextmanager
@@ -83,59 +84,83 @@ def _damage_named(table: Path) -> Iterator[None]:
         ) from None
 
 
-def _require_bounded(table: Path, parts: zipfile.ZipFile) -> None:
-    """Raise FewscanError where a workbook may take much more memory than its table does."""
-    # No more is unpacked than a part says of itself.
-    if sum(part.file_size for part in parts.infolist()) > _MOST_BYTES:
-        raise _too_large(table, f"unpacks to more than {_MOST_BYTES // 2**20} MiB")
-    for part in parts.infolist():
+class _Part:
+    """What a part of a workbook, such as a sheet, says of its cells besides their values: where formulas are, what is merged.
+
+    Raises FewscanError where it has what Excel has not: too many rows or texts, or too many elements in one or besides.
+    """
+
+    def __init__(self, table: Path, file: IO[bytes]) -> None:
+        self.formulas: set[str] = set()  # names of cells, such as B2
+        self.merged: list[str] = []  # ranges, such as B2:B9
+        self._table, self._cell = table, ""
+        self._depth = self._rows = self._elements = 0
+        self._row_depth = 0  # of rows or texts, while the parser is among them
+        parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = self._begin, self._end
         # What is no XML, such as a picture, is not read later either, and what is damaged is refused then.
-        with parts.open(part) as file, suppress(expat.ExpatError, LookupError, ValueError):
-            _counter(table).ParseFile(file)
+        with suppress(expat.ExpatError, LookupError, ValueError):
+            parser.ParseFile(file)
+
+    def may_calculate(self, name: str) -> bool:
+        """Return whether a cell has a formula, or may have one, as a file need not say where its cells are."""
+        return name in self.formulas or "" in self.formulas
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        is_row = self._depth == self._row_depth
+        self._rows, self._elements = self._rows + is_row, 0 if is_row else self._elements + 1
+        if self._rows > _MOST_ROWS or self._elements > _MOST_AT_ONCE:
+            raise _too_large(self._table, _OVERFULL)
+        kind = name.rpartition(":")[2]
+        if not self._row_depth and kind in _OF_ROWS:
+            self._row_depth = self._depth + 1
+        elif kind == "c":
+            self._cell = attributes.get("r", "")
+        elif kind == "f":
+            self.formulas.add(self._cell)
+        elif kind == "mergeCell":
+            self.merged.append(attributes.get("ref", ""))
+
+    def _end(self, _: str) -> None:
+        self._depth -= 1
+        if self._depth < self._row_depth - 1:
+            self._row_depth = 0
 
 
-def _counter(table: Path) -> expat.XMLParserType:
-    """Return a parser that refuses what Excel has not: too many rows or texts, or too many elements in one or besides."""
-    depth = rows = elements = 0
-    row_depth = 0  # of rows or texts, while the parser is among them
-
-    def begin(name: str, _: Any) -> None:
-        nonlocal depth, rows, elements, row_depth
-        depth += 1
-        is_row = depth == row_depth
-        rows, elements = rows + is_row, 0 if is_row else elements + 1
-        if rows > _MOST_ROWS or elements > _MOST_AT_ONCE:
-            raise _too_large(table, _OVERFULL)
-        if not row_depth and name.rpartition(":")[2] in _OF_ROWS:
-            row_depth = depth + 1
-
-    def end(_: str) -> None:
-        nonlocal depth, row_depth
-        depth -= 1
-        if depth < row_depth - 1:
-            row_depth = 0
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = begin, end
-    return parser
+def _parts(table: Path, archive: zipfile.ZipFile) -> dict[str, _Part]:
+    """Return the parts of a workbook by name; raises FewscanError where they may take much more memory than their table."""
+    # No more is unpacked than a part says of itself.
+    if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
+        raise _too_large(table, f"unpacks to more than {_MOST_BYTES // 2**20} MiB")
+    parts = {}
+    for part in archive.infolist():
+        with archive.open(part) as file:
+            parts[part.filename] = _Part(table, file)
+    return parts
 
 
 def _too_large(table: Path, why: str) -> FewscanError:
     return FewscanError(f"{table} {why}: save it as CSV, or the columns that matter as a workbook of their own")
 
 
-def _only_sheet(table: Path, book: Any) -> Any:
+def _only_sheet(table: Path, book: Any, parts: dict[str, _Part]) -> Any:
     """Return the sheet with cells among those that are shown, None where there is none."""
+    if not book.worksheets:  # Excel's "Strict Open XML", which openpyxl takes for a workbook without sheets
+        raise FewscanError(f"{table} has no sheet that can be read: save it as CSV, or as 'Excel Workbook (.xlsx)'")
     filled = []
     for sheet in book.worksheets:
         # What a file says of a sheet's size may be wrong, and rows would be left out.
         sheet.reset_dimensions()
-        if sheet.sheet_state == "visible" and any(_has_value(row) for row in _bounded(table, sheet)):
+        if sheet.sheet_state == "visible" and (
+            parts[sheet._worksheet_path].formulas or any(one.value is not None for row in _bounded(table, sheet) for one in row)
+        ):
             filled.append(sheet)
     if len(filled) > 1:
         names = listed([f"'{sheet.title}'" for sheet in filled], _NAMES_SHOWN)
         raise FewscanError(
-            f"{table} has several sheets with cells ({names}): save the one with the labels as a file of its own"
+            f"{table} has several sheets with cells ({names}): hide all but the one with the labels, or save that one as a "
+            "file of its own"
         )
     return filled[0] if filled else None
 
@@ -147,48 +172,59 @@ def _bounded(table: Path, sheet: Any) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def _has_value(row: tuple[Any, ...]) -> bool:
-    return any(one.value is not None for one in row)
+def _rows(table: Path, sheet: Any, part: _Part) -> Rows:
+    """Return the rows of a sheet, as `workbook_rows` does."""
+    rows: Rows = []
+    width, cells, empty, wrong = None, 0, [], []
+    starts, above = _merged_down(part), dict[int, tuple[int, str]]()  # of a column: the last row, and the text
+    for line, row in enumerate(_bounded(table, sheet), 1):
+        texts = [_text(one) for one in row[:width]]
+        for at, one in enumerate(row[:width]):
+            if one.data_type == "e" and one.value != _NOT_AVAILABLE:
+                wrong.append(f"{_name(line, at)} ({one.value})")
+            # A formula whose value is an empty text says so by its type.
+            elif part.formulas and one.value is None and one.data_type != "str" and part.may_calculate(_name(line, at)):
+                empty.append(_name(line, at))
+        if any(texts):
+            for at, (last, text) in above.items():
+                if line <= last:
+                    texts += [""] * (at + 1 - len(texts))
+                    texts[at] = text
+        above |= {at: (last, texts[at]) for at, last in starts.get(line, ()) if at < len(texts) and texts[at]}
+        while texts and not texts[-1]:
+            texts.pop()
+        if texts:
+            rows.append((line, texts))
+            width = width or len(texts)
+            cells += len(texts)
+            if cells > _MOST_CELLS:
+                raise _too_large(table, f"has more than {_MOST_CELLS:,} cells")
+    if wrong:
+        raise FewscanError(f"{table} has errors for values, in {listed(wrong, _NAMES_SHOWN)}: correct or clear these cells")
+    if empty:
+        raise FewscanError(
+            f"{table} has formulas that were never calculated, in {listed(empty, _NAMES_SHOWN)}: open it in Excel or "
+            "LibreOffice, and save it"
+        )
+    return rows
 
 
-class _Found:
-    """What a sheet holds: its rows, and where its formulas are, by line from 1 and column from 0.
+def _merged_down(part: _Part) -> dict[int, list[tuple[int, int]]]:
+    """Return, by the line in which they begin, the columns, from 0, and the last lines of what is merged over several lines."""
+    from openpyxl.utils import range_boundaries
 
-    formulas: where they are, if the sheet holds their values.
-    """
+    starts = defaultdict[int, list[tuple[int, int]]](list)
+    for merged in part.merged:
+        left, top, _, bottom = range_boundaries(merged)
+        if top < bottom:
+            starts[top].append((left - 1, bottom))
+    return starts
 
-    def __init__(self, table: Path, sheet: Any, formulas: set[tuple[int, int]]) -> None:
-        self.sheet: str = sheet.title
-        self.rows: Rows = []
-        self.formulas = formulas
-        width, cells, empty, wrong = None, 0, [], []
-        sheet.reset_dimensions()
-        for line, row in enumerate(_bounded(table, sheet), 1):
-            texts: list[str] = []
-            for at, one in enumerate(row[:width]):
-                texts.append(_text(one))
-                if one.data_type == "f":
-                    formulas.add((line, at))
-                elif one.data_type == "e" and one.value != _NOT_AVAILABLE:
-                    wrong.append(f"{one.coordinate} ({one.value})")
-                # A formula whose value is an empty text says so by its type.
-                elif one.value is None and one.data_type != "str" and (line, at) in formulas:
-                    empty.append(one.coordinate)
-            while texts and not texts[-1]:
-                texts.pop()
-            if texts:
-                self.rows.append((line, texts))
-                width = width or len(texts)
-                cells += len(texts)
-                if cells > _MOST_CELLS:
-                    raise _too_large(table, f"has more than {_MOST_CELLS:,} cells")
-        if wrong:
-            raise FewscanError(f"{table} has errors for values, in {listed(wrong, _NAMES_SHOWN)}: correct or clear these cells")
-        if empty:
-            raise FewscanError(
-                f"{table} has formulas that were never calculated, in {listed(empty, _NAMES_SHOWN)}: open it in Excel or "
-                "LibreOffice, and save it"
-            )
+
+def _name(line: int, at: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return f"{get_column_letter(at + 1)}{line}"
 
 
 def _text(one: Any) -> str:
@@ -196,7 +232,7 @@ def _text(one: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return value.replace("_x000D_", "\r")  # as Excel writes it; other such codes may be names, as of a tile: _x0012_y0034
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, int | float):
@@ -206,15 +242,15 @@ def _text(one: Any) -> str:
     if isinstance(value, datetime.timedelta):
         seconds = round(value.total_seconds())
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return "="  # a formula of a whole range, whose value is asked for later
+    return str(value.isoformat())
 
 
 def _number(value: float, shown: str) -> str:
-    """Return a number as it is written: 15 digits, which is what a workbook keeps, and more only where it is whole."""
+    """Return a number as it is written: 15 digits, which is what a workbook keeps, and one more where it surely is kept."""
     if not float(value).is_integer():
         return f"{value:.15g}"
+    if abs(value) > _MOST_EXACT:
+        value = int(Decimal(f"{value:.15g}"))
     form = shown.partition(";")[0]
     if value < 0 or "0" not in form or not _OF_ZEROS.fullmatch(form):
         return str(int(value))
