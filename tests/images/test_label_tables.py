@@ -447,6 +447,17 @@ def test_a_patient_is_one_however_the_table_writes_its_number(root):
     assert hashes[3] != hashes[0]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "cut"), [(["2.02E+15", "2.02E+15"], 2), (["1234567890123450", "77"], 1), (["1200", "77"], 0)]
+)
+def test_patients_whose_numbers_a_spreadsheet_cut_are_counted_without_their_numbers(root, numbers, cut):
+    text = "path,patient\n" + "".join(f"{path},{number}\n" for path, number in zip(PLAIN, numbers, strict=False))
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.patient]
+    noted = [note for scan in scans for note in scan.notes if "spreadsheet" in note]
+    assert len(noted) == cut
+    assert not any(number in note for note in noted for number in numbers)
+
+
 def test_words_for_no_patient_are_no_patient(root):
     text = "path,patient\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["nan", "unknown", "", "7"], strict=True))
     scans = [scan for scan in listed(root, labels=table(root, text)) if scan.path.suffix == ".png"]

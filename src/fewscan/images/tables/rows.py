@@ -16,6 +16,7 @@ from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.alike import NO_PATIENT
 from fewscan.images.tables.columns import Columns, NoFileNamedError, find_columns, is_one
 from fewscan.images.tables.copies import with_copies
+from fewscan.images.tables.cut import REMEDY, left_of
 from fewscan.images.tables.headers import ByNumber
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, plain, position_of
@@ -184,6 +185,9 @@ class _RowReader:
             notes = (*notes, f"'{patient}' in {self.table.name} is read as no patient")
             patient = None
         of_patient = [(plain(self.names[at]), text) for at in self.columns.patients if (text := cell(row, at)) is not None]
+        if any(left_of(text) is not None for _, text in of_patient):
+            cut = f"patients' numbers in {self.table.name} look cut by a spreadsheet"
+            notes = (*notes, f"{cut}, so that different patients may count as one; {REMEDY}")
         read = Row(
             table=self.table,
             where=where,
