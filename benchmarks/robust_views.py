@@ -31,6 +31,7 @@ from fewscan.progress import say, track
 from fewscan.stressing.corruption import MIDDLE
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.scans import scans_of
+from fewscan.training.recipes import DEFAULT_RECIPE
 
 UNCHANGED = "none"
 TARGET_ERROR = 0.05
@@ -43,6 +44,10 @@ CANDIDATES: dict[str, dict[str, float]] = {
     "equalization": {"equalization_probability": 0.3},
     "both": {"field_probability": 0.3, "equalization_probability": 0.3},
     "both in half as many": {"field_probability": 0.15, "equalization_probability": 0.15},
+    # As they are by the recipe `finetune`, and without.
+    "no lost details": {"detail_loss_probability": 0.0},
+    "lost details": {"detail_loss_probability": 0.3},
+    "more lost details": {"detail_loss_probability": 0.5},
     "both and inversion": {"field_probability": 0.15, "equalization_probability": 0.15, "inversion_probability": 0.1},
 }
 
@@ -84,9 +89,9 @@ def scores(probabilities: dict[str, Floats], labels: npt.NDArray[np.int64]) -> I
         yield {"corruption": name} | {f"{key}_percent": round(100 * float(value), 2) for key, value in figures.items()}
 
 
-def said(dataset: Snapshot, copies: dict[str, Pixels], method: str, changes: dict[str, Any]) -> dict[str, Floats]:
+def said(dataset: Snapshot, copies: dict[str, Pixels], method: str, recipe: str, changes: dict[str, Any]) -> dict[str, Floats]:
     """Train, and return what the network says of every kind of copy."""
-    _, predictor = taught(dataset, method=method, **changes)
+    _, predictor = taught(dataset, method=method, recipe=recipe, **changes)
     return {name: predictor.predict(pixels).probabilities for name, pixels in copies.items()}
 
 
@@ -95,6 +100,7 @@ def main() -> None:
     parser.add_argument("--shown", type=Path, help="the same scans in another dataset, such as cropped")
     parser.add_argument("--only", nargs="+", choices=list(CANDIDATES), default=list(CANDIDATES))
     parser.add_argument("--methods", nargs="+", default=["supervised"])
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE, help="%(default)s if not given")
     parser.add_argument("--labels", type=int, default=988)
     arguments, changes = parsed(parser)
     lines = []
@@ -108,7 +114,7 @@ def main() -> None:
                 about = {"views": name, "method": method, "crop": dataset.spec.crop, "labels": arguments.labels, "seed": seed}
                 asked = merge({"views": CANDIDATES[name], "seed": seed, "probe_images": 0}, changes)
                 labels = dataset.labels[dataset.rows("test")]
-                lines += [about | line for line in scores(said(dataset, copies, method, asked), labels)]
+                lines += [about | line for line in scores(said(dataset, copies, method, arguments.recipe, asked), labels)]
                 if arguments.csv:
                     pd.DataFrame(lines).to_csv(arguments.csv, index=False)
     by = ["views", "method"]

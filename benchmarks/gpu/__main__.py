@@ -6,6 +6,7 @@ study       the study's Table 2: 4 methods x 100 epochs, with the time that they
 efficiency  README's table: accuracy by number of labels, five seeds
 efficiency_field  the same with views that have a bias field; only where it is asked for
 finetuned   its rows from ImageNet's weights, on the same splits at 192 px
+finetuned_224  the same at 224 px, as `train` chooses for a CPU; only where it is asked for
 adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
 adapted_middle, adapted_probe  the same of the encoder's middle, by training and by logistic regression
@@ -42,7 +43,7 @@ from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
 PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "encoders", "screen")
-ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "efficiency_field", "encoders", "others", "screen"}
+ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "efficiency_field", "encoders", "finetuned_224", "others", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:

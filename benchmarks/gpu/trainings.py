@@ -1,7 +1,7 @@
 """Trainings side by side on one GPU, each run's scores written as it ends.
 
-    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--first-seed N]
-        [--dataset NAME] [--tiny]
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--labels N ...] [--seeds N]
+        [--first-seed N] [--dataset NAME] [--tiny]
 
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
@@ -69,6 +69,15 @@ PARTS = {
     ),
     # Nine of these fit the 139 GiB of an H200, fifteen did not.
     "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", at_once=9),
+    # As `train` chooses for a CPU.
+    "finetuned_224": Part(
+        "mri224",
+        ("supervised",),
+        (1235, 124, 40),
+        recipe="finetune",
+        changes={"optimizer": {"frozen_parts": EfficientNetLite0.general_parts}},
+        at_once=9,
+    ),
     "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True, at_once=9),
     "guessing": Part("mri192", ("mixmatch",), (1235, 124, 40), recipe="finetune", changes=GUESSING, adapted=True, at_once=9),
     # The middle of the encoder, which tells scans apart by few labels: docs/search.md, 20.
@@ -161,6 +170,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = gpu_part_parser(__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--methods", nargs="+", help="these alone")
+    parser.add_argument("--labels", nargs="+", type=int, help="these numbers of labels alone")
     parser.add_argument("--seeds", type=int, help="so many")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--dataset", choices=DATASETS, help="instead of the part's own: smaller scans, where there is no GPU")
@@ -170,6 +180,7 @@ def main(words: Sequence[str] | None = None) -> None:
         part,
         dataset=arguments.dataset or part.dataset,
         methods=tuple(arguments.methods or part.methods),
+        budgets=tuple(arguments.labels or part.budgets),
         seeds=arguments.seeds or part.seeds,
         first_seed=arguments.first_seed,
     )

@@ -41,14 +41,15 @@ def row(batch: Parameters, number: int) -> Parameters:
     if isinstance(batch, Tensor):
         return batch[number : number + 1]
     values = {name: value[number : number + 1] for name, value in vars(batch).items()}
-    for rows, value in (("blurred", "blur"), ("noisy", "noise"), ("equalized", "equalization"), ("biased", "field")):
+    some = {"blurred": "blur", "noisy": "noise", "equalized": "equalization", "biased": "field", "coarse": "kept"}
+    for rows, value in some.items():
         mine = getattr(batch, rows) == number
         values |= {rows: torch.zeros(int(mine.sum()), dtype=torch.int64), value: getattr(batch, value)[mine]}
     values["inverted"] = torch.zeros(int((batch.inverted == number).sum()), dtype=torch.int64)
     return ScanParameters(**values)
 
 
-ALL = {"equalization_probability": 0.5, "field_probability": 0.5, "inversion_probability": 0.5}
+ALL = {f"{change}_probability": 0.5 for change in ("equalization", "field", "inversion", "detail_loss")}
 
 
 @pytest.mark.parametrize(("name", "changes"), [("study", {}), ("scan", {}), ("scan", ALL)])

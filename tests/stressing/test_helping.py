@@ -19,11 +19,14 @@ def test_what_helps_is_a_setting_of_an_import_or_of_views_that_can_have_that_val
 
 
 def test_one_setting_is_named_once_with_all_that_it_helps_against() -> None:
-    (said,) = helping(["scale", "blur", "padding"], VIEWS, SPEC)
-    assert "scale" in said
-    assert "padding" in said
-    assert "blur" not in said
-    assert "--crop foreground" in said
+    read, shown = helping(["scale", "blur", "padding", "motion"], VIEWS, SPEC)
+    assert [name in read for name in ("scale", "padding", "blur", "--crop foreground")] == [True, True, False, True]
+    assert [name in shown for name in ("blur", "motion", "scale", "views.detail_loss_probability=0.3")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_nothing_is_said_of_what_a_run_has_or_what_does_not_hurt_it() -> None:

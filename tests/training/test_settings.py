@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from fewscan.errors import FewscanError
@@ -183,3 +185,13 @@ def test_the_recipe_for_pretrained_weights_begins_with_some_and_any_encoder_may_
     assert finetuned().optimizer.head_rate > 1
     other = finetuned(encoder={"name": "resnet_small", "weights": "runs/pile"})
     assert other.encoder.model_dump(exclude_none=True) == {"name": "resnet_small", "weights": "runs/pile", "width": 16}
+
+
+def test_views_lose_details_where_good_weights_learn_from_labels_unless_others_are_asked_for() -> None:
+    def views(method: str, **changes: object) -> dict[str, Any]:
+        return RunSettings.resolve(method, "finetune", changes, labeled=100, unlabeled=50).views.model_dump()
+
+    assert views("supervised")["detail_loss_probability"] > 0
+    assert views("simclr")["detail_loss_probability"] == 0
+    assert views("supervised", views={"detail_loss_probability": 0})["detail_loss_probability"] == 0
+    assert "detail_loss_probability" not in views("supervised", views="study")

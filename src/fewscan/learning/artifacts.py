@@ -10,6 +10,11 @@ Floats = npt.NDArray[np.float32]
 # How often a head moves to and fro while it is measured, at least and less than.
 MOVEMENTS = (2.0, 6.0)
 
+# How much detail a view loses at most.
+MOST_BLUR = 0.025  # deviation of the Gaussian, as a share of the side
+FEWEST_PIXELS, MOST_PIXELS = 0.2, 0.55  # of the side; of frequencies, too
+MOST_MOVEMENT = 0.03  # to and fro while the scan was measured, as a share of the side
+
 
 def of_few_frequencies(scan: Floats, count: float) -> Floats:
     """Return a scan (H, W, C) of so many frequencies each way, as if no more had been measured: edges ring (Gibbs).

@@ -11,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fewscan.learning.artifacts import moved_while_measured, of_few_frequencies, saved_as_jpeg
+from fewscan.learning.artifacts import (
+    FEWEST_PIXELS,
+    MOST_BLUR,
+    MOST_MOVEMENT,
+    MOST_PIXELS,
+    moved_while_measured,
+    of_few_frequencies,
+    saved_as_jpeg,
+)
 from fewscan.learning.scan_views import bias_fields
 from fewscan.seeds import stream
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-MOST_BLUR = 0.025  # deviation of the Gaussian, as a share of the side
-FEWEST_PIXELS, MOST_PIXELS = 0.2, 0.55  # of the side; of frequencies, too
-MOST_MOVEMENT = 0.03  # to and fro while the scan was measured, as a share of the side
 MOST_FIELD = 0.5  # coefficients of a bias field
 LOG_GAMMA, CONTRAST, BRIGHTNESS = 0.7, 0.4, 0.2
 MOST_NOISE = 25 / 255

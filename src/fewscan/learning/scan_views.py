@@ -1,7 +1,8 @@
 """Views of gray slices: what one may look like from another scanner or another crop.
 
-One geometric resampling (crop, aspect, flip, rotation), then blur, equalization, a bias field, inversion, gamma, contrast,
-brightness and noise. Equalization, bias fields and inversion are off unless asked for: docs/search.md, 17.
+One geometric resampling (crop, aspect, flip, rotation), then lost details, blur, equalization, a bias field, inversion, gamma,
+contrast, brightness and noise. Lost details, equalization, bias fields and inversion are off unless asked for: docs/search.md,
+17 and 28.
 """
 
 import math
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewscan.learning.lost_detail import kept_frequencies, without_details
 from fewscan.learning.views import Views, ViewSettings, column, plain, uniform
 
 
@@ -36,6 +38,7 @@ class ScanViewSettings(ViewSettings):
     field_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # of a bias field, as a coil leaves it
     maximum_field: float = pydantic.Field(default=0.5, ge=0, le=2)  # see `bias_fields`: coefficients drawn from [-this, this]
     inversion_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
+    detail_loss_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # see `lost_detail`
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class ScanParameters:
     biased: Tensor  # (f,) int64, which images lie under a bias field
     field: Tensor  # (f, 1, S, S) factor of each of their pixels
     inverted: Tensor  # (i,) int64, of which images the negative is shown
+    coarse: Tensor  # (d,) int64, which images lose details
+    kept: Tensor  # (d, 2, S) complex64, what is kept of their frequencies
 
 
 class ScanViews(Views):
@@ -69,7 +74,7 @@ class ScanViews(Views):
     def weak(self) -> Self:
         """Return the policy with half of every range, and nothing that only some images get: still easy to recognize."""
         settings = self.settings
-        of_some = ("blur", "noise", "equalization", "field", "inversion")
+        of_some = ("blur", "noise", "equalization", "field", "inversion", "detail_loss")
         halved = ("maximum_rotation_degrees", "maximum_shift", "contrast", "brightness", "log_gamma")
         milder = settings.model_copy(
             update={name: getattr(settings, name) / 2 for name in halved}
@@ -122,6 +127,8 @@ class ScanViews(Views):
             biased=some(settings.field_probability),
             field=self._some_fields(round(settings.field_probability * count), image_size_px, generator),
             inverted=some(settings.inversion_probability),
+            coarse=some(settings.detail_loss_probability),
+            kept=kept_frequencies(round(settings.detail_loss_probability * count), image_size_px, generator),
         )
 
     def _some_fields(self, count: int, size_px: int, generator: torch.Generator) -> Tensor:
@@ -142,6 +149,7 @@ class ScanViews(Views):
         noisy, noise = kept(scan.noisy, scan.noise)
         equalized, equalization = kept(scan.equalized, scan.equalization)
         biased, field = kept(scan.biased, scan.field)
+        coarse, frequencies = kept(scan.coarse, scan.kept)
         return ScanParameters(
             affine=scan.affine[places],
             gamma=scan.gamma[places],
@@ -156,6 +164,8 @@ class ScanViews(Views):
             biased=biased,
             field=field,
             inverted=kept(scan.inverted, scan.inverted)[0],
+            coarse=coarse,
+            kept=frequencies,
         )
 
     def apply(self, images: Tensor, parameters: ScanParameters) -> Tensor:
@@ -163,6 +173,8 @@ class ScanViews(Views):
         scan, views = parameters, plain(images)
         grid = _sampling_grid(scan.affine, views.shape[-2], views.shape[-1])
         views = F.grid_sample(views, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        if len(scan.coarse):
+            views[scan.coarse] = without_details(views[scan.coarse], scan.kept)
         sharp = views[scan.blurred]
         views[scan.blurred] = torch.lerp(sharp, _blurred(sharp), column(scan.blur))
         uneven = views[scan.equalized]

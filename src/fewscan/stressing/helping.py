@@ -1,6 +1,6 @@
 """What helps a run against corruptions that hurt it, as far as that was measured (docs/stress.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -24,7 +24,9 @@ READING = {
     "inversion": Help("negatives", "undo"),
 }
 # Of what views show in training.
-SHOWN = {"bias-field": Help("field_probability", 0.15)}
+SHOWN = {"bias-field": Help("field_probability", 0.15)} | dict.fromkeys(
+    ("blur", "ringing", "motion", "resolution"), Help("detail_loss_probability", 0.3)
+)
 
 
 def helping(hurt: Sequence[str], views: ViewSettings | None, spec: ImageSpec) -> Iterator[str]:
@@ -32,14 +34,18 @@ def helping(hurt: Sequence[str], views: ViewSettings | None, spec: ImageSpec) ->
 
     views, spec: what the run's training showed, None where it has no steps, and how its scans were read.
     """
-    read = sorted((READING[name], name) for name in hurt if name in READING and _could_be_read(spec, READING[name]))
-    for help_, pairs in groupby(read, key=lambda pair: pair[0]):
-        names = listed([name for _, name in pairs])
+    read = [(READING[name], name) for name in hurt if name in READING and _could_be_read(spec, READING[name])]
+    for help_, names in _together(read):
         yield f"importing with --{help_.name} {help_.value} and training on that would help against {names}"
-    for name in hurt:
-        if name in SHOWN and _shows_less(views, SHOWN[name]):
-            setting = f"views.{SHOWN[name].name}={SHOWN[name].value}"
-            yield f"training again with {setting}, which shows it, would help against {name}"
+    shown = [(SHOWN[name], name) for name in hurt if name in SHOWN and _shows_less(views, SHOWN[name])]
+    for help_, names in _together(shown):
+        yield f"training again with views.{help_.name}={help_.value}, which shows such scans, would help against {names}"
+
+
+def _together(pairs: Iterable[tuple[Help, str]]) -> Iterator[tuple[Help, str]]:
+    """Yield each setting once, with all that it helps against."""
+    for help_, same in groupby(sorted(pairs), key=lambda pair: pair[0]):
+        yield help_, listed([name for _, name in same])
 
 
 def _could_be_read(spec: ImageSpec, help_: Help) -> bool:
