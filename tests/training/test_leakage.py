@@ -41,6 +41,28 @@ def test_an_audit_since_training_counts(split_dataset: Snapshot, untrained_run: 
     assert "leaks" in (doubt(run, seen) or "")
 
 
+@pytest.mark.parametrize(("redrawn", "leaking"), [(False, 0), (True, 1)])
+def test_what_only_a_scan_ties_that_the_split_leaves_out_for_it_is_no_leak_while_the_split_is_there(
+    redrawn: bool, leaking: int, split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    labeled, test, between = (int(split_dataset.rows(part)[0]) for part in ("labeled", "test", "unlabeled"))
+    # As a scan that came later, or could not be used when the split was drawn, and is a copy of both.
+    dataset = Dataset.open(split_dataset.folder)
+    drawn = dataset.split("main")
+    roles = drawn.roles.copy()
+    roles[between] = "open"
+    dataset = dataset.with_split(drawn._replace(roles=roles))
+    run = untrained_run(dataset.snapshot())
+    with_pair(split_dataset, labeled, between)
+    now = with_pair(split_dataset, between, test)
+    assert now.require_split().tying_left_out == 1
+    if redrawn:
+        other = drawn.description.model_copy(update={"drawn_fingerprint": "another"})
+        Dataset.open(split_dataset.folder).with_split(drawn._replace(description=other, roles=roles))
+    assert leaking_now(run, run.open_dataset()) == leaking
+    assert (doubt(run, run.open_dataset()) is None) == (not leaking)
+
+
 def test_a_split_that_was_drawn_by_other_groups_is_called_so_where_it_does_not_leak(split_dataset: Snapshot) -> None:
     assert regrouped_sentence(split_dataset) is None
     first, second = split_dataset.rows("labeled")[:2]

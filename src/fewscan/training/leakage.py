@@ -46,15 +46,24 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
 def leaking_now(run: Run, seen: Snapshot) -> int | None:
     """Return how many pairs cross the parts of a run's split by what is known today, no fewer than when training began.
 
-    An audit since may have found pairs that nobody knew of then. None where nobody has looked, then or since. seen: the run's
-    dataset, as it was.
+    An audit since may have found pairs that nobody knew of then. What only images tie that the split leaves out for it, as
+    those of an addition, is no such pair. None where nobody has looked, then or since. seen: the run's dataset, as it was.
     """
     now = Dataset.open(seen.folder)
     if now.description.audit is None:
         return run.record.leaking_pairs
-    groups = now.unsplit().manifest["group"].iloc[: len(seen.manifest)]
+    groups = _under_split_of(seen, now).manifest["group"].iloc[: len(seen.manifest)]
     today = replace(seen, manifest=seen.manifest.assign(group=groups.to_numpy()).astype({"group": MANIFEST_DTYPES["group"]}))
     return max(run.record.leaking_pairs or 0, len(leaking_pairs(today)))
+
+
+def _under_split_of(seen: Snapshot, now: Dataset) -> Snapshot:
+    """Return the dataset as it is now, under the split that it was seen under; under none where that is no longer there."""
+    split = seen.description.split
+    if split is None or split.name not in now.splits:
+        return now.unsplit()
+    is_same = now.split(split.name).description.drawn_fingerprint == split.drawn_fingerprint
+    return now.snapshot(split.name) if is_same else now.unsplit()
 
 
 def doubt(run: Run, dataset: Snapshot) -> str | None:
