@@ -598,7 +598,7 @@ def test_rows_that_put_one_image_into_two_parts_of_a_split_are_refused_and_a_tab
     assert all(word in message for word in ("train/1.png", "'train'", "'test'"))
     scans = listed(root, labels=table(tmp_path, "path,split,patient\ntrain/1.png,test,p\ntrain/2.png,,p\ntrain/2.png,,p\n"))
     assert [(scan.given_split, scan.patient) for scan in scans] == [("test", "p"), ("train", "p")]
-    assert [bool(scan.notes) for scan in scans] == [True, False]
+    assert ["another part of the split" in notes_of([scan]) for scan in scans] == [True, False]
 
 
 def test_probabilities_alone_are_no_labels(root):
@@ -613,3 +613,43 @@ def test_the_plan_says_that_labels_are_a_networks(root):
     scans = listed(root, labels=table(root, PREDICTED + rows), trust_predictions=True)
     ((whence, count),) = plan_of(scans, parse_sources([str(root)])).sources[0].labels_from.items()
     assert ("labels.csv" in whence, "network" in whence, count) == (True, True, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Recording,Split,Remark\nA1,train,Meier\nA2,test,Huber\n", True),
+        ("Recording,Diagnosis,Remark\nA1,tumor,Meier\nA2,none,Huber\n", True),
+        ("Recording,Seen,Remark\nA1.png,x,Meier\nA2.png,y,Huber\n", True),
+        ("Anna Meier,tumor,old\nJan Huber,none,new\n", False),
+        ("Anna Meier,finding,old\nJan Huber,finding,new\n", False),
+        ("Meier.png,finding,Anna Meier\nHuber.png,none,Jan Huber\n", False),
+    ],
+)
+def test_columns_are_named_where_the_first_line_surely_names_them(root, text, named):
+    said = refusal(root, labels=table(root, text))
+    assert ("'Recording'" in said) == named
+    assert "Meier" not in said
+
+
+def test_a_table_without_labels_is_noted_where_no_image_has_one(root):
+    flat = make(root.parent / "flat", "a.png", "b.png")
+    without = table(flat, "Image,,Patient\nName,Diagnosis,Number\na.png,tumor,7\nb.png,none,8\n")
+    assert "no column of labels" in notes_of(listed(flat, labels=without))
+    labels = table(flat, "path,label\na.png,tumor\nb.png,none\n", name="others.csv")
+    assert "no column of labels" not in notes_of(listed(flat, labels=[without, labels]))
+    unlabeled = list_scans(parse_sources([], [str(flat)]), ImportOptions.parse({"labels": without}))
+    assert "no column of labels" not in notes_of(unlabeled)
+
+
+def test_a_column_of_free_text_is_named(root):
+    names = [f"{number}.png" for number in range(101)]
+    flat = make(root.parent / "flat", *names)
+    text = "".join(f"{name},seen on day {name[:-4]}\n" for name in names)
+    said = refusal(flat, labels=table(flat, f"path,Finding\n{text}"))
+    assert all(words in said for words in ("labels.csv", "'Finding'"))
+    assert not any(words in said for words in ("day", "folders"))
+    # Rows of other images do not count.
+    table(flat, f"path,Finding\n{text}" + "x.png,a\n")
+    (flat / names[0]).unlink()
+    assert "seen on day 1" in labels_of(flat, labels=flat / "labels.csv").values()

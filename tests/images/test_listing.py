@@ -371,7 +371,7 @@ def test_csvs_that_cannot_be_read_are_refused(root):
     (root / "latin.csv").write_bytes("path,label\na.png,Schädel\n".encode("latin-1"))
     assert "not UTF-8" in refusal(root, labels=[root / "latin.csv"])
     assert "cannot read the labels" in refusal(root, labels=[root / "nowhere.csv"])
-    assert "cannot read the labels" in refusal(root, labels=[root])
+    assert "is a folder" in refusal(root, labels=[root])
 
 
 def test_a_patient_column_that_was_asked_for_must_be_there(root):

@@ -161,6 +161,28 @@ def test_lines_are_excels_and_what_is_empty_at_the_edges_is_left_out(tmp_path: P
     assert read_cells(book) == (HEAD, [(3, ["a", "x"]), (6, ["b"])])
 
 
+def test_a_title_above_the_names_is_told_from_them_and_patients_are_not_repeated(both: tuple[Path, Path, Path]) -> None:
+    root, book, text = both
+    rows = [
+        ("List 2024",),
+        (),
+        ("Scan", "ICD-10", "Finding", "Note"),
+        ("Meier", "C71", "tumor"),
+        ("Huber", "C72", "none", "old"),
+    ]
+    for mark in ",;":
+        for title in ("List 2024", f"List 2024{mark * 3}"):
+            text.write_text("\n".join([title, "", *(mark.join(row) for row in rows[2:])]))
+            for options in ({}, {"path_column": "Scan"}):
+                said = refusal(root, labels=text, **options)
+                assert all(words in said for words in ("one cell", "line 3"))
+                assert "Meier" not in said
+    said = refusal(root, labels=book_of(book, *rows))
+    assert all(words in said for words in ("one cell", "line 3"))
+    # Without names of columns there is no line to name.
+    assert "one cell" not in refusal(root, labels=book_of(book, ("List",), ("Meier.png", "tumor"), ("Huber.png", "none")))
+
+
 def test_a_size_that_the_file_states_wrongly_leaves_out_no_row(tmp_path: Path) -> None:
     book = book_of(tmp_path / "a.xlsx", HEAD, ("a", "x"))
     rewritten(book, SHEET, lambda text: re.sub('<dimension ref="[^"]*"', '<dimension ref="A1"', text))
@@ -260,6 +282,13 @@ def test_the_strict_kind_of_excel_is_not_called_empty(tmp_path: Path) -> None:
 
 def test_an_empty_workbook_is_refused(tmp_path: Path) -> None:
     assert "is empty" in refused(book_of(tmp_path / "a.xlsx"))
+
+
+@pytest.mark.parametrize("name", ["~$list.xlsx", ".~lock.list.xlsx#"])
+def test_what_a_program_keeps_beside_an_open_workbook_and_folders_are_no_tables(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x05Meier" * 20)
+    assert str(tmp_path / "list.xlsx") in refused(tmp_path / name)
+    assert "is a folder" in refused(tmp_path)
 
 
 def test_damaged_files_and_other_kinds_are_one_line(tmp_path: Path) -> None:

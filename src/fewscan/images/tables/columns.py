@@ -20,7 +20,7 @@ from fewscan.images.tables.column_names import (
     names_headers,
 )
 from fewscan.images.tables.reading import Cells, cell, plain
-from fewscan.wording import counted
+from fewscan.wording import counted, listed
 
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
 _ELSE_PATHS = ("id", "idcode", *COMMON_NAMES["patient"])
@@ -28,6 +28,7 @@ _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--pa
 HEADERS = "rows may also name numbers in DICOM headers (docs/labels.md)"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
+_NAMES_SHOWN = 8
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
 
@@ -176,6 +177,11 @@ def _else_path(columns: Sequence[str]) -> int | None:
 
 def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
     """Return the refusal of a table that has none of the `wanted` columns, with all options that it then takes."""
+    if line := _line_of_names(cells):
+        return FewscanError(
+            f"{table}: its first line holds only one cell, and names of columns seem to stand in line {line}: remove the lines "
+            "above that one"
+        )
     guesses = [_guess(cells, what) for what in wanted]
     names = ["NAME" if guess is None else f"'{guess}'" for guess in guesses]
     add = " ".join(f"{_OPTIONS[what]} {name}" for what, name in zip(wanted, names, strict=True) if what in _OPTIONS)
@@ -185,6 +191,8 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
     else:
         # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
         count = counted(sum(map(bool, cells.columns)), "column")
+        if names := _surely_names(cells):
+            count += f" ({listed(names, _NAMES_SHOWN)})"
         way = f"add {add}, or " if add else ""
         hint = f"it has {count}, which its first line should name: {way}write path,label,patient there, for example"
     no_path = "path" in wanted and _of_file_names(cells) is None
@@ -192,6 +200,31 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
         hint += f"; {HEADERS}"
     kind = NoFileNamedError if no_path else FewscanError
     return kind(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
+
+
+def _line_of_names(cells: Cells) -> int | None:
+    """Return the line that seems to name the columns where the first one is a title, of one cell; None where it is not."""
+    if not cells.columns[0] or any(cells.columns[1:]):
+        return None
+    filled = [sum(map(bool, map(str.strip, row))) for _, row in cells.rows]
+    most = max(filled, default=0)
+    if most < 2:
+        return None
+    at = filled.index(most)
+    line, names = cells.rows[at]
+    return line if _surely_names(Cells(tuple(map(str.strip, names)), cells.rows[at + 1 :])) else None
+
+
+def _surely_names(cells: Cells) -> list[str]:
+    """Return the columns' names in quotes, for a message; none unless the first line surely names columns and holds no data."""
+    called = [called_patient(name) or any(_that_may_be([name], what) for what in COMMON_NAMES) for name in cells.columns]
+    again = [any(cell(row, at) == name for _, row in cells.rows) for at, name in enumerate(cells.columns)]
+    is_header = _of_file_names(cells) is not None
+    if not is_header and not any(is_name and not twice for is_name, twice in zip(called, again, strict=True)):
+        return []
+    if any(_FILE_NAME.fullmatch(name) or twice for name, twice in zip(cells.columns, again, strict=True) if name):
+        return []
+    return [f"'{name}'" for name in cells.columns if name and not may_be_data(name)]
 
 
 def _guess(cells: Cells, wanted: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import IN_PLACE
+from fewscan.images.classes import IN_PLACE, MAX_CLASSES
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key, scopes_of
 from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
@@ -37,7 +37,7 @@ def label_from_tables(
     go before those of folders and files, with a note where they differ; what a network predicted goes after both. Where the
     folders of a source and the tables share no class, folders are no classes; see `_with_folders` for what is asked then.
 
-    Raises FewscanError where a table cannot be read, contradicts itself or another, or names no image at all.
+    Raises FewscanError where a table cannot be read, contradicts itself or another, or names no image or too many classes.
     """
     if not tables:
         _refuse_without_tables(options)
@@ -49,12 +49,17 @@ def label_from_tables(
     naming = naming_of(rename, options.no_label)
     said: dict[str, Said] = {}
     missing: list[Row] = []
+    without_labels: list[str] = []
     for table in tables:
         rows, found, by_path = _pointed(table, sources, places, numbers, options, rename)
+        _require_few_classes(rows, found, places, naming)
         add_rows(said, rows, found, places, naming, options.several)
+        without_labels += [] if any(row.about_labels for row in rows) else [table.name]
         missing += [row for row, hit in zip(rows, found, strict=True) if hit is None and by_path]
     spoken_of = list(dict.fromkeys(places.source(place) for place in said))
     overlaid = _overlaid(scans, sources, places, said, options, naming)
+    if all(scan.label is None and not scan.disputed for scan in overlaid):
+        overlaid = _noted_without_labels(overlaid, sources, without_labels)
     absent: dict[tuple[str, str], ScanFile] = {}
     for row in missing:
         scan = _missing_scan(row, sources, spoken_of[0])
@@ -86,6 +91,28 @@ def _pointed(
         if isinstance(one, FewscanError):
             raise one
     return rows, [one for one in looked if not isinstance(one, FewscanError)], by_path
+
+
+def _require_few_classes(rows: Sequence[Row], found: Sequence[Found | None], places: Places, naming: Naming) -> None:
+    """Raise FewscanError where a table gives the images more classes than there may be, as free text does."""
+    hits = [(row, hit) for row, hit in zip(rows, found, strict=True) if hit is not None and row.label is not None]
+    named = {naming(places.source(hit.place), str(row.label)) for row, hit in hits}
+    classes = [name for name in named if not name.startswith(IN_PLACE)]
+    if len(classes) > MAX_CLASSES:
+        row = hits[0][0]
+        column = "its columns of 0 and 1 name" if row.label_column is None else f"its column '{row.label_column}' names"
+        raise FewscanError(
+            f"{row.table}: {column} {len(classes)} classes, more than the limit of {MAX_CLASSES}: if that is free text, choose "
+            "the column of the classes with --label-column, or write a class for each image"
+        )
+
+
+def _noted_without_labels(scans: Sequence[ScanFile], sources: Sequence[Source], tables: Sequence[str]) -> list[ScanFile]:
+    """Return the images of sources that may have labels with a note of the tables in which no column holds any."""
+    labeled = {source.name for source in sources if source.labeled}
+    hint = "its first line must name the columns (--label-column says which column holds the labels)"
+    notes = [f"no column of labels was found in {table}: {hint}" for table in tables]
+    return [replace(scan, notes=(*scan.notes, *notes)) if scan.source in labeled else scan for scan in scans]
 
 
 def _refuse_without_tables(options: TableOptions) -> None:

@@ -27,6 +27,8 @@ _OTHER_KINDS = {
     ".parquet": "a Parquet file",
     ".json": "a JSON file",
 }
+# What Excel and LibreOffice keep beside a file that is open: ~$list.xlsx, .~lock.list.xlsx#
+_LOCK_FILE = re.compile(r"(?:~\$|\.~lock\.)(?P<of>.+?)#?")
 # Excel's way to write digits that are to stay text: ="0012".
 _KEPT_AS_TEXT = re.compile(r'="([^"]*)"')
 # Besides blanks, what nobody sees at the ends of a cell: it comes along from web pages and word processors.
@@ -71,6 +73,12 @@ def refuse_idle_for_text(tables: Sequence[Path], encoding: str | None, separator
 
 def _content(table: Path) -> bytes:
     """Return the bytes of a file; raises FewscanError where it cannot be opened, or is of a kind that is not read."""
+    if of_lock := _LOCK_FILE.fullmatch(table.name):
+        raise FewscanError(
+            f"{table} only says that {of_lock['of']} is open in a program: give {table.with_name(of_lock['of'])}"
+        )
+    if table.is_dir():
+        raise FewscanError(f"{table} is a folder, not a table of labels: give the file with the table")
     try:
         content = table.read_bytes()
     except OSError as error:
@@ -122,9 +130,11 @@ def _encoding(content: bytes) -> str:
 
 
 def _separator(table: Path, text: str) -> str:
-    """Return the one separator under which the table is one: its first line has several cells, and each row as many."""
-    first = _first_line(text)
-    possible = [mark for mark in SEPARATORS.values() if len(next(csv.reader([first], delimiter=mark), [])) > 1]
+    """Return the one separator under which the table is one: its first line has several cells, and each row as many.
+
+    Of a table whose first line has one cell, the one separator of the first line that has several.
+    """
+    possible = _separating(_first_line(text))
     if len(possible) > 1:
         even = [mark for mark in possible if _is_even(text, mark)]
         if len(even) != 1:
@@ -133,7 +143,18 @@ def _separator(table: Path, text: str) -> str:
                 f"{table}: its first line may be separated by {' or '.join(names)}: add --separator {names[0]}, for example"
             )
         possible = even
+    elif not possible:  # the names of columns may stand below a title
+        below = next(filter(None, map(_separating, io.StringIO(text, newline=""))), [])
+        possible = below if len(below) == 1 else []
     return possible[0] if possible else ","
+
+
+def _separating(line: str) -> list[str]:
+    """Return the separators under which a line has several cells."""
+    try:
+        return [mark for mark in SEPARATORS.values() if len(next(csv.reader([line], delimiter=mark), [])) > 1]
+    except csv.Error:  # said of the line when it is read
+        return []
 
 
 def _first_line(text: str) -> str:

@@ -49,6 +49,7 @@ class Row:
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     chosen: str | None = None  # an origin of labels that only teach, which the row names itself
     path_column: str = "path"  # as the table calls it
+    label_column: str | None = None  # as well; None where classes have a column each
     notes: tuple[str, ...] = ()
 
     @property
@@ -201,6 +202,7 @@ class _RowReader:
             predicted=self.predicted,
             chosen=kept_origin(cell(row, self.origin)),
             path_column=self.names[self.columns.path],
+            label_column=None if self.columns.label is None else self.names[self.columns.label],
             notes=(*self.notes, *notes),
         )
         return self._in_words(read) if (state := cell(row, self.state)) is None else self._in_state(read, state, written)

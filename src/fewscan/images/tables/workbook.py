@@ -49,7 +49,7 @@ def workbook_rows(table: Path, content: bytes) -> Rows:
 
     content: the file's bytes. A number is its text without a needless `.0`, with the leading zeros and the fixed text that its
     format shows; a date is ISO text, an empty cell "". A cell merged over several rows counts in each of them that holds
-    anything else. Cells right of the last one in the first row are left out.
+    anything else. Cells right of the last one in the first row are left out, unless that is its only one and may be a title.
 
     Raises FewscanError without openpyxl, and where the file is no workbook, unpacks to too much, has several sheets with cells,
     an error as the value of a cell, or a formula whose value the file does not hold.
@@ -195,7 +195,7 @@ def _rows(table: Path, sheet: Any, part: _Part) -> Rows:
             texts.pop()
         if texts:
             rows.append((line, texts))
-            width = width or len(texts)
+            width = width or (len(texts) if len(texts) > 1 else None)
             cells += len(texts)
             if cells > _MOST_CELLS:
                 raise _too_large(table, f"has more than {_MOST_CELLS:,} cells")
