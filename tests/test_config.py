@@ -57,7 +57,7 @@ def test_a_group_cannot_have_a_value_and_members() -> None:
 
 
 def test_an_unknown_key_names_its_dotted_path_and_the_nearest_valid_one() -> None:
-    with pytest.raises(FewscanError, match=r"unknown setting 'inner\.learning_rat': did you mean 'learning_rate'\?"):
+    with pytest.raises(FewscanError, match=r"unknown setting 'inner\.learning_rat': did you mean 'inner\.learning_rate'\?"):
         Outer.parse({"inner": {"learning_rat": 1}})
     with pytest.raises(FewscanError, match=r"unknown setting 'zzz': .*epochs, inner"):
         Outer.parse({"zzz": 1})
@@ -110,6 +110,8 @@ def test_nearest_finds_what_is_deeper_by_its_last_part_where_only_one_ends_so() 
         assert nearest(said, ["epochs"], deeper) == "did you mean 'optimizer.learning_rate'?"
     assert nearest("name", ["epochs"], deeper) == "choose from epochs"
     assert nearest("width", ["width"], deeper) == "did you mean 'width'?"
+    # What is given with its group is answered with it, so that the answer can be given as it is.
+    assert nearest("widht", ["width"], deeper, group="encoder.") == "did you mean 'encoder.width'?"
     # Another's name for it helps only where there is such a setting.
     assert nearest("lr", ["a", "b"]) == "choose from a, b"
 

@@ -179,10 +179,11 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def nearest(name: str, valid: Iterable[str], deeper: Iterable[str] = ()) -> str:
+def nearest(name: str, valid: Iterable[str], deeper: Iterable[str] = (), group: str = "") -> str:
     """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them, or the first of many.
 
     deeper: dotted paths that may be meant besides, each by its last part, `optimizer.learning_rate`, if no two end in it.
+    group: what stands before the name, `optimizer.`, and so before the nearest one, which can be given as it is.
     """
     names, ends = sorted(valid), [(path.rpartition(".")[2], path) for path in deeper]
     known = [end for end, _ in ends]
@@ -191,7 +192,7 @@ def nearest(name: str, valid: Iterable[str], deeper: Iterable[str] = ()) -> str:
     longer = [said] if said in meant else [each for each in meant if each.startswith(f"{name}_")]
     close = longer if len(longer) == 1 else difflib.get_close_matches(name, meant, n=1)
     if close:
-        return f"did you mean '{meant[close[0]]}'?"
+        return f"did you mean '{group}{meant[close[0]]}'?"
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
     return f"choose from {', '.join(names[:NAMES_LISTED])}{more}"
 
@@ -230,7 +231,8 @@ def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, wh
             if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
                 break
             owner = annotation
-        return f"unknown setting '{dotted}': {nearest(keys[-1], owner.model_fields, _paths(owner))}"
+        hint = nearest(keys[-1], owner.model_fields, _paths(owner), group=dotted.removesuffix(keys[-1]))
+        return f"unknown setting '{dotted}': {hint}"
     if first["type"] == "missing":
         return f"setting '{dotted}' is missing"
     message = first["msg"].removeprefix("Value error, ")  # what pydantic puts before an error of ours

@@ -113,7 +113,7 @@ def test_settings_of_a_method_go_to_the_methods_that_have_them(split_dataset: Sn
 def test_a_setting_that_no_compared_method_has_is_refused_with_the_nearest(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "comparison"
     for methods, name, words in (
-        (["supervised", "joint"], "temperatur", "unknown setting 'method.temperatur'.*did you mean 'temperature'"),
+        (["supervised", "joint"], "temperatur", "unknown setting 'method.temperatur'.*did you mean 'method.temperature'"),
         (["supervised", "simclr"], "neighbors", "none of supervised, simclr has it"),
     ):
         with pytest.raises(FewscanError, match=words):

@@ -137,8 +137,18 @@ def test_passes_that_the_user_asks_for_stay_and_epochs_follow() -> None:
     ("changes", "message"),
     [
         ({"epoch": 3}, r"unknown setting 'epoch': did you mean 'epochs'"),
-        ({"method": {"name": "joint", "temprature": 1}}, r"unknown setting 'method\.temprature': did you mean 'temperature'"),
-        ({"optimizer": {"learningrate": 1}}, r"unknown setting 'optimizer\.learningrate': did you mean 'learning_rate'"),
+        (
+            {"method": {"name": "joint", "temprature": 1}},
+            r"'method\.temprature': did you mean 'method\.temperature'",
+        ),
+        (
+            {"optimizer": {"learningrate": 1}},
+            r"'optimizer\.learningrate': did you mean 'optimizer\.learning_rate'",
+        ),
+        ({"views": {"field_probabilty": 0.3}}, r"did you mean 'views\.field_probability'"),
+        ({"field_probability": 0.3}, r"did you mean 'views\.field_probability'"),
+        ({"encoder": {"widht": 32}}, r"did you mean 'encoder\.width'"),
+        ({"heads": {"projection_unit": [8]}}, r"did you mean 'heads\.projection_units'"),
         ({"encoder": "resnet_smal"}, r"unknown encoder 'resnet_smal': did you mean 'resnet_small'\?"),
         ({"encoder": "timm:"}, r"setting 'encoder\.name'.*did you mean 'timm:NAME'"),
         ({"encoder": {"pretrained": True}}, r"unknown setting 'encoder\.pretrained'"),

@@ -60,4 +60,5 @@ def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any
         raise FewscanError(f"none of {', '.join(names)} has a use for {', '.join(left)}: leave out {', '.join(left)}")
     for name in changes.get("method", {}):
         if name not in known:
-            raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {nearest(name, known)}")
+            hint = nearest(name, known, group="method.")
+            raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {hint}")
