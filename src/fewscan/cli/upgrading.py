@@ -9,6 +9,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import after_dataset, after_run_in
 from fewscan.cli.places import there
+from fewscan.wording import counted
 
 
 @app.command()
@@ -39,7 +40,7 @@ def upgrade(
 
     done = api.upgrade(folder, out, data=data)
     if isinstance(done, Dataset):
-        lines, words = [f"{done.images.rows:,} images converted to {done.folder}"], after_dataset(done)
+        lines, words = [f"{counted(done.images.rows, 'image')} converted to {done.folder}"], after_dataset(done)
     else:
         lines, words = [f"run converted to {done.folder}"], after_run_in(out, None)
     finish(as_json, {"folder": str(done.folder)}, lines, *words)

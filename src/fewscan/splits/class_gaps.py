@@ -4,6 +4,7 @@ import pandas as pd
 
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.wording import counted
 
 
 def never_learned(dataset: Snapshot) -> tuple[str, ...]:
@@ -76,8 +77,8 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
     asked = description.validation_asked or 0
     if description.validation < asked:
         found.append(
-            f"only {description.validation} of the {asked} labels requested are kept for validation: more would take the only "
-            "labels of a class, or the patients needed for training"
+            f"the validation set has only {description.validation} of the {counted(asked, 'label')} that its share comes to: "
+            "more would take the only labels of a class, or the patients needed for training"
         )
     return found
 

@@ -36,6 +36,7 @@ from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.shuffling import Buffer
 from fewscan.training.tally import Tally, view_numbers
+from fewscan.wording import counted
 
 # Of a method that trains on one view, what two views say is taken from this many labeled images.
 TWO_VIEW_IMAGES = 512
@@ -138,10 +139,11 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None
 def _say_who_else_is_shown(training: _Training) -> None:
     copies = len(training.rows.bearers.copies)
     if copies:
-        say(f"{copies:,} unlabeled scans are copies of labeled ones and are also trained with their labels")
+        said = counted(copies, "unlabeled scan is a copy of a labeled one", "unlabeled scans are copies of labeled ones")
+        say(f"{said}, also trained with its label" if copies == 1 else f"{said}, also trained with their labels")
     if training.settings.positives != "views":
-        accompanied = training.partners.accompanied
-        say(f"positives={training.settings.positives}: for {accompanied:,} scans, the second view can be of another scan")
+        accompanied = counted(training.partners.accompanied, "scan")
+        say(f"positives={training.settings.positives}: for {accompanied}, the second view can be of another scan")
 
 
 def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:

@@ -9,7 +9,7 @@ from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from fewscan.wording import command_line
+from fewscan.wording import command_line, counted
 
 # How many leaking pairs an error names.
 PAIRS_NAMED = 3
@@ -37,7 +37,7 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
         names = dataset.file_names
         named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
-            f"the split leaks: {len(pairs)} pairs of images that belong together are in different parts: {named}. "
+            f"the split leaks: {counted(len(pairs), 'pair')} of images that belong together, in different parts: {named}. "
             f"Run '{command_line('split', dataset.folder, '--overwrite')}', or give allow_leakage=true"
         )
     return len(pairs)

@@ -45,7 +45,7 @@ def learned_from(
         adding = command_line("add", dataset.folder, "SOURCE")
         raise FewscanError(f"{dataset.folder} has only {counted(images, 'scan')} to learn from: add more with '{adding}'")
     why = f"{len(dataset.classes)} classes are labeled, but there is no split" if waiting else "none is labeled"
-    line = f"learning from {images:,} scans without labels ({why}): the run will give features but know no classes"
+    line = f"learning from {counted(images, 'scan')} without labels ({why}): the run will give features but know no classes"
     return unlabeled, (*lines, line, *([] if dataset.classes else _few(dataset, images)))
 
 

@@ -127,7 +127,7 @@ def _taught(folder: Path, dataset: Snapshot, lesson: Lesson, notes: Sequence[str
     unlabeled = without_labels(left)
     images = len(unlabeled.rows("unlabeled"))
     resolved = RunSettings.resolve(lesson.method, lesson.recipe, lesson.settings, labeled=0, unlabeled=images)
-    first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
+    first = f"first the encoder learns from {counted(images, 'scan')} without labels, in {folder}: "
     lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
     run = train_new(unlabeled, resolved, folder, recipe=lesson.recipe, notes=lines, candidate=False, devices=devices)
     say(f"the encoder is pretrained without labels ({folder}); training on the labels starts now")
