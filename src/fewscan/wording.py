@@ -21,6 +21,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def scan_number(row: int) -> str:
+    """Return what a scan is called whose name may point to a patient or a class: no row, which a table of labels has, too."""
+    return f"scan {row}"
+
+
 def listed(names: Sequence[str], most: int | None = None) -> str:
     """Return at least one name as a sentence lists them, `a, b and c`; of more than `most` the first: `a, b and 7 more`."""
     if most is not None and len(names) > most:

@@ -89,9 +89,17 @@ def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     done = told(fewscan("labels", "export", "data", "--json", cwd=place))
     assert done == {"out": "labels.csv", "scans": 8, "labeled": 7}
     done = told(fewscan("labels", "undo", "data", "--json", cwd=place))
+    changes = done.pop("changes")
     assert done == {"batch": 3, "entries": 2, "rows": [0, 1]}
+    holds = Dataset.open(place / "data").labels.current(8)["label"]
+    assert sorted((change["after"], change["scans"], change["examples"][0][-8:]) for change in changes) == sorted(
+        [(holds[0], 1, "0000.png"), (holds[1], 1, "0001.png")]
+    )
+    again = fewscan("labels", "undo", "data", cwd=place).stdout
+    assert all(f"{change['after']} -> {change['before']}: 1" in again for change in changes), "what changes is told, both ways"
+    fewscan("labels", "undo", "data", cwd=place)
     done = told(fewscan("labels", "history", "data", "--json", cwd=place))
-    assert [(batch["entries"], batch["undone"]) for batch in done["batches"]] == [(8, 0), (2, 2), (2, 0)]
+    assert [(batch["entries"], batch["undone"]) for batch in done["batches"]] == [(8, 0), (2, 2), (2, 0), (2, 2), (2, 0)]
     assert "taking back batch 2" in fewscan("labels", "history", "data", cwd=place).stdout
     assert told(fewscan("labels", "conflicts", "data", "--json", cwd=place)) == {"people": [], "copies": []}
 

@@ -116,7 +116,7 @@ def test_a_conflict_ends_with_the_pair_and_a_split_that_stands_goes_on(dataset: 
 
 
 def test_what_cannot_be_said_is_refused_and_leaves_no_entry(dataset: Dataset) -> None:
-    for rows, why in (((3, 8), "rows 3 and 8"), ((3, 99), "rows from 0"), ((4, 4), "two different rows")):
+    for rows, why in (((3, 8), "scans 3 and 8"), ((3, 99), "scans from 0"), ((4, 4), "two different scans")):
         with pytest.raises(FewscanError, match=why):
             judge(dataset, *rows, "apart")
     with pytest.raises(FewscanError, match=r"person.s name"):

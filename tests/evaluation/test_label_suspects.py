@@ -197,8 +197,10 @@ def test_the_verb_writes_a_table_that_set_takes_back(
     assert done.returncode == 0, done.stderr
     name = split_dataset.manifest["path"][suspect]
     page = (tmp_path / "labels_to_check.html").read_text(encoding="utf-8")
-    assert f"row {suspect}" in done.stdout
-    assert f"row {suspect}" in page
+    assert f"scan {suspect}" in done.stdout
+    assert "--names" in done.stdout
+    assert f"row {suspect}" not in done.stdout + page, "their own table has rows, too"
+    assert f"scan {suspect}" in page
     assert name not in done.stdout + page
     assert page.count('<img src="data:') == 1
     assert "http" not in page.replace("http-equiv", "")

@@ -68,7 +68,7 @@ def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
     said = words(draw_evidence(evidence()))
     assert "predicted: meningioma, probability 0.60" in said
     for number in range(NEIGHBORS):
-        assert f"row {100 + number}, distance {0.01 * number:.3f}" in said
+        assert f"scan {100 + number}, distance {0.01 * number:.3f}" in said
     for probability in ("0.250", "0.600", "0.050", "0.100"):
         assert probability in said
     assert "source/" not in said
@@ -101,7 +101,7 @@ def test_with_names_scans_are_called_by_their_files() -> None:
     said = words(draw_evidence(evidence(), names=True))
     for number in range(NEIGHBORS):
         assert f"source/{number}.png" in said
-    assert "row 10" not in said
+    assert "scan 10" not in said
 
 
 @pytest.mark.slow

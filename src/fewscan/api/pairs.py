@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fewscan.api.datasets import AUDIT_PAGE
 from fewscan.api.opening import dataset_to_change, opened_dataset
+from fewscan.wording import scan_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,8 @@ def judge_pair(
         row = _row(opened, scan)
         if other is None:
             judged = judging.judge_scan(opened, row, verdict, who=who, note=note)
-            words = [f"rows {a} and {b}: {judging.SAID[verdict]}" for a, b in judged]
-            words = words or [f"row {row} is in no pair for which that would be new: nothing was entered"]
+            words = [f"scans {a} and {b}: {judging.SAID[verdict]}" for a, b in judged]
+            words = words or [f"{scan_number(row)} is in no pair for which that would be new: nothing was entered"]
         else:
             second = _row(opened, other)
             words = [judging.judge(opened, row, second, verdict, who=who, note=note).words(*sorted((row, second)))]
@@ -67,5 +68,5 @@ def _row(dataset: Dataset, scan: str | int) -> int:
 
     found = dataset.labels.find(scan)
     if len(found) > 1:
-        raise FewscanError(f"'{scan}' holds {len(found)} images: name one of them by its row number")
+        raise FewscanError(f"'{scan}' holds {len(found)} images: name one of them by its number")
     return int(found[0])

@@ -66,7 +66,7 @@ Recipe = Annotated[
 Names = Annotated[
     bool,
     typer.Option(
-        "--names", help="Call scans by their file names instead of row numbers; file names can contain names of patients."
+        "--names", help="Call scans by their file names instead of numbers; file names can contain names of patients."
     ),
 ]
 Devices = Annotated[

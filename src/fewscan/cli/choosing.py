@@ -7,11 +7,11 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
-from fewscan.cli.label_words import SHOWN
+from fewscan.cli.label_words import SHOWN, names_hint
 from fewscan.cli.names import encoder_known
 from fewscan.cli.places import split_there, there
 from fewscan.folders import kind_of
-from fewscan.wording import command_line
+from fewscan.wording import command_line, scan_number
 
 if TYPE_CHECKING:
     from fewscan.choosing.suggested import Suggested
@@ -100,9 +100,11 @@ def suggest(
 
 def _scans(found: "Suggested", *, names: bool) -> list[str]:
     lines = [
-        f"  {name if names else f'row {one.row}'}: {one.why}" for one, name in zip(found.suggestions, found.names, strict=True)
+        f"  {name if names else scan_number(one.row)}: {one.why}"
+        for one, name in zip(found.suggestions, found.names, strict=True)
     ]
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN:,} more"]
+    lines = lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN:,} more"]
+    return [*lines, *names_hint(names=names)] if lines else []
 
 
 def _taken(place: Path, data: Path | None) -> tuple[Path, list[str | Path]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fewscan.cli.label_words import SHOWN
 from fewscan.labels.teaching import reading_of
-from fewscan.wording import counted
+from fewscan.wording import counted, scan_number
 
 
 def batch_lines(batches: Sequence[dict[str, Any]]) -> list[str]:
@@ -40,7 +40,7 @@ def entry_line(entry: dict[str, Any]) -> str:
     """Return a line about an entry, of `label_history`."""
     said = f"'{entry['label']}'" if entry["state"] == "label" else "no label" if entry["state"] == "none" else entry["state"]
     what = f"takes back entry {entry['undoes']}" if entry["origin"] == "undo" else f"{said}, from {entry['origin']}"
-    line = f"entry {entry['id']}, batch {entry['batch']}, {_head(entry)}: row {entry['row']}, {entry['name']}: {what}"
+    line = f"entry {entry['id']}, batch {entry['batch']}, {_head(entry)}: {scan_number(entry['row'])}, {entry['name']}: {what}"
     return line + (" (taken back)" if entry["undone"] else "")
 
 

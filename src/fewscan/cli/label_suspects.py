@@ -8,9 +8,9 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, finish
 from fewscan.cli.following import after_run_in
-from fewscan.cli.label_words import SHOWN
+from fewscan.cli.label_words import SHOWN, names_hint
 from fewscan.cli.labels import records, verbs
-from fewscan.wording import advised, counted, listed
+from fewscan.wording import advised, counted, listed, scan_number
 
 if TYPE_CHECKING:
     from fewscan.evaluation.label_suspects import LabelSuspects
@@ -70,10 +70,11 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
     asked = found.table[found.table["copy_of"].isna()]
     paths = dict(zip(found.table["row"], found.table["path"], strict=True))
     for line in asked.head(SHOWN).to_dict("records"):
-        called = [paths[row] if names else f"row {row}" for row in (line["row"], *scans[line["row"]])]
+        called = [paths[row] if names else scan_number(row) for row in (line["row"], *scans[line["row"]])]
         lines.append(_line(line, listed(called)))
     if len(asked) > SHOWN:
         lines.append(f"  and {len(asked) - SHOWN:,} more")
+    lines += names_hint(names=names) if len(asked) else []
     if found.warning:
         lines.append(f"warning: {found.warning}")
     if found.confirmed:

@@ -1,10 +1,10 @@
 """What became of a table of labels, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fewscan.wording import command_line, counted, listed
+from fewscan.wording import advised, command_line, counted, listed
 
 if TYPE_CHECKING:
     from fewscan.datasets.labels import LabelsSet
@@ -18,10 +18,7 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     told = done.summary()
     would = "would change" if done.batch is None else "changed"
     lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
-    for change in told["changes"][:SHOWN]:
-        lines.append(f"  {change['before']} -> {change['after']}: {change['scans']:,}, such as {change['examples'][0]}")
-    if len(told["changes"]) > SHOWN:
-        lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
+    lines += change_lines(told["changes"])
     lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
     others = {
         f"unchanged, and {who} agrees": told["agreeing_readings"],
@@ -43,6 +40,22 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
     return [*lines, *_slip_lines(done, dataset), *_unknown_lines(done, dataset)]
+
+
+def names_hint(*, names: bool) -> list[str]:
+    """Return what ends a list of scans that stand there without their names."""
+    hint = advised("a scan's number is that in the dataset, and no row of your table; --names gives the files", "")
+    return [f"  {hint}"] if hint and not names else []
+
+
+def change_lines(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return from what to what labels changed, of how many scans."""
+    lines = [
+        f"  {change['before']} -> {change['after']}: {change['scans']:,}, such as {change['examples'][0]}"
+        for change in changes[:SHOWN]
+    ]
+    more = len(changes) - SHOWN
+    return [*lines, f"  and {counted(more, 'other change')}; --json has all"] if more > 0 else lines
 
 
 def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:

@@ -11,8 +11,8 @@ from fewscan import api
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, finish, group_of_verbs
 from fewscan.cli.following import after_labels
-from fewscan.cli.label_words import SHOWN, set_lines
-from fewscan.wording import command_line, counted
+from fewscan.cli.label_words import SHOWN, change_lines, set_lines
+from fewscan.wording import command_line, counted, scan_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ both entries stay, and the scan is left out of training until that is settled. R
 
 Scan = Annotated[
     str | None,
-    typer.Argument(metavar="[SCAN]", help="One scan: its path, or its row number. [default: all batches]"),
+    typer.Argument(metavar="[SCAN]", help="One scan: its path, or its number. [default: all batches]"),
 ]
 Who = Annotated[
     str | None, typer.Option(help="Who says so: a name or initials, kept only in the log, never in a report or export.")
@@ -161,7 +161,7 @@ def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) 
 def undo(
     dataset: DatasetFolder,
     batch: Annotated[int | None, typer.Option(help="Undo this batch of entries. [default: the newest]")] = None,
-    scan: Annotated[str | None, typer.Option(help="Undo what was last said of this scan: its path, or its row number.")] = None,
+    scan: Annotated[str | None, typer.Option(help="Undo what was last said of this scan: its path, or its number.")] = None,
     who: Who = None,
     as_json: AsJson = False,
 ) -> None:
@@ -173,11 +173,17 @@ def undo(
     from fewscan.datasets.dataset import Dataset
 
     made = api.undo_labels(dataset, batch, scan, who=who)
-    words = after_labels(Dataset.open(dataset))
+    opened = Dataset.open(dataset)
+    changes = opened.labels.changes_by(made)
     number = int(made["batch"].iloc[0])
     entries = counted(len(made), "entry", "entries")
-    lines = [f"took back {entries}, as batch {number}: '{command_line('labels', 'undo', dataset)}' undoes that"]
-    finish(as_json, {"batch": number, "entries": len(made), "rows": made["row"].tolist()}, lines, *words)
+    lines = [
+        f"took back {entries}, as batch {number}: '{command_line('labels', 'undo', dataset)}' undoes that",
+        f"{counted(sum(change['scans'] for change in changes), 'label')} changed",
+        *change_lines(changes),
+    ]
+    told = {"batch": number, "entries": len(made), "rows": made["row"].tolist(), "changes": changes}
+    finish(as_json, told, lines, *after_labels(opened))
 
 
 @verbs.command()
@@ -195,14 +201,18 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
     people, copies = found.people.assign(says=in_words(found.people)), found.copies
     lines = [f"{counted(people['row'].nunique(), 'scan')} on which people, or rows of a table, disagree"]
     people = people.assign(voice=people["who"].fillna(people["origin"]))
-    said = [(f"row {row['row']}, {row['name']}", f"{row['voice']}: {row['says']}") for row in people.to_dict("records")]
+    said = [
+        (f"{scan_number(row['row'])}, {row['name']}", f"{row['voice']}: {row['says']}") for row in people.to_dict("records")
+    ]
     lines += _grouped(said)
     if copies is None:
         lines.append("copies are known only after 'fewscan audit'")
     else:
         lines.append(f"{counted(copies['copy_set'].nunique(), 'set')} of copies with different labels")
         told = copies.to_dict("records")
-        lines += _grouped([(f"copies {one['copy_set']}", f"row {one['row']}, {one['name']}: {one['label']}") for one in told])
+        lines += _grouped(
+            [(f"copies {one['copy_set']}", f"{scan_number(one['row'])}, {one['name']}: {one['label']}") for one in told]
+        )
     result = {"people": records(found.people), "copies": None if copies is None else records(copies)}
     following: Sequence[str | Path] = (
         ["labels", "export", dataset]

@@ -24,7 +24,7 @@ large set of copies, other pairs may still hold the two images together; if so, 
 pixels are one image twice, and cannot be dissolved.""",
 )
 
-Scan = Annotated[str, typer.Argument(metavar="SCAN", help="One scan: its path, or its row number.")]
+Scan = Annotated[str, typer.Argument(metavar="SCAN", help="One scan: its path, or its number.")]
 Other = Annotated[
     str | None, typer.Argument(metavar="[OTHER]", help="The other image of the pair. [default: every pair of the scan]")
 ]
@@ -67,7 +67,7 @@ def _lines(pair: dict[str, Any]) -> list[str]:
     if pair["verdict"] is not None:
         words += [f"{SAID[pair['verdict']]} by {pair['who'] or 'nobody named'}", pair["time"]]
     return [
-        f"  {pair['row_a']} and {pair['row_b']}: {', '.join(words)}",
+        f"  scans {pair['row_a']} and {pair['row_b']}: {', '.join(words)}",
         *(f"      {pair[name]}" for name in ("name_a", "name_b")),
     ]
 

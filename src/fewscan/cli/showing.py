@@ -8,9 +8,10 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
+from fewscan.cli.label_words import names_hint
 from fewscan.cli.places import scans_there
 from fewscan.errors import FewscanError
-from fewscan.wording import command_line, opened_times
+from fewscan.wording import command_line, counted, opened_times, scan_number
 
 if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
@@ -87,8 +88,9 @@ def _finish_evidence(
         ]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labeled scans most alike (distance: 1 - cosine similarity of features):")
-    called = [near.name if names else f"row {near.row}" for near in evidence.neighbors]
+    called = [near.name if names else scan_number(near.row) for near in evidence.neighbors]
     lines += [f"  {near.label:20} {near.distance:.3f}  {name}" for near, name in zip(evidence.neighbors, called, strict=True)]
+    lines += names_hint(names=names)
     lines += [f"note: {note}" for note in evidence.notes]
     told = {"out": str(out)} | evidence.summary(names=names)
     finish(as_json, told, [*lines, f"picture: {out}"], *after_run_in(run, data, "report"))
@@ -97,7 +99,7 @@ def _finish_evidence(
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
     hiding, shortcut = result.hiding, result.shortcut
     lines = [
-        f"{shortcut.images} test images of {shortcut.groups} groups, "
+        f"{counted(shortcut.images, 'test image')} of {counted(shortcut.groups, 'group')}, "
         f"{opened_times(result.test_openings, result.test_set_openings)}",
         hiding.verdict,
         f"how far the labeled class's probability falls, over {hiding.images} of them, if a tenth of a scan is hidden:",

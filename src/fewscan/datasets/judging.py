@@ -30,18 +30,18 @@ class Ties(NamedTuple):
         """Return it in a sentence."""
         if self.already is not None:
             said = f"{SAID[self.already.verdict]}, by {self.already.who or 'nobody named'}, {self.already.time}"
-            return f"rows {row_a} and {row_b} were already {said}: nothing was entered"
+            return f"scans {row_a} and {row_b} were already {said}: nothing was entered"
         if self.copies is not None and len(self.copies) > 2:
             through = ", ".join(str(row) for row in self.copies[1:-1])
             return (
-                f"rows {row_a} and {row_b} are still in one set of copies, through {through}: if they are not copies, "
+                f"scans {row_a} and {row_b} are still in one set of copies, through {through}: if they are not copies, "
                 "dissolve a pair on that path, too"
             )
         if self.copies is not None:
-            return f"rows {row_a} and {row_b} are copies"
+            return f"scans {row_a} and {row_b} are copies"
         if self.group:
-            return f"rows {row_a} and {row_b} are not copies but in one group, through their patient or slices of one head"
-        return f"rows {row_a} and {row_b} are in two groups now"
+            return f"scans {row_a} and {row_b} are not copies but in one group, through their patient or slices of one head"
+        return f"scans {row_a} and {row_b} are in two groups now"
 
 
 def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: str | None = None, note: str = "") -> Ties:
@@ -53,17 +53,17 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
     pairs = dataset.pairs
     named = pairs[(pairs["row_a"] == low) & (pairs["row_b"] == high)]
     if _same_pixels(dataset, low, high):
-        raise FewscanError(f"rows {low} and {high} have the same pixels, so they remain copies whatever anybody says")
+        raise FewscanError(f"scans {low} and {high} have the same pixels, so they remain copies whatever anybody says")
     if named.empty:
         ties = ties_of(dataset, low, high)
         why = f": {ties.words(low, high)}" if ties.copies is not None else ""
         them = f"'{command_line('pairs', 'list', dataset.folder)}' lists the pairs that it found"
-        raise FewscanError(f"the audit did not find rows {low} and {high} as a pair{why}; {them}")
+        raise FewscanError(f"the audit did not find scans {low} and {high} as a pair{why}; {them}")
     before = dataset.decided(named)[0]
     if before is not None and before.verdict == verdict:
         return ties_of(dataset, low, high)._replace(already=before)
     if before is None and verdict == "open":
-        raise FewscanError(f"nobody has judged rows {low} and {high}, so there is nothing to take back")
+        raise FewscanError(f"nobody has judged scans {low} and {high}, so there is nothing to take back")
     dataset.pair_decisions.enter(low, high, verdict, who=who, note_text=note)
     return ties_of(dataset, low, high)
 
@@ -110,5 +110,5 @@ def judged_pairs(dataset: Dataset) -> pd.DataFrame:
 def _same_pixels(dataset: Dataset, row_a: int, row_b: int) -> bool:
     pixels = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
     if not (0 <= row_a < row_b < len(pixels)):
-        raise FewscanError(f"a pair takes two different rows from 0 to {len(pixels) - 1}")
+        raise FewscanError(f"a pair takes two different scans from 0 to {len(pixels) - 1}")
     return bool(pixels.iloc[row_a] == pixels.iloc[row_b])

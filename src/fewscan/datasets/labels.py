@@ -18,7 +18,7 @@ from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
-from fewscan.labels.changes import Changes, changes_of
+from fewscan.labels.changes import Changes, changes_of, in_words
 from fewscan.labels.log import LabelLog, State
 from fewscan.labels.standing import Numbers
 from fewscan.labels.tables import Statements, find_scan, read_statements, scans_of, state_of, table_of
@@ -168,6 +168,20 @@ class DatasetLabels(LabelLog):
         """Return what was ever said, as `entries` does, or what was said of one scan; and `name`, that of the row's image."""
         entries = self.entries() if scan is None else self.entries(self.find(scan))
         return entries.assign(name=_names(self._images(), entries["row"]).to_numpy())
+
+    def changes_by(self, entries: pd.DataFrame) -> list[dict[str, Any]]:
+        """Return what the entries of one batch, as `history` has them, changed: as in `LabelsSet.summary`, most scans first."""
+        images, rows = self._images(), np.unique(entries["row"].to_numpy(np.int64))
+        before, after = (
+            in_words(self.current(len(images), int(until)).iloc[rows]).to_numpy(object)
+            for until in (entries["id"].min() - 1, entries["id"].max())
+        )
+        table = pd.DataFrame({"before": before, "after": after, "name": _names(images, rows)})[before != after]
+        changes = [
+            {"before": one, "after": other, "scans": len(names), "examples": names.head(_EXAMPLES).tolist()}
+            for (one, other), names in table.groupby(["before", "after"])["name"]
+        ]
+        return sorted(changes, key=lambda change: -change["scans"])
 
     def batches(self) -> pd.DataFrame:
         """Return a line for each batch of entries, in their order, with how many it has and how many were taken back.

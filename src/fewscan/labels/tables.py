@@ -161,7 +161,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
     """
     if name.isdecimal():
         if int(name) >= len(images):
-            raise FewscanError(f"there is no row {name}: the dataset has rows 0 to {len(images) - 1}")
+            raise FewscanError(f"there is no scan {name}: the dataset has scans 0 to {len(images) - 1}")
         return np.array([int(name)], dtype=np.int64)
     row = Row(table=Path("here"), where="the scan", path=name)
     near = within_reach([row], sources, images)
@@ -169,7 +169,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
     places = Places(scans, sources)
     (found,) = places.find([row]) if scans else (None,)
     if found is None:
-        raise FewscanError(f"the dataset has no scan '{name}': give its path or its row number")
+        raise FewscanError(f"the dataset has no scan '{name}': give its path or its number")
     return near[[found.place in of for of in places.of_each]]
 
 

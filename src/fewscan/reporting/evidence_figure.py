@@ -20,6 +20,7 @@ from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
 from fewscan.progress import printable
 from fewscan.reporting.figures import GRID, INK
 from fewscan.reporting.letters import letters_of
+from fewscan.wording import scan_number
 
 DPI = 150
 SIZE_INCHES = (9.6, 6.6)
@@ -57,7 +58,7 @@ def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
 def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
     """Draw the scan, the same under its heat map, the probabilities, and below the nearest labeled scans.
 
-    Scans are called by their row numbers, with `names` by their files, which may hold names of patients.
+    Scans are called by their numbers, with `names` by their files, which may hold names of patients.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
@@ -169,4 +170,4 @@ def _show_neighbor(axes: Axes, neighbor: Neighbor | None, names: bool) -> None:
 
 def _called(neighbor: Neighbor, names: bool) -> str:
     """Return what a scan is called before its distance; a name may hold codes that no letter stands for."""
-    return f"{textwrap.fill(printable(neighbor.name), NAME_LETTERS_A_LINE)}\n" if names else f"row {neighbor.row}, "
+    return f"{textwrap.fill(printable(neighbor.name), NAME_LETTERS_A_LINE)}\n" if names else f"{scan_number(neighbor.row)}, "

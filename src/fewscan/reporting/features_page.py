@@ -9,9 +9,10 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.losses import cosine_similarity
 from fewscan.reporting.rendering import percent, render, write_page
-from fewscan.reporting.samples import Naming, Scan, row_number, shown, some
+from fewscan.reporting.samples import Naming, Scan, shown, some
 from fewscan.reporting.training_section import decimals, describe_run, describe_training
 from fewscan.training.run import Run
+from fewscan.wording import scan_number
 
 SAMPLES = 16
 # Scans that are shown with those most like them, among how many these are sought, and how many are shown.
@@ -36,7 +37,7 @@ def write_features_report(run: Run, dataset: Snapshot, out: Path, *, names: bool
     dataset: what the run was trained on. A run that is unfinished gives a page that says so. Scans are called by their rows,
     with `names` by their files, which may hold names of patients or classes.
     """
-    called: Naming = dataset.file_names.__getitem__ if names else row_number
+    called: Naming = dataset.file_names.__getitem__ if names else scan_number
     page = render(
         "features.html",
         numbers=_numbers(run),

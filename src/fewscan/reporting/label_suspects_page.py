@@ -13,7 +13,7 @@ from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.images.stored import one_by_one
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_csv
-from fewscan.wording import listed
+from fewscan.wording import listed, scan_number
 
 
 class Suspect(NamedTuple):
@@ -37,8 +37,8 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     """Write the CSV `table`, which `labels set` takes, and one self-contained HTML page beside it.
 
     Of copies with the same label the first alone has it in the CSV, and is on the page: the label that goes for it goes for the
-    others (`tables.copies`). The CSV names files; the page shows rows, and files, which may hold names of patients, only with
-    `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
+    others (`tables.copies`). The CSV names files; the page shows numbers of scans, and files, which may hold names of patients,
+    only with `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
     """
     is_copy = suspects.table["copy_of"].notna()
     write_csv(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), table, parents=True, float_format="%.4g")
@@ -54,7 +54,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
             Suspect(
                 place,
                 scan_picture(image, SMALL_SCAN_PX),
-                listed([dataset.file_names[row] if names else f"row {row}" for row in (line["row"], *copies[line["row"]])]),
+                listed([dataset.file_names[row] if names else scan_number(row) for row in (line["row"], *copies[line["row"]])]),
                 *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
             )
             for place, (line, image) in enumerate(zip(lines.to_dict("records"), images, strict=True), start=1)

@@ -29,12 +29,12 @@ from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_and_map
 from fewscan.reporting.rendering import render, write_page
-from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
+from fewscan.reporting.samples import Naming, Scan, crops, shown, some
 from fewscan.reporting.stress_section import describe_stress
 from fewscan.reporting.training_section import describe_run, describe_training
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
-from fewscan.wording import command_line
+from fewscan.wording import command_line, scan_number
 
 Rows = npt.NDArray[np.int64]
 
@@ -64,7 +64,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     """Write the page about `run` to `out`, or else `report.html` in its folder, and return its path; what is there is replaced.
 
     dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
-    dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never patients;
+    dataset was never audited gives a page that says so. Of the scans the page holds pixels and their numbers, never patients;
     file names, which may hold names of patients, only with `names`. Of the unlabeled ones it holds no label, so no file name
     either: folders are often called as classes are. Raises FewscanError where the run's evaluation is damaged.
 
@@ -72,7 +72,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     """
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
-    called = dataset.file_names.__getitem__ if names else row_number
+    called = dataset.file_names.__getitem__ if names else scan_number
     # First, since what it looks at is counted among the openings.
     of_the_images: dict[str, Any] = {"decisions": None, "mistakes": []}
     if evaluation:
@@ -99,7 +99,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
         crops=list(crops(dataset, some(dataset.rows("labeled"), CROPS_SHOWN), called)),
-        unlabeled_samples=[shown(dataset, row, row_number) for row in some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
+        unlabeled_samples=[shown(dataset, row, scan_number) for row in some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
         **describe_run(run, dataset),
         **describe_training(run),

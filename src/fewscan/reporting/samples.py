@@ -27,11 +27,6 @@ class Scan:
     picture: str
 
 
-def row_number(row: int) -> str:
-    """Return what a scan is called whose name may point to a patient or a class."""
-    return f"row {row}"
-
-
 def shown(dataset: Snapshot, row: int, called: Naming) -> Scan:
     """Return the scan of a row."""
     return Scan(called(row), scan_picture(dataset.pixels[row]))
