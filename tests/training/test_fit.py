@@ -3,6 +3,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from fewscan.locks import alone
 from fewscan.models.network import Network, Outputs
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import Checkpoints
-from fewscan.training.fit import fit
+from fewscan.training.fit import _say_who_else_is_shown, fit
 from fewscan.training.ranks import Ranks
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
@@ -217,7 +218,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from fewscan.training.checkpoint import Checkpoints
-from fewscan.training.fit import fit
+from fewscan.training.fit import _say_who_else_is_shown, fit
 from fewscan.training.run import Run
 torch.set_num_threads(int(sys.argv[2]))
 log = Run.log
@@ -268,6 +269,17 @@ def test_no_more_images_go_through_the_network_at_once_than_suit_it(
     monkeypatch.setattr(Network, "forward", counted)
     trained(split_dataset, tmp_path / "run", "supervised", batch_size=8)
     assert max(passed) <= 8
+
+
+@pytest.mark.parametrize(("copies", "plural"), [(1, False), (2, True)])
+def test_one_copy_of_a_labeled_scan_is_told_in_the_singular(
+    copies: int, plural: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bearers = SimpleNamespace(copies=range(copies))
+    told: Any = SimpleNamespace(rows=SimpleNamespace(bearers=bearers), settings=SimpleNamespace(positives="views"))
+    _say_who_else_is_shown(told)
+    words = capsys.readouterr().err.split()
+    assert (str(copies) in words, "scans" in words, "copies" in words) == (True, plural, plural)
 
 
 @pytest.mark.slow
