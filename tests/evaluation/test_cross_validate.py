@@ -164,7 +164,7 @@ def test_nothing_of_it_is_called_a_test_score(run: Run, dataset: Snapshot, tmp_p
         assert found.accuracy.percent in " ".join(text.split())
         for word in ("test image", "opened the test set", "on the test set", "Score on"):
             assert word.lower() not in text.lower().replace("scores on scans of another hospital", "")
-    assert page.count("held-out scan: row") == 2
+    assert page.count("held out: scan") == 2
     assert not (run.folder / "test_openings.jsonl").exists()
     assert api.label(run, out=tmp_path / "labels.csv").scans == 4
     with pytest.raises(FewscanError, match="no test set"):

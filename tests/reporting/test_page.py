@@ -254,7 +254,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
     expected = wrong[: pages.MISTAKES_SHOWN]
     page = Page(write_report(run, split_dataset))
 
-    said = re.findall(r"(\w+) with probability ([\d.]+), labeled (\w+) ; row (\d+)", page.text)
+    said = re.findall(r"(\w+) with probability ([\d.]+), labeled (\w+) ; scan (\d+)", page.text)
     names = split_dataset.classes
     assert len(said) == pages.MISTAKES_SHOWN
     assert said == [
@@ -263,7 +263,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
     ]
     for number in expected:
         shown, mapped = (
-            np.asarray(decoded(page.pictures[f"test scan: row {rows[number]}{what}"])) for what in ("", ", under its heat map")
+            np.asarray(decoded(page.pictures[f"test set: scan {rows[number]}{what}"])) for what in ("", ", under its heat map")
         )
         enlarged = Image.fromarray(split_dataset.pixels[rows[number], 0]).resize((160, 160), Image.Resampling.BILINEAR)
         np.testing.assert_allclose(shown[:, :, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
@@ -302,7 +302,7 @@ def test_hidden_labels_leave_no_trace(split_dataset: Snapshot, tmp_path: Path) -
 
 def test_samples_come_from_their_own_parts(split_dataset: Snapshot, tmp_path: Path) -> None:
     page = Page(write_report(new_run(split_dataset, tmp_path / "run"), split_dataset))
-    shown = {int(alt.removeprefix("scan: row ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan: row ")}
+    shown = {int(alt.removeprefix("scan ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan ")}
     labeled, unlabeled = set(split_dataset.rows("labeled")), set(split_dataset.rows("unlabeled"))
     assert set(shown) <= labeled | unlabeled
     assert len(set(shown) & unlabeled) == 16
@@ -351,7 +351,7 @@ def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_
     assert named(by_name.html) & parts["labeled"]
     assert len(named(by_name.html) & parts["test"]) == pages.MISTAKES_SHOWN
     assert not named(by_name.html) & parts["unlabeled"]
-    assert [alt for alt in by_name.pictures if alt.startswith("scan: row ")]
+    assert [alt for alt in by_name.pictures if alt.startswith("scan ")]
     # What the page says of itself in the checklist follows.
     assert by_row.row("de-identification") != by_name.row("de-identification")
 
