@@ -123,6 +123,15 @@ def test_on_paper_the_map_has_its_legend_and_nothing_to_press(
 
 
 @pytest.mark.slow
+def test_a_scan_of_the_map_is_called_by_its_number_as_all_pages_do(
+    make_dataset: Callable[..., Snapshot], launched: "playwright.Browser", tmp_path: Path
+) -> None:
+    with opened_map(make_dataset(12), launched, tmp_path / "page.html") as page:
+        page.evaluate("() => tell(7)")
+        assert page.inner_text("#scan p >> nth=0") == f"scan {content_of(tmp_path / 'page.html')['rows'][7]}"
+
+
+@pytest.mark.slow
 def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot, tmp_path: Path) -> None:
     found = package.map_scans(split_dataset.folder, out=tmp_path / "map.html", encoder=ENCODER)
     looks = [(value["color"], value["mark"]) for value in content_of(tmp_path / "map.html")["colorings"][0]["values"]]

@@ -95,7 +95,7 @@ function tell(index) {
   const shown = document.createElement("canvas");
   shown.width = shown.height = content.side * 3;
   picture(shown.getContext("2d"), index, 0, 0, content.side * 3);
-  const lines = [content.names.length ? `${content.names[index]}, row ${content.rows[index]}` : `row ${content.rows[index]}`];
+  const lines = [content.names.length ? `${content.names[index]}, scan ${content.rows[index]}` : `scan ${content.rows[index]}`];
   for (const one of content.colorings) lines.push(`${one.name}: ${one.values[one.of[index]].name}`);
   panel.replaceChildren(shown, ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
 }
