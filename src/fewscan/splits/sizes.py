@@ -108,7 +108,7 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     """Return why the sizes cannot be drawn, and sizes that can."""
     groups = int(draw.groups.labeled.any(axis=1).sum())
     largest = int(draw.groups.labeled.sum(axis=1).max(initial=0))
-    asked = f"{labeled:,} labeled and {test:,} test images were requested"
+    asked = f"{labeled:,} labeled and {test:,} test images cannot be drawn"
     if test > (distinct := int(draw.groups.distinct.sum())) and draw.only_teaching:
         cause = (
             f"only {distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} are only for "
@@ -128,7 +128,7 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
             "every group of copies or of one patient has all images of some class: testing on it would leave none of that "
             "class for training. Add images of other patients, or leave classes out"
         )
-    return FewscanError(f"{asked}, but {cause}. Sizes that work: --labeled {fitting[0]} --test {fitting[1]}")
+    return FewscanError(f"{asked}: {cause}. Sizes that work: --labeled {fitting[0]} --test {fitting[1]}")
 
 
 def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
