@@ -11,13 +11,22 @@ import typer
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from benchmarks.gpu.table import ADAPTED, ADAPTED_PROPAGATION, heads_table, hits, study_pairs, study_table, table
+from benchmarks.gpu.table import ADAPTED, ADAPTED_PROPAGATION, FINETUNED, heads_table, hits, study_pairs, study_table, table
 from fewscan.cli.app import app
 from fewscan.comparison.significance import seeds_p_value
 from fewscan.evaluation.intervals import Interval
-from fewscan.training.choice import ADAPTED_WORTH, FEATURES_WORTH, FEATURES_WORTH_ON_CPU, SOLVED_WORTH, WORTH
+from fewscan.training.choice import (
+    ADAPTED_WORTH,
+    FEATURES_WORTH,
+    FEATURES_WORTH_ON_CPU,
+    PRETRAINED_WORTH,
+    SOLVED_WORTH,
+    WORTH,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
+# In a cell whose method was not run with so many labels.
+NOT_MEASURED = "not measured"
 DECIMALS = re.compile(r"\d+\.\d+")
 
 
@@ -58,7 +67,7 @@ def test_the_table_of_label_efficiency_is_the_committed_one() -> None:
         if row["less_supervised_points"] and row["method"] != ADAPTED_PROPAGATION:
             # `fewscan train` says it in words when it chooses the method by itself.
             sure = row["verdict"] == "statistically significant"
-            said = {ADAPTED: ADAPTED_WORTH, "propagation": SOLVED_WORTH}.get(row["method"], WORTH)
+            said = {ADAPTED: ADAPTED_WORTH, FINETUNED: PRETRAINED_WORTH, "propagation": SOLVED_WORTH}.get(row["method"], WORTH)
             worth, _, no_clear_gain = said.partition("no clear gain")
             assert f"{int(row['labels']):,}" in (worth if sure else no_clear_gain)
             points = round(float(row["less_supervised_points"]))
@@ -77,17 +86,19 @@ def test_readmes_table_is_the_one_of_label_efficiency_in_short() -> None:
         }
         for learned_from in ("all", "no slice of the head")
     )
-    cells: dict[str, list[str]] = {}
+    cells: dict[str, dict[str, str]] = {}
     for row in committed(DOCS / "results" / "label_efficiency.csv"):
         score = f"{on_all[row['labels'], row['method']]} ± {float(row['accuracy_percent_sd']):.1f}"
         above = row["verdict"] == "statistically significant" and float(row["less_supervised_points"]) > 0
         shown = f"**{score}**" if above else score
-        cells.setdefault(row["method"], []).append(f"{shown} ({alone[row['labels'], row['method']]})")
+        cells.setdefault(row["method"], {})[row["labels"]] = f"{shown} ({alone[row['labels'], row['method']]})"
     lines = readme.splitlines()
-    assert len(cells) == 5
+    assert len(cells) == 6
     for method, of_method in cells.items():
         (line,) = (line for line in lines if line.startswith(f"| `{method}` |"))
-        assert line.endswith(f" | {' | '.join(of_method)} |")
+        assert line.endswith(
+            " | ".join(["", *(of_method.get(labels, NOT_MEASURED) for labels in ("1235", "124", "40"))]) + " |"
+        )
 
 
 def test_what_is_said_of_learning_from_all_scans_first_follows_from_the_draws_that_are_committed() -> None:
@@ -129,11 +140,15 @@ def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tm
     rows = committed(tmp_path / "heads.csv")
     assert rows == committed(DOCS / "results" / "gpu" / "heads_table.csv")
     accuracy = (DOCS / "accuracy.md").read_text(encoding="utf-8")
-    for supervised, first, adapted, probe, mixmatch in zip(*(rows[start::5] for start in range(5)), strict=True):
-        labels = f"{int(supervised['labels']):,}"
-        in_order = (supervised, mixmatch, probe, first, adapted)
-        cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in in_order]
-        assert f"| {labels} | {' | '.join(cells)} |" in accuracy
+    scores: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        of_methods = scores.setdefault((row["learned_from"], row["labels"]), {})
+        of_methods[row["method"]] = f"{row['accuracy_percent']} ({row['balanced_percent']})"
+    methods = ("supervised", "mixmatch", "propagation", ADAPTED_PROPAGATION, FINETUNED, ADAPTED)
+    for (_, labels), of_methods in scores.items():
+        assert of_methods.keys() <= set(methods)
+        cells = [of_methods.get(method, NOT_MEASURED) for method in methods]
+        assert f"| {int(labels):,} | {' | '.join(cells)} |" in accuracy
 
 
 def test_what_is_said_of_imagenets_weights_follows_from_each_prediction_that_is_committed() -> None:

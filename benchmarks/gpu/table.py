@@ -2,11 +2,11 @@
 
     python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE] [--study-pairs-csv FILE] [--heads-csv FILE]
 
-FOLDER (docs/results/gpu) holds efficiency, efficiency_later (further seeds, run on another day), adapted and propagated where
-they were run, study, study_supervised and study_128, each .json and .csv, and test_images.csv. Methods are compared over the
-seeds that both have, p-values corrected for the methods that are held against the baseline with so many labels. The table of
-heads scores the same networks on parts of the test set: test_images.csv (heads.py makes it) says of which test images
-`audit --same-head` found a slice of the same head among the images learned from.
+FOLDER (docs/results/gpu) holds efficiency, efficiency_later (further seeds, run on another day), adapted, propagated and
+finetuned_224 where they were run, study, study_supervised and study_128, each .json and .csv, and test_images.csv. Methods are
+compared over the seeds that both have, p-values corrected for the methods that are held against the baseline with so many
+labels. The table of heads scores the same networks on parts of the test set: test_images.csv (heads.py makes it) says of which
+test images `audit --same-head` found a slice of the same head among the images learned from.
 """
 
 import argparse
@@ -57,6 +57,7 @@ def against_baseline(predictions: pd.DataFrame, labels: int, methods: Sequence[s
 
 # README's rows: what a part calls `supervised` is another way of learning where another recipe makes it one.
 ADAPTED = "simclr, then finetune"
+FINETUNED = "finetune"
 ADAPTED_PROPAGATION = "simclr, then propagation"
 PARTS: dict[str, dict[str, str]] = {
     "efficiency": {},
@@ -64,6 +65,7 @@ PARTS: dict[str, dict[str, str]] = {
     "propagated": {},
     "propagated_first": {"propagation": ADAPTED_PROPAGATION},
     "adapted": {BASELINE: ADAPTED},
+    "finetuned_224": {BASELINE: FINETUNED},
 }
 
 
@@ -82,7 +84,7 @@ def table(folder: Path) -> pd.DataFrame:
     runs, predictions = scored(folder)
     lines = []
     for labels in sorted(runs["labels"].unique(), reverse=True):
-        others = sorted(set(runs["method"]) - {BASELINE})
+        others = sorted(set(runs.loc[runs["labels"] == labels, "method"]) - {BASELINE})
         against = against_baseline(predictions, labels, others)
         for method in (BASELINE, *others):
             chosen = runs[(runs["labels"] == labels) & (runs["method"] == method)]
