@@ -45,6 +45,9 @@ def moved(shares: Tensor, begins: Tensor, movements: Tensor, down: Tensor, size_
 def kept_frequencies(count: int, size_px: int, generator: torch.Generator) -> Tensor:
     """Draw the factors of `count` scans; each is, by chance, out of focus, of few frequencies or moved."""
 
+    if not count:  # as in most trainings, which need not wait for factors of no scan in each step
+        return torch.empty((0, 2, size_px), dtype=torch.complex64, device=generator.device)
+
     def drawn(low: float, high: float) -> Tensor:
         return uniform(low, high, count, generator)
 

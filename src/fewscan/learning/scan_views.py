@@ -173,7 +173,7 @@ class ScanViews(Views):
         scan, views = parameters, plain(images)
         grid = _sampling_grid(scan.affine, views.shape[-2], views.shape[-1])
         views = F.grid_sample(views, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        if len(scan.coarse):
+        if len(scan.coarse):  # the transform takes no empty batch
             views[scan.coarse] = without_details(views[scan.coarse], scan.kept)
         sharp = views[scan.blurred]
         views[scan.blurred] = torch.lerp(sharp, _blurred(sharp), column(scan.blur))
