@@ -66,6 +66,13 @@ def started_whole(context: multiprocessing.context.BaseContext) -> Iterator[None
     takes seconds: that a signal cuts short, and it is done before.
     """
     _load(context)
+    with _signals_waiting():
+        yield
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the block."""
     # In other threads no signal is answered.
     first = threading.current_thread() is threading.main_thread()
     answers = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT) if first}
@@ -116,9 +123,10 @@ def helpers(work: Callable[..., None], parts: Iterable[tuple[Any, ...]], killed:
     """
     context, started = processes(work.__module__), list[Helper]()
     try:
+        _load(context)
         for part in parts:
             try:
-                with started_whole(context):
+                with _signals_waiting():
                     ours, theirs = multiprocessing.Pipe()
                     process = context.Process(target=_take_part, args=(work, theirs))  # type: ignore[attr-defined]
                     process.start()
