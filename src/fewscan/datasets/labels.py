@@ -18,13 +18,12 @@ from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
-from fewscan.labels.changes import Changes, changes_of, in_words
+from fewscan.labels.changes import EXAMPLES, Changes, changes_of, in_words, told_changes
 from fewscan.labels.log import LabelLog, State
 from fewscan.labels.standing import Numbers
 from fewscan.labels.tables import Statements, find_scan, read_statements, scans_of, state_of, table_of
 
 REVIEW = "review"
-_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,14 @@ class LabelsSet:
     def summary(self) -> dict[str, Any]:
         """Return what can be said in numbers and a few examples, for programs."""
         said, changes = self.said, self.changes
+        told = changes.told(self.names.tolist())
         return {
             "batch": self.batch,
             "origin": said.origin,
             "table_rows": said.table_rows,
-            "changed": changes.counts().total(),
+            "changed": sum(change["scans"] for change in told),
             "agreeing_readings": int(changes.agree.sum()),
-            "changes": [self._change(*pair, count) for pair, count in changes.counts().items()],
+            "changes": told,
             "unchanged": changes.unchanged,
             "silent": said.silent,
             "unusable": changes.unusable,
@@ -65,20 +65,14 @@ class LabelsSet:
             "slips": [list(pair) for pair in self.slips],
             "unknown": list(self.unknown),
             "missing": len(said.missing),
-            "missing_examples": list(said.missing[:_EXAMPLES]),
+            "missing_examples": list(said.missing[:EXAMPLES]),
             "repeated_rows": said.repeated.rows,
             "agreeing": said.repeated.agreeing,
             "differing": said.repeated.differing,
             "ambiguous": len(said.unclear),
-            "ambiguous_examples": list(said.unclear[:_EXAMPLES]),
+            "ambiguous_examples": list(said.unclear[:EXAMPLES]),
             "notes": dict(said.notes),
         }
-
-    def _change(self, before: str, after: str, count: int) -> dict[str, Any]:
-        pairs = zip(self.changes.before, self.changes.after, strict=True)
-        which = [place for place, pair in enumerate(pairs) if pair == (before, after)]
-        examples = self.names.iloc[which].drop_duplicates().head(_EXAMPLES)
-        return {"before": before, "after": after, "scans": count, "examples": examples.tolist()}
 
 
 @dataclass(frozen=True)
@@ -176,12 +170,8 @@ class DatasetLabels(LabelLog):
             in_words(self.current(len(images), int(until)).iloc[rows]).to_numpy(object)
             for until in (entries["id"].min() - 1, entries["id"].max())
         )
-        table = pd.DataFrame({"before": before, "after": after, "name": _names(images, rows)})[before != after]
-        changes = [
-            {"before": one, "after": other, "scans": len(names), "examples": names.head(_EXAMPLES).tolist()}
-            for (one, other), names in table.groupby(["before", "after"])["name"]
-        ]
-        return sorted(changes, key=lambda change: -change["scans"])
+        table = pd.DataFrame({"before": before, "after": after, "name": _names(images, rows).to_numpy()})
+        return told_changes(table[before != after])
 
     def batches(self) -> pd.DataFrame:
         """Return a line for each batch of entries, in their order, with how many it has and how many were taken back.

@@ -1,7 +1,8 @@
 """What statements about rows change in a log, and which of them are to be entered."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from fewscan.labels.tables import Statements
 
 NO_LABEL = "no label"  # what people are told of a row of which nothing holds
 DISPUTED = "disputed"
+EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,27 @@ class Changes:
     settled: int
     overruled: int
 
-    def counts(self) -> Counter[tuple[str, str]]:
-        """Return how many rows change from what to what, the most frequent first."""
-        pairs = dict(zip(self.rows.tolist(), zip(self.before, self.after, self.agree, strict=True), strict=True))
-        return Counter(dict(Counter((before, after) for before, after, agrees in pairs.values() if not agrees).most_common()))
+    def told(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what changes, as `told_changes` does; names: of the image of each of `rows`."""
+        columns = {"row": self.rows, "before": self.before, "after": self.after, "name": names}
+        return told_changes(pd.DataFrame(columns)[~self.agree].drop_duplicates("row"))
 
     @property
     def disputing(self) -> bool:
         """Whether statements contradict each other."""
         return DISPUTED in self.after
+
+
+def told_changes(changed: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return from what to what labels changed, of how many scans, with examples of these, the most frequent change first.
+
+    changed: a line for each row, with the columns before and after, in words, and name.
+    """
+    told = [
+        {"before": before, "after": after, "scans": len(names), "examples": names.drop_duplicates().head(EXAMPLES).tolist()}
+        for (before, after), names in changed.groupby(["before", "after"], sort=False)["name"]
+    ]
+    return sorted(told, key=lambda change: -change["scans"])
 
 
 def in_words(table: pd.DataFrame) -> pd.Series:
