@@ -60,10 +60,11 @@ def leaking_now(run: Run, seen: Snapshot) -> int | None:
 def _under_split_of(seen: Snapshot, now: Dataset) -> Snapshot:
     """Return the dataset as it is now, under the split that it was seen under; under none where that is no longer there."""
     split = seen.description.split
-    if split is None or split.name not in now.splits:
-        return now.unsplit()
-    is_same = now.split(split.name).description.drawn_fingerprint == split.drawn_fingerprint
-    return now.snapshot(split.name) if is_same else now.unsplit()
+    if split is not None and split.name in now.splits:
+        under = now.snapshot(split.name)
+        if under.require_split().drawn_fingerprint == split.drawn_fingerprint:
+            return under
+    return now.unsplit()
 
 
 def doubt(run: Run, dataset: Snapshot) -> str | None:
