@@ -12,9 +12,6 @@ from fewscan.config import json_object
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 
-# Files of labels or features, whoever wrote them: none of them holds a scan.
-_TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".parquet")
-
 
 def there(*kinds: Kind, instead: str | None = None) -> Callable[..., Any]:
     """Return a callback that refuses a folder which is there and of none of these kinds, or is not there.
@@ -44,9 +41,11 @@ def _refuse_other_order(context: typer.Context, folder: Path, kinds: tuple[Kind,
 
 def scans_there(context: typer.Context, parameter: typer.CallbackParam, place: Path | None) -> Path | None:
     """Refuse scans that are not there, and a table in their place; one image of a file, FILE#frame=3, is where its file is."""
+    from fewscan.images.sources import TABLES
+
     if place is not None:
         _require_there(place)
-        if place.suffix.lower() in _TABLES:
+        if place.suffix.lower() in (*TABLES, ".parquet"):  # of labels or features, whoever wrote them
             takes = str(getattr(parameter, "help", "")).partition(".")[0]
             raise FewscanError(f"{place} is a table, and here belongs {takes[:1].lower()}{takes[1:]}: write '{usage(context)}'")
     return place

@@ -24,7 +24,8 @@ CHECK = "check"
 InPlace = Literal["unsure", "not a scan"]
 
 # How files are called that hold labels, and no scan.
-TABLES = (".csv", ".tsv", ".xlsx", ".xlsm")
+WORKBOOKS = (".xlsx", ".xlsm")
+TABLES = (".csv", ".tsv", *WORKBOOKS)
 
 
 @dataclass(frozen=True)

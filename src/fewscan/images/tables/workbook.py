@@ -14,10 +14,9 @@ from xml.parsers import expat
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats.recognition import silenced
+from fewscan.images.sources import WORKBOOKS
 from fewscan.memory import is_too_little
 from fewscan.wording import listed
-
-SUFFIXES = (".xlsx", ".xlsm")
 
 # A file of a few kB can unpack to any size, and one row of it take all memory. So many bytes are 200,000 rows or more.
 _MOST_BYTES = 64 * 2**20
@@ -41,7 +40,7 @@ Rows = list[tuple[int, list[str]]]
 
 def is_workbook(table: Path) -> bool:
     """Whether a table is read as an Excel workbook, by its name."""
-    return table.suffix.lower() in SUFFIXES
+    return table.suffix.lower() in WORKBOOKS
 
 
 def workbook_rows(table: Path, content: bytes) -> Rows:
