@@ -30,6 +30,7 @@ FLOORS = [
         "jsonl",
         "locks",
         "spreadsheet",
+        "workbooks",
         "memory",
         "processes",
         "digests",

@@ -129,8 +129,8 @@ def test_a_file_is_called_as_what_it_is(
         (lambda out: fewscan.explain(run, tmp_path / "none.png", out=out), r"\.png", "map.jpg"),
         (lambda out: fewscan.report(run, out=out), r"\.html", "report.pdf"),
         (lambda out: fewscan.map_scans(run, out=out), r"\.html", "map.png"),
-        (lambda out: fewscan.export_labels(split_dataset.folder, out), r"\.csv", "labels.xlsx"),
-        (lambda out: fewscan.label(run, split_dataset.folder, out=out), r"\.csv.*\.parquet", "labels.xlsx"),
+        (lambda out: fewscan.export_labels(split_dataset.folder, out), r"\.csv.*\.xlsx", "labels.ods"),
+        (lambda out: fewscan.label(run, split_dataset.folder, out=out), r"\.csv.*\.xlsx.*\.parquet", "labels.ods"),
     ):
         with pytest.raises(FewscanError, match=suffix):
             write(tmp_path / other)

@@ -1,19 +1,25 @@
 import csv
 import io
 import re
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.config import json_object
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.images.tables.reading import read_cells
-from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv
+from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv, write_spreadsheet, write_spreadsheet_to
 from fewscan.training.run import Run
+from tests.fixtures import Command
 
 NASTY = [
     "=1+1",
@@ -82,6 +88,103 @@ def test_a_table_of_labels_gives_import_the_names_as_they_were(tmp_path: Path) -
     texts = [text for text in NASTY if text == text.strip()]
     write_csv(pd.DataFrame({"path": texts, "label": texts[::-1]}), path)
     assert [row for _, row in read_cells(path).rows] == [list(pair) for pair in zip(texts, texts[::-1], strict=True)]
+
+
+# What Excel would take for something else, cannot hold, or writes in a code of its own.
+IN_A_WORKBOOK = ["01", "NA", "true", "1e5", "12:30", "2024-03-01", "1-2", "#N/A", "#REF!", '="0012"', "http://a.b", "Ärzte–ß😀"]
+IN_A_WORKBOOK += [
+    "a\x01b",
+    "\x12",
+    "\ufffe",
+    "a\rb",
+    "a\r\nb",
+    "_x0041_",
+    "_x0001_",
+    "_x000D_",
+    "tile_x0012_y0034",
+    "_x005F_x0041_",
+]
+coded = st.text(st.sampled_from("_x005F41\x01\r"), max_size=20)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.one_of(names, st.sampled_from(IN_A_WORKBOOK), coded), min_size=1, max_size=20))
+def test_every_text_is_read_back_from_a_workbook(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    path = tmp_path_factory.mktemp("table") / "table.xlsx"
+    write_spreadsheet(pd.DataFrame({"row": range(len(texts)), "label": texts}), path)
+    assert [row for _, row in read_cells(path).rows] == [
+        [str(number), *([text] if text else [])] for number, text in enumerate(texts)
+    ]
+
+
+def test_a_workbook_holds_texts_as_texts_and_numbers_as_numbers(tmp_path: Path) -> None:
+    texts = [*NASTY, *IN_A_WORKBOOK]
+    columns = {
+        "label": texts,
+        "row": range(len(texts)),
+        "score": [0.1234567] * len(texts),
+        "reason": None,
+        "most": float("nan"),
+    }
+    tables = [pd.DataFrame(columns | {"-why": ""}), pd.DataFrame({name: ["x"] for name in (*columns, "-why")})]
+    write_spreadsheet_to(tmp_path / "made.xlsx", tables, tmp_path / "a.XLSX", float_format="%.4f")
+    (sheet,) = openpyxl.load_workbook(tmp_path / "made.xlsx").worksheets
+    top, *rows, last = sheet.iter_rows()
+    assert [(cell.value, cell.data_type, cell.font.bold) for cell in top] == [(name, "s", True) for name in (*columns, "-why")]
+    for number, row in enumerate(rows):
+        assert [cell.data_type for cell in row] == ["s", "n", "n", "n", "n", "n"]
+        assert [cell.value for cell in row[1:]] == [number, 0.1235, None, None, None]
+    assert [row[0].value for row in rows][: len(NASTY) - 1] == [text.replace("\r", "_x000D_") for text in NASTY[:-1]]
+    assert [cell.value for cell in last] == ["x"] * 6
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", f"A1:F{len(texts) + 2}")
+    # What somebody types into an empty cell of texts is one: 01, 1-2.
+    assert [sheet.column_dimensions[letter].number_format == "@" for letter in "ABCF"] == [True, False, False, True]
+    assert all(8 <= sheet.column_dimensions[letter].width <= 60 for letter in "ABCDEF")
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [(pd.DataFrame({"a": range(2**20)}), "1,048,575"), (pd.DataFrame({"a": ["x", "\U0001f600" * 16_384]}), "32,767")],
+)
+def test_what_is_too_much_for_excel_is_refused_and_leaves_nothing(
+    table: pd.DataFrame, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with pytest.raises(FewscanError, match=f"{what}.*\\.csv"):
+        write_spreadsheet(table, tmp_path / "a.xlsx")
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
+    write_spreadsheet(table[:1], tmp_path / "a.xlsx")
+    assert read_cells(tmp_path / "a.xlsx").rows == [(2, [str(table["a"][0])])]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["label", "RUN", "--out", "a.xlsx"],
+        ["suggest", "RUN", "--out", "a.xlsx"],
+        ["labels", "export", "DATA", "--out", "a.xlsx"],
+        ["labels", "suspects", "RUN", "--out", "a.xlsx"],
+        ["check", "labels.csv", "--out", "a.xlsx"],
+        ["check", "labels.csv", "--answers", "a.xlsx"],
+    ],
+)
+def test_without_openpyxl_the_extra_is_named_before_anything_is_done(
+    words: list[str],
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    fewscan: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    (tmp_path / "labels.csv").touch()
+    places = {"RUN": untrained_run(split_dataset).folder, "DATA": split_dataset.folder}
+    done = fewscan(*(places.get(word, word) for word in words), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "fewscan[excel]" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("*.xlsx*"))
 
 
 def test_a_missing_text_is_an_empty_cell(tmp_path: Path) -> None:

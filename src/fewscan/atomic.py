@@ -232,10 +232,13 @@ def require_place(*paths: Path, overwrite: bool = False, instead: str = "give --
             require_writable(folder / path.name)
 
 
-def require_suffix(path: Path, *suffixes: str) -> None:
-    """Raise FewscanError where the name of a file that a verb is to write ends otherwise than in one of `suffixes`: `.csv`."""
+def require_suffix(path: Path, *suffixes: str, argument: str = "--out") -> None:
+    """Raise FewscanError where the name of a file that a verb is to write ends otherwise than in one of `suffixes`: `.csv`.
+
+    argument: by which a user names it.
+    """
     if path.suffix.lower() not in suffixes:
-        raise FewscanError(f"--out writes a file whose name ends in {' or '.join(suffixes)}, not {path}")
+        raise FewscanError(f"{argument} writes a file whose name ends in {' or '.join(suffixes)}, not {path}")
 
 
 def require_writable(path: Path) -> None:

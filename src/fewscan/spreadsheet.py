@@ -1,20 +1,24 @@
-"""Tables of texts as CSV that spreadsheets show and never calculate, and back, exactly as they were.
+"""Tables of texts that spreadsheets show and never calculate, and back, exactly as they were.
 
-A spreadsheet takes a cell that begins with =, +, - or @ for a formula, whoever wrote the name in it. Such a cell gets an
-apostrophe in front, as spreadsheets themselves mark text, and reading takes it away again.
+In a CSV a spreadsheet takes a cell that begins with =, +, - or @ for a formula, whoever wrote the name in it. Such a cell gets
+an apostrophe in front, as spreadsheets themselves mark text, and reading takes it away again. A workbook says what is text.
 """
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 
-from fewscan.atomic import replaced_file
+from fewscan.atomic import replaced_file, require_suffix
 from fewscan.errors import FewscanError
+from fewscan.workbooks import WORKBOOK, require_openpyxl, write_workbook
+
+# The kinds of table that people open and fill in, and `labels set` takes, by the ends of their names.
+SPREADSHEETS = (".csv", WORKBOOK)
 
 # Where a cell begins, also for a program that separates by semicolons or tabs.
 _BEGIN = r"""(?<![^;\t\r\n"])"""
@@ -33,6 +37,32 @@ def as_text(text: str) -> str:
 def from_text(cell: str) -> str:
     """Return the text that a CSV's cell holds: what `as_text` was given."""
     return _MARKED.sub(r"\1", cell) if "'" in cell else cell
+
+
+def require_spreadsheet(out: Path, *others: str, argument: str = "--out") -> None:
+    """Raise FewscanError where `out` is no name for one of SPREADSHEETS or `others`, or cannot be written as it says.
+
+    argument: by which a user names it.
+    """
+    require_suffix(out, *SPREADSHEETS, *others, argument=argument)
+    if out.suffix.lower() == WORKBOOK:
+        require_openpyxl(out, "name a .csv file")
+
+
+def write_spreadsheet(table: pd.DataFrame, out: Path, *, float_format: str | None = None) -> None:
+    """Write a table as a workbook or as CSV, by the name of `out`, atomically; its folder is made where there is none."""
+    with replaced_file(out, parents=True) as temporary:
+        write_spreadsheet_to(temporary, [table], out, float_format=float_format)
+
+
+def write_spreadsheet_to(path: Path, tables: Iterable[pd.DataFrame], out: Path, *, float_format: str | None = None) -> None:
+    """Write tables of the same columns, at least one, below each other to `path`, of the kind that the name of `out` says."""
+    if out.suffix.lower() == WORKBOOK:
+        write_workbook(path, tables, out, float_format)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, table in enumerate(tables):
+            write_csv_to(file, table, header=not number, float_format=float_format)
 
 
 def write_csv(table: pd.DataFrame, path: Path, *, parents: bool = False, float_format: str | None = None) -> None:

@@ -34,14 +34,20 @@ def unlabeled(split_dataset: Snapshot) -> Snapshot:
 
 
 @pytest.mark.slow
-def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, tmp_path: Path, fewscan: Callable) -> None:
-    out = tmp_path / "suggested.csv"
+@pytest.mark.parametrize(
+    ("name", "read", "write"),
+    [("suggested.csv", pd.read_csv, pd.DataFrame.to_csv), ("suggested.xlsx", pd.read_excel, pd.DataFrame.to_excel)],
+)
+def test_a_table_that_is_filled_in_goes_back_into_the_log(
+    name: str, read: Callable, write: Callable, unlabeled: Snapshot, tmp_path: Path, fewscan: Callable
+) -> None:
+    out = tmp_path / name
     words = ("suggest", unlabeled.folder, "--count", 10, "--encoder", ENCODER, "--out", out)
     said = fewscan(*words)
     assert said.returncode == 0
     # Both ways to label what is suggested: a table to fill in, and the page.
     assert all(f"fewscan {way} {unlabeled.folder}" in said.stdout for way in ("labels set", "review"))
-    table = pd.read_csv(out, keep_default_na=False)
+    table = read(out, keep_default_na=False)
     assert len(table) == 10
     assert (table["label"] == "").all()
     assert table["reason"].str.contains("random").sum() == 2
@@ -50,7 +56,7 @@ def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, t
     # Left empty, it says nothing.
     assert package.set_labels(unlabeled.folder, out).summary()["changed"] == 0
     table["label"] = [path.split("/")[-2] for path in table["path"]]
-    table.to_csv(out, index=False)
+    write(table, out, index=False)
     assert fewscan("labels", "set", unlabeled.folder, out).returncode == 0
     now = Dataset.open(unlabeled.folder).snapshot()
     assert now.manifest["label"].iloc[rows].tolist() == table["label"].tolist()

@@ -93,6 +93,10 @@ def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes
     assert written["label"].isna().tolist() == [False, True, False, False]
     unchanged = now.labels.set(table)
     assert (unchanged.summary()["changed"], unchanged.summary()["unchanged"]) == (0, 4)
+    write_label_suspects(found, split_dataset, tmp_path / "book.xlsx")
+    assert now.labels.set(tmp_path / "book.xlsx").summary()["unchanged"] == 4
+    as_text = pd.read_excel(tmp_path / "book.xlsx", dtype={"row": "str", "copy_of": "str"})
+    assert as_text.astype("str").equals(pd.read_csv(table, dtype={"row": "str", "copy_of": "str"}).astype("str"))
     corrected = split_dataset.classes[(labels[first] + 1) % 4]
     written.loc[0, "label"] = corrected
     written.to_csv(table, index=False)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.tables import workbook
 from fewscan.images.tables.cut import cut_from
 from fewscan.images.tables.reading import read_cells
+from fewscan.spreadsheet import write_spreadsheet
 from tests.datasets.test_adding import draw
 from tests.fixtures import Command
 from tests.images.test_label_tables import NAMES, PLAIN, labels_of, make, refusal
@@ -140,17 +142,41 @@ def test_a_cell_merged_over_rows_counts_in_each_that_holds_anything_else(tmp_pat
     ],
 )
 def test_texts_are_read_as_excel_keeps_them_beside_the_sheet(tmp_path: Path, held: str, text: str) -> None:
-    book = book_of(tmp_path / "a.xlsx", HEAD, ("a", "x"))
-    kind, part = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml", "xl/sharedStrings.xml"
-    rewritten(book, SHEET, lambda sheet: sheet.replace('t="inlineStr"><is><t>x</t></is>', 't="s"><v>0</v>'))
-    rewritten(
-        book,
-        "[Content_Types].xml",
-        lambda types: types.replace("</Types>", f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'),
-    )
-    with zipfile.ZipFile(book, "a") as parts:
-        parts.writestr(part, f"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><si>{held}</si></sst>")
+    book = shared(book_of(tmp_path / "a.xlsx", HEAD, ("a", "x")))
+    rewritten(book, "xl/sharedStrings.xml", lambda texts: texts.replace("<t>x</t>", held))
     assert column_of(book) == [text]
+
+
+def shared(book: Path) -> Path:
+    """The workbook with its texts beside the sheet, as Excel saves it."""
+    texts: list[str] = []
+
+    def moved(found: re.Match[str]) -> str:
+        texts.append(found[1])
+        return f't="s"><v>{len(texts) - 1}</v>'
+
+    rewritten(book, SHEET, lambda sheet: re.sub('t="inlineStr"><is>(<t.*?</t>)</is>', moved, sheet, flags=re.DOTALL))
+    kind, part = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml", "xl/sharedStrings.xml"
+    types = f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'
+    rewritten(book, "[Content_Types].xml", lambda text: text.replace("</Types>", types))
+    with zipfile.ZipFile(book, "a") as parts:
+        held = "".join(f"<si>{text}</si>" for text in texts)
+        parts.writestr(part, f"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'>{held}</sst>")
+    return book
+
+
+def test_a_workbook_of_ours_that_another_program_saved_has_the_same_texts(tmp_path: Path) -> None:
+    texts = ["tile_x0012_y0034", "_x0041_", "a\rb", "a\r\nb", "=1+1", "-x", "01", "Ärzte", "#N/A"]
+    book = tmp_path / "a.xlsx"
+    write_spreadsheet(pd.DataFrame({"path": "a", "label": texts}), book)
+    openpyxl.load_workbook(book).save(tmp_path / "again.xlsx")
+    assert column_of(tmp_path / "again.xlsx") == texts
+    assert column_of(shared(book)) == texts
+    # Copied out by a program that knows nothing of codes.
+    copied = [row[1].value for row in openpyxl.load_workbook(tmp_path / "again.xlsx").active.iter_rows(min_row=2)]
+    assert column_of(book_of(book, HEAD, *[("a", text) for text in copied if not text.startswith("=")])) == [
+        text for text in texts if not text.startswith("=")
+    ]
 
 
 def test_lines_are_excels_and_what_is_empty_at_the_edges_is_left_out(tmp_path: Path) -> None:
@@ -220,7 +246,8 @@ def test_import_and_labels_set_take_a_workbook_as_they_take_a_csv(tmp_path: Path
             book_of(folder / f"{name}.xlsx", *held)
         dataset = fewscan.import_scans(folder / "scans", folder / "data", size_px=16, labels=folder / f"labels.{kind}")
         done = fewscan.set_labels(dataset, folder / f"later.{kind}").summary()
-        table = fewscan.export_labels(dataset, folder / "out.csv").drop(columns=["path", "origin"])
+        table = fewscan.export_labels(dataset, folder / f"out.{kind}").drop(columns=["path", "origin"])
+        assert fewscan.set_labels(dataset, folder / f"out.{kind}").summary()["changed"] == 0
         patients = pd.factorize(dataset.snapshot().manifest["patient"])[0].tolist()
         found.append((str(done).replace("xlsx", "csv"), table.to_csv(), patients))
     assert found[0] == found[1]
@@ -362,8 +389,12 @@ def test_options_of_text_have_no_use_for_workbooks_alone(both: tuple[Path, Path,
     assert labels_of(root, labels=[book, text], encoding="utf-8") == PLAIN
 
 
-def test_answers_to_a_check_are_no_workbook(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("path,label\n")
-    book = book_of(tmp_path / "answers.xlsx", HEAD)
-    with pytest.raises(FewscanError, match="--answers"):
-        fewscan.check(tmp_path / "labels.csv", answers=book)
+def test_a_large_workbook_of_labels_is_read_and_a_small_one_that_unpacks_to_as_much_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = np.random.default_rng(0).random((500, 4))
+    write_spreadsheet(pd.DataFrame(numbers).add_prefix("n").assign(path="a", label="x"), tmp_path / "a.xlsx")
+    monkeypatch.setattr(workbook, "_MOST_BYTES", 2**14)
+    assert len(read_cells(tmp_path / "a.xlsx").rows) == 500
+    write_spreadsheet(pd.DataFrame({"path": ["a" * 30_000] * 20}), tmp_path / "b.xlsx")
+    assert "unpacks" in refused(tmp_path / "b.xlsx")

@@ -7,11 +7,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 import fewscan
 from fewscan.errors import FewscanError
+from fewscan.images.tables.reading import read_cells
 from fewscan.labeling.check import Checked, LabelCheck
 from fewscan.labeling.table import read_table, write_table
 
@@ -101,6 +103,51 @@ def test_right_answers_show_it_and_the_checked_table_has_them(table: Path, truth
     assert (checked["decision"] == "accept").equals(about)
     assert checked.loc[~about].equals(before.loc[~about])
     assert checked.drop(columns=["decision", "reason"]).equals(before.drop(columns=["decision", "reason"]))
+
+
+def test_a_workbook_is_checked_in_a_workbook(table: Path, truth: list[str], tmp_path: Path) -> None:
+    by_text = fewscan.check(table, least_score=0.7)
+    write_table(read_table(table), tmp_path / "book.xlsx")
+    began = fewscan.check(tmp_path / "book.xlsx", least_score=0.7)
+    answers = tmp_path / "book.check.xlsx"
+    asked = pd.read_excel(answers, keep_default_na=False)
+    assert asked.equals(asked_in(tmp_path / "labels.check.csv"))
+    assert {"table", "answers"} == {key for key, value in by_text if value != getattr(began, key)}
+
+    # Somebody answers in Excel, begins with a wrong one, and adds a column.
+    book = openpyxl.load_workbook(answers)
+    right = [truth[int(path[-7:-4])] for path in asked["path"]]
+    for row, said in enumerate(["Unsure", *right[1:]], start=2):
+        book.active.cell(row, 2, said)
+    book.active["D1"], book.active["D2"] = "remark", "second monitor"
+    book.save(answers)
+    some = fewscan.check(tmp_path / "book.xlsx", least_score=0.7)
+    assert (some.checked, some.wrong, some.shown) == (began.asked, 1, False)
+    cells = read_cells(answers)
+    assert (cells.columns, cells.rows[0][1][1:]) == (
+        ("path", "label", "origin", "remark"),
+        ["Unsure", "check", "second monitor"],
+    )
+    assert len(cells.rows) == began.asked + some.asked
+
+    book = openpyxl.load_workbook(answers)
+    for row in range(began.asked + 2, len(cells.rows) + 2):
+        book.active.cell(row, 2, truth[int(book.active.cell(row, 1).value[-7:-4])])
+    book.save(answers)
+    assert fewscan.check(tmp_path / "book.xlsx", least_score=0.7, out=tmp_path / "checked.xlsx").shown
+    checked, before = read_table(tmp_path / "checked.xlsx"), read_table(table)
+    assert checked.drop(columns=["label", "decision", "reason"]).equals(before.drop(columns=["label", "decision", "reason"]))
+    assert (checked["decision"] == "accept").sum() == began.labels - 1
+    with pytest.raises(FewscanError, match="exists"):
+        fewscan.check(tmp_path / "book.xlsx", least_score=0.7, out=tmp_path / "checked.xlsx")
+    fewscan.check(tmp_path / "book.xlsx", least_score=0.7, out=tmp_path / "checked.xlsx", overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["answers.xlsm", "answers.ods"])
+def test_answers_that_could_not_be_written_are_refused(name: str, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match="--answers"):
+        fewscan.check(table, answers=tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def test_a_wrong_label_asks_for_more_answers_and_is_put_right(table: Path, truth: list[str], tmp_path: Path) -> None:

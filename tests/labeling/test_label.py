@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from fewscan import api
+from fewscan import api, workbooks
 from fewscan.api import check
 from fewscan.cli.following import after_label
 from fewscan.cli.runs import _promised_lines, _seen_lines
@@ -204,11 +205,14 @@ def test_what_shows_color_is_never_accepted_by_a_run_on_gray_scans(run: Run, dat
 
 
 @pytest.mark.slow
-def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "read_as"), [("parquet", pd.read_parquet), ("xlsx", pd.read_excel)])
+def test_a_table_of_another_kind_holds_what_the_csv_holds(
+    kind: str, read_as: Callable[[Path], pd.DataFrame], run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
     label_unlabeled(run, dataset, tmp_path / "labels.csv")
-    label_unlabeled(run, dataset, tmp_path / "labels.parquet")
+    label_unlabeled(run, dataset, tmp_path / f"labels.{kind}")
     read = pd.read_csv(tmp_path / "labels.csv")
-    typed = pd.read_parquet(tmp_path / "labels.parquet")
+    typed = read_as(tmp_path / f"labels.{kind}")
     assert list(typed.columns) == list(read.columns)
     for column in read:
         if column.startswith(("probability", "score", "typicality")):
@@ -218,51 +222,54 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, t
 
 
 @pytest.mark.slow
-def test_the_table_is_known_as_predictions_when_it_is_imported(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
-    folder, out = three_scans(dataset, tmp_path / "pile"), tmp_path / "labels.csv"
+@pytest.mark.parametrize("name", ["labels.csv", "labels.xlsx"])
+def test_the_table_is_known_as_predictions_when_it_is_imported(name: str, run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    folder, out = three_scans(dataset, tmp_path / "pile"), tmp_path / name
     label_scans(run, dataset, folder, out, Asked(0.1))
     with pytest.raises(FewscanError, match="--trust-predictions"):
         list_scans(parse_sources([str(folder)]), ImportOptions(labels=[out]))
     taken = list_scans(parse_sources([str(folder)]), ImportOptions(labels=[out], trust_predictions=True))
-    table = pd.read_csv(out)
+    table = read_table(out)
     accepted = table["decision"] == "accept"
     assert [scan.label for scan in taken] == [
         label if accept else None for label, accept in zip(table["label"], accepted, strict=True)
     ]
-    assert {scan.label_from for scan in taken if scan.label} <= {"predictions labels.csv"}
+    assert {scan.label_from for scan in taken if scan.label} <= {f"predictions {name}"}
 
 
-def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path) -> None:
-    classes = ["tumor, high grade", 'so-called "cyst"', "=1+1", "no;tumor"]
+@pytest.mark.parametrize("name", ["labels.csv", "labels.xlsx"])
+def test_names_with_commas_quotes_and_line_ends_survive_the_table(name: str, tmp_path: Path) -> None:
+    classes = ["tumor, high grade", 'so-called "cyst"', "=1+1", "no;tumor", "gutartig (übrige)", "_x0041_"]
     texts = ("path", "label", "possible", "decision", "reason")
     numbers = (*(f"probability_{name}" for name in classes), "score")
     columns = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float32())
     plan = LabelPlan(
         scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), columns=(), fewscan="1"
     )
-    table = LabelTable(tmp_path / "labels.csv", columns, plan)
+    table = LabelTable(tmp_path / name, columns, plan)
     pile = tmp_path / "pile"
     pile.mkdir()
-    paths = ["a, b.png", 'c"d.png', "e\rf.png", "g\nh.png"]
+    paths = ["a, b.png", 'c"d.png', "e\rf.png", "g\nh.png", "i\x01j_x0012_y0034.png", "=Bär.png"]
     rows = []
-    for path, name in zip(paths, classes, strict=True):
+    for path, label_of in zip(paths, classes, strict=True):
         (pile / path).write_bytes(b"x")
-        rows.append({"path": path, "label": name, "possible": "|".join(classes), "decision": "accept", "reason": "r"})
+        rows.append({"path": path, "label": label_of, "possible": "|".join(classes), "decision": "accept", "reason": "r"})
     table.add(rows)
     table.finish(["label"])
-    listed = list_scans(parse_sources([str(pile)]), ImportOptions(labels=[tmp_path / "labels.csv"], trust_predictions=True))
+    assert read_table(tmp_path / name)["path"].tolist() == paths
+    listed = list_scans(parse_sources([str(pile)]), ImportOptions(labels=[tmp_path / name], trust_predictions=True))
     assert {scan.relative: scan.label for scan in listed} == dict(zip(paths, classes, strict=True))
 
 
-@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet", "labels.xlsx"])
 def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name: str, tmp_path: Path) -> None:
     """Nothing is guessed: numbers stay numbers beside a scan that cannot be read, and names that look like numbers texts."""
-    classes = ("01", "02", "NA")
+    classes = ("01", "true", "NA")
     plan = LabelPlan(
         scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), columns=(), fewscan="1"
     )
     table = LabelTable(tmp_path / name, label._columns(classes), plan)
-    probabilities = {"probability_01": 0.25, "probability_02": 0.75, "probability_NA": 0.0}
+    probabilities = {"probability_01": 0.25, "probability_true": 0.75, "probability_NA": 0.0}
     rows = [
         {"path": f"{called}.png", "label": called, "possible": called, "decision": "accept", "score": 0.5} | probabilities
         for called in classes
@@ -603,9 +610,23 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
         label_unlabeled(run, dataset, tmp_path / "other.csv", Asked(1.5))
     with pytest.raises(FewscanError, match="--coverage"):
         label_unlabeled(run, dataset, tmp_path / "other.csv", Asked(coverage=0))
-    with pytest.raises(FewscanError, match=r"\.csv or \.parquet"):
-        label_unlabeled(run, dataset, tmp_path / "labels.xlsx")
+    with pytest.raises(FewscanError, match=r"\.csv.*\.parquet"):
+        label_unlabeled(run, dataset, tmp_path / "labels.txt")
     assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
+
+
+@pytest.mark.slow
+def test_more_scans_than_excel_has_rows_are_refused_before_any_is_labeled(
+    run: Run, dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = three_scans(dataset, tmp_path / "pile")
+    monkeypatch.setattr(workbooks, "_MOST_ROWS", 2)
+    for label_into in (partial(label_unlabeled, run, dataset), partial(label_scans, run, dataset, folder)):
+        with monkeypatch.context() as patched, pytest.raises(FewscanError, match=r"labels\.csv"):
+            patched.setattr(LabelTable, "add", None)
+            label_into(tmp_path / "labels.xlsx")
+    assert not list(tmp_path.glob("labels*"))
+    assert label_scans(run, dataset, folder, tmp_path / "labels.csv").scans == 3
 
 
 # Labels a folder with parts of 100 rows each, and is killed once the first part is written.
@@ -623,17 +644,18 @@ label.label_scans(Run.open(run), Run.open(run).open_dataset(), folder, out)
 
 
 @pytest.mark.slow  # it starts a process
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
-    run: Run, dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, run: Run, dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
     for number in range(50):
         PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number:05}.bmp")
     (folder / "00010.bmp").write_bytes(b"BM, but no picture")
-    out = tmp_path / "labels.csv"
+    out = tmp_path / f"labels.{kind}"
     assert exit_code_of(KILLED, run.folder, folder, out) == -signal.SIGKILL
-    parts = tmp_path / "labels.csv.partial"
+    parts = tmp_path / f"labels.{kind}.partial"
     assert len(list(parts.glob("part-*.parquet"))) == 1
     assert not out.exists()
     monkeypatch.setattr(label, "PART_ROWS", 20)
@@ -641,10 +663,10 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
     assert gone_on.scans == 50
     assert gone_on.unreadable == 1
     assert not parts.exists()
-    whole = tmp_path / "whole.csv"
+    whole = tmp_path / f"whole.{kind}"
     assert label_scans(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
-    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(50)]
-    ours, theirs = pd.read_csv(out), pd.read_csv(whole)
+    ours, theirs = read_table(out), read_table(whole)
+    assert ours["path"].tolist() == [f"{number:05}.bmp" for number in range(50)]
     np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
 
@@ -706,10 +728,11 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["labels.csv", "labels.xlsx"])
 def test_a_table_is_replaced_once_the_new_one_is_whole_and_until_then_both_are_kept(
-    run: Run, dataset: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, run: Run, dataset: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, out = three_scans(dataset, tmp_path / "scans"), tmp_path / "labels.csv"
+    folder, out = three_scans(dataset, tmp_path / "scans"), tmp_path / name
     label_scans(run, dataset, folder, out, Asked(0.1))
     old = out.read_bytes()
     (folder / "1.png").unlink()
@@ -727,8 +750,8 @@ def test_a_table_is_replaced_once_the_new_one_is_whole_and_until_then_both_are_k
     assert "continuing" not in capsys.readouterr().err
     assert label_scans(run, dataset, folder, out, Asked(0.1), overwrite=True).scans == 1
     assert "continuing" in capsys.readouterr().err
-    assert len(pd.read_csv(out)) == 1
-    assert not out.with_name("labels.csv.partial").exists()
+    assert len(read_table(out)) == 1
+    assert not out.with_name(f"{name}.partial").exists()
 
 
 @pytest.mark.slow

@@ -25,20 +25,20 @@ def check(
 ) -> Checked:
     """Draw labels of a table that `label` wrote, for a reader to check, and say at most how many of all are wrong.
 
-    The first call writes the file `answers` (by default TABLE.check.csv beside the table): scans in the order of a random draw
-    that follows from the labels, and an empty column `label`. Fill it in from the top and call again. In at least 95 of 100
-    draws, no more of the labels are wrong than the result says (`fewscan.labeling.wrong_share`), whenever you stop. More rows
-    are written if more checks could show that at most a share `at_most` is wrong.
+    The first call writes the file `answers`, by default TABLE.check.csv beside the table, or .xlsx beside a workbook: scans in
+    the order of a random draw that follows from the labels, and an empty column `label`. Fill it in from the top and call
+    again. In at least 95 of 100 draws, no more of the labels are wrong than the result says (`fewscan.labeling.wrong_share`),
+    whenever you stop. More rows are written if more checks could show that at most a share `at_most` is wrong.
 
     least_score: check the labels with at least this score; by default those that were accepted or, if none was, those of which
     the run expects two thirds of `at_most` to be wrong. out: a table with the reader's labels, and with all other labels under
     check as accepted. overwrite: replace `out`. Raises FewscanError if there is nothing to check, if the answers are of another
     draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be replaced.
     """
-    from fewscan.images.tables.workbook import is_workbook
     from fewscan.labeling.answers import answers_beside
     from fewscan.labeling.check import LabelCheck, require_share
     from fewscan.labeling.table import require_table_name
+    from fewscan.spreadsheet import require_spreadsheet
 
     require_share(at_most)
     refuse_idle_overwrite(out, overwrite=overwrite)
@@ -47,8 +47,7 @@ def check(
         why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"
         raise FewscanError(f"{why}: give a table that 'fewscan label' wrote")
     given = answers_beside(path) if answers is None else Path(answers)
-    if is_workbook(given):
-        raise FewscanError(f"answers are kept as CSV, and {given} is a workbook: save it as CSV, and name that with --answers")
+    require_spreadsheet(given, argument="--answers")
     written = None if out is None else Path(out)
     if written is not None:
         require_table_name(written)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import encoder_asked, opened_place, read_of, require_ready, say_closed
-from fewscan.atomic import refuse_replacing, require_place, require_suffix
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.errors import FewscanError
 from fewscan.idle import refuse_idle, refuse_idle_overwrite
 
@@ -35,14 +35,15 @@ def suggest(
     place: a dataset, or a run, whose dataset is taken as it is today. count: how many scans. random_share: the share that is
     randomly drawn (`fewscan.choosing.random_sample`). encoder: its features say which scans are alike; by default the run's, or
     EfficientNet-Lite0 with ImageNet weights. Features that the dataset does not keep are computed. split: scans of its test set
-    are never suggested, nor those of a run's own; by default the newest. out: a CSV that `set_labels` takes after its column
-    `label` is filled in; overwrite: replace it. data: where a run's dataset is now.
+    are never suggested, nor those of a run's own; by default the newest. out: a CSV or a workbook (.xlsx), which `set_labels`
+    takes after its column `label` is filled in; overwrite: replace it. data: where a run's dataset is now.
     Raises FewscanError if `count` or `seed` is not in range, the encoder is not available, no scan is left, or `out` exists.
     """
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggest import RANDOM_SHARE
     from fewscan.choosing.suggested import suggest_from
     from fewscan.seeds import require_seed
+    from fewscan.spreadsheet import require_spreadsheet
 
     require_ready(place, ("dataset", "run"), data)
     if count < 1:  # before scans are looked at, which may take long
@@ -54,7 +55,7 @@ def suggest(
     refuse_idle_overwrite(out, overwrite=overwrite)
     table = None if out is None else Path(out)
     if table is not None:
-        require_suffix(table, ".csv")
+        require_spreadsheet(table)
         require_place(table, overwrite=overwrite)
     opened = opened_place(place, data)
     if table is not None:

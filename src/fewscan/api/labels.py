@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
-from fewscan.atomic import refuse_replacing, require_place, require_suffix
+from fewscan.atomic import refuse_replacing, require_place
 from fewscan.idle import refuse_idle_overwrite
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ def set_labels(
 
 
 def export_labels(dataset: str | Path | Dataset, out: str | Path = "labels.csv", *, overwrite: bool = False) -> pd.DataFrame:
-    """Write the labels of all usable scans as a CSV that `set_labels` takes, and return the table."""
-    from fewscan.spreadsheet import write_csv
+    """Write the labels of all usable scans as a CSV or a workbook (.xlsx) that `set_labels` takes, and return the table."""
+    from fewscan.spreadsheet import require_spreadsheet, write_spreadsheet
 
-    require_suffix(Path(out), ".csv")
+    require_spreadsheet(Path(out))
     require_place(Path(out), overwrite=overwrite)
     opened = opened_dataset(dataset)
     refuse_replacing(Path(out), *read_of(opened))
     table = opened.labels.table()
-    write_csv(table, Path(out), parents=True)
+    write_spreadsheet(table, Path(out))
     return table
 
 
@@ -96,18 +96,19 @@ def label_suspects(
 ) -> LabelSuspects:
     """Return the labels that held-out predictions of a run contradict, worst first; see `evaluation.label_suspects`.
 
-    out: a CSV to write them to; a page with pictures is written beside it, with the suffix `.html`. The CSV names files, since
+    out: a CSV or a workbook (.xlsx); a page with pictures is written beside it, with the suffix `.html`. It names files, since
     `set_labels` takes it back. The page calls scans by their rows, or with `names` by their files, which may contain names of
     patients. folds: hold out all labels in turn, in this many trainings. data: where the run's dataset is now, if it was moved.
-    overwrite: replace an existing CSV and page.
+    overwrite: replace an existing table and page.
     """
     from fewscan.evaluation.label_suspects import find_label_suspects
     from fewscan.reporting.label_suspects_page import page_beside, write_label_suspects
+    from fewscan.spreadsheet import require_spreadsheet
 
     refuse_idle_overwrite(out, overwrite=overwrite)
     table = None if out is None else Path(out)
     if table is not None:
-        require_suffix(table, ".csv")
+        require_spreadsheet(table)
         require_ready(run, ("run",), data)
         require_place(table, page_beside(table), overwrite=overwrite)  # before hours of training
     opened = opened_classifier(run, data)

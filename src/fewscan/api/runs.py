@@ -145,8 +145,8 @@ def label(
 ) -> LabelSummary:
     """Label `scans`, a folder or one file, by default the dataset's own unlabeled scans, and decide which labels to accept.
 
-    out: the table to write, as CSV or Parquet by its suffix. target_error: accept labels only where held-out images support
-    at most this long-run error rate among them. coverage: how often the right class should be among a scan's possible classes;
+    out: the table to write: .csv, .xlsx or .parquet. target_error: accept labels only where held-out images support at most
+    this long-run error rate among them. coverage: how often the right class should be among a scan's possible classes;
     coverage_per_class: within each class. candidates: among how many runs, including this one, you chose it by labels that it
     had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has already
     seen are marked, and the promise is not about them; with `exact_copies_only` they are recognized by file and pixels alone.

@@ -12,7 +12,7 @@ from fewscan.choosing.pool import Pool
 from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose, honest_rows
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import write_spreadsheet
 from fewscan.wording import counted
 
 COPIES_DIFFER = "copies of it have different labels"
@@ -35,8 +35,8 @@ class Suggested:
     audited: bool
 
     def save(self, out: Path) -> None:
-        """Write the table; raises FewscanError if that fails."""
-        write_csv(self.table, out, parents=True)
+        """Write the table, as a workbook or as CSV by the name of `out`; raises FewscanError if that fails."""
+        write_spreadsheet(self.table, out)
 
     def summary(self) -> dict[str, Any]:
         """Return the suggestions, by rows of the dataset, for programs."""

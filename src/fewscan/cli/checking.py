@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 _HELP = """Find out at most how many labels of a table are wrong.
 
-You check some of the labels that 'fewscan label' gave, drawn at random. The first call writes TABLE.check.csv: scans in the
-order of the draw, and an empty column 'label'. Start at the top, look at each scan but not at its label in TABLE, and fill in a
-class, 'unsure' or 'not a scan'. Then call again: it says at most how many of all these labels are wrong, and how many more
-answers would show what you ask for (--at-most). To show 5 %, it takes some 70 answers if none is wrong, some 130 if one is.
+You check some of the labels that 'fewscan label' gave, drawn at random. The first call writes TABLE.check.csv, or .xlsx if the
+table is a workbook: scans in the order of the draw, and an empty column 'label'. Start at the top, look at each scan but not at
+its label in TABLE, and fill in a class, 'unsure' or 'not a scan'. Then call again: it says at most how many of all these labels
+are wrong, and how many more answers would show what you ask for (--at-most). To show 5 %, it takes some 70 answers if none is
+wrong, some 130 if one is.
 
 The result is about the labels in this very table and rests on the draw alone: it needs no calibration, assumes nothing about
 the scans, and also holds if the labels that the run learned from were chosen. It is true in at least 95 of 100 draws, whenever
@@ -45,9 +46,9 @@ def check(
     at_most: Annotated[float, typer.Option(help="Show that at most this share of the labels is wrong.")] = TARGET_ERROR,
     least_score: Annotated[float | None, typer.Option(help="Check the labels with at least this score.")] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="The file to fill in. [default: TABLE.check.csv beside the table]")
+        Path | None, typer.Option(help="The file to fill in. [default: TABLE.check.csv or .xlsx, beside the table]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The checked table to write, as CSV or Parquet by its suffix.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The checked table to write: .csv, .xlsx or .parquet.")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:

@@ -67,7 +67,7 @@ def suggest(
         ),
     ] = "auto",
     random_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the scans that is drawn at random.")] = 0.2,
-    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("suggested.csv"),
+    out: Annotated[Path, typer.Option(help="The table to write: .csv or .xlsx (for Excel).")] = Path("suggested.csv"),
     encoder: EncoderName = None,
     split: SplitName = None,
     seed: Annotated[int, typer.Option(help="Seed of the clusters; the random sample is always the same.")] = 0,

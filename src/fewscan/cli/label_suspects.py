@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def suspects(
     run: RunFolder,
     out: Annotated[
-        Path, typer.Option(help="The CSV to write; a page of pictures is written beside it, with the suffix .html.")
+        Path,
+        typer.Option(help="The table to write: .csv or .xlsx (for Excel). A page of pictures, .html, is written beside it."),
     ] = Path("labels_to_check.csv"),
     folds: Annotated[
         int | None,

@@ -119,7 +119,7 @@ def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
 @verbs.command()
 def export(
     dataset: DatasetFolder,
-    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option(help="The table to write: .csv or .xlsx (for Excel).")] = Path("labels.csv"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:

@@ -173,7 +173,7 @@ NewScans = Annotated[
 def label(
     run: RunFolder,
     scans: NewScans = None,
-    out: Annotated[Path, typer.Option(help="The table to write, as CSV or Parquet by its suffix.")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option(help="The table to write: .csv, .xlsx (for Excel) or .parquet.")] = Path("labels.csv"),
     target_error: Annotated[
         float,
         typer.Option(help="Accept labels only where held-out images support at most this long-run error rate among them."),

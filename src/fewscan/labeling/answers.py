@@ -12,14 +12,15 @@ from fewscan.images.sources import CHECK
 from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
 from fewscan.labels.content import State
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import write_spreadsheet
+from fewscan.workbooks import WORKBOOK
 
 NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 
 
 def answers_beside(table: Path) -> Path:
     """Return where answers about the labels of a table are kept, unless somebody names another place."""
-    return table.with_suffix(".check.csv")
+    return table.with_suffix(f".check{WORKBOOK if table.suffix.lower() == WORKBOOK else '.csv'}")
 
 
 class AnotherDrawError(FewscanError):
@@ -78,4 +79,4 @@ class Answers(NamedTuple):
 
 def write_answers(rows: pd.DataFrame, file: Path) -> None:
     """Write rows as `Answers.rows` returns them."""
-    write_csv(rows, file)
+    write_spreadsheet(rows, file)

@@ -208,7 +208,7 @@ class LabelCheck:
         )
 
     def write(self, out: Path, result: Checked) -> None:
-        """Write the table as it stands after the check, by the name of `out` CSV or Parquet.
+        """Write the table as it stands after the check, of the kind that the name of `out` says.
 
         The labels that were checked have the reader's word. Of the others those that the check is about are accepted where it
         showed what was asked for. All others keep their decision.

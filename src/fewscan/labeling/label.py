@@ -37,6 +37,7 @@ from fewscan.training.run import Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
 from fewscan.wording import HOST, advised, command_line, counted
+from fewscan.workbooks import require_rows
 
 # So many take minutes: what would make them useless is said before, too.
 MANY_SCANS = 5_000
@@ -103,7 +104,7 @@ def label_scans(
     devices: int = 1,
     overwrite: bool = False,
 ) -> LabelSummary:
-    """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
+    """Label every scan in a folder, or one file, into a table `out`, CSV, workbook or Parquet by its name, one row an image.
 
     place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
     class, score, possible classes, decision, reason, and how the run has seen the scan already. `dataset` is the run's: what
@@ -151,6 +152,7 @@ def label_unlabeled(
 def _label(
     run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, devices: int, *, overwrite: bool
 ) -> LabelSummary:
+    require_rows(out, len(scans.names))
     require_devices(devices, run.settings.device)
     labeler = Labeler.of(run, dataset, asked, scans.pile.population)
     rule = labeler.rule

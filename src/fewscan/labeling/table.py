@@ -1,7 +1,8 @@
 """The table of labels, part by part: what was labeled before a stop or a kill is kept, and the whole appears at once."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import remove_folder, replaced_file, require_place, require_suffix, write_text
+from fewscan.atomic import remove_folder, replaced_file, require_place, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
+from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.workbook import is_workbook
 from fewscan.parquet import parquet_frame, parquet_table
 from fewscan.partial import partial_folder, refuse_finished
-from fewscan.spreadsheet import from_text, write_csv_to
+from fewscan.spreadsheet import from_text, require_spreadsheet, write_spreadsheet_to
 
-SUFFIXES = (".csv", ".parquet")
+_PARQUET = ".parquet"
 # Rows of a part: what a kill loses at most.
 PART_ROWS = 2048
 _PLAN_FILE = "plan.json"
@@ -39,7 +42,7 @@ class LabelPlan(Settings):
 
 
 class LabelTable:
-    """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished.
+    """A table at `out` (CSV, workbook or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished.
 
     It is for one at a time: see `growing`.
     """
@@ -48,7 +51,7 @@ class LabelTable:
         """Begin a table, or go on with the one that the same plan began.
 
         overwrite: a whole one at `out` is replaced in the end, and what another plan began is dropped. Raises FewscanError
-        where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
+        where `out` exists, is not called as a table, or was begun by another plan.
         """
         require_table_name(out)
         require_place(out, overwrite=overwrite)
@@ -101,8 +104,7 @@ class LabelTable:
         """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
         counts: Counter[tuple[str | None, ...]] = Counter()
         with replaced_file(self.out) as temporary:
-            write = _write_csv if self.out.suffix.lower() == ".csv" else _write_parquet
-            write(temporary, self._counted(count, counts), self.schema)
+            _write(temporary, self._counted(count, counts), self.schema, self.out)
         remove_folder(self.folder)
         return counts
 
@@ -118,7 +120,7 @@ class LabelTable:
 
 def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
-    require_suffix(out, *SUFFIXES)
+    require_spreadsheet(out, _PARQUET)
 
 
 def require_table_place(out: Path, *, overwrite: bool) -> None:
@@ -129,25 +131,25 @@ def require_table_place(out: Path, *, overwrite: bool) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
+    read = _read_workbook if is_workbook(path) else parquet_frame if path.suffix.lower() == _PARQUET else _read_csv
     try:
-        return parquet_frame(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+        return read(path)
     except (OSError, ValueError, pa.ArrowException):
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write a table that `read_table` has read, and that was changed since, CSV or Parquet by its name."""
+    """Write a table that `read_table` has read, and that was changed since, of the kind that its name says."""
     whole = pa.Table.from_pandas(table, preserve_index=False)
     with replaced_file(out, parents=True) as temporary:
-        write = _write_csv if out.suffix.lower() == ".csv" else _write_parquet
-        write(temporary, iter([whole]), whole.schema)
+        _write(temporary, [whole], whole.schema, out)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     # Classes may be called '01' or 'NA', and a scan that cannot be read has no number: no column's type can be guessed.
     written = pd.read_csv(path, nrows=0).columns
     names = [from_text(name) for name in written]
-    kinds = ["float64" if name in ("score", "typicality") or name.startswith("probability_") else "str" for name in names]
+    kinds = _kinds(names)
     table = pd.read_csv(path, dtype=dict(zip(written, kinds, strict=True)), keep_default_na=False, na_values=[""])
     table.columns = names
     for name, kind in zip(names, kinds, strict=True):
@@ -156,14 +158,24 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        write_csv_to(file, pd.DataFrame(columns=schema.names))
-        for table in tables:
-            write_csv_to(file, table.to_pandas(use_threads=False), header=False, float_format="%.6f")
+def _read_workbook(path: Path) -> pd.DataFrame:
+    cells = read_cells(path)
+    rows = [[text or None for text in row] + [None] * (len(cells.columns) - len(row)) for _, row in cells.rows]
+    table = pd.DataFrame(rows, columns=list(cells.columns), dtype="str")
+    return table.astype(dict(zip(cells.columns, _kinds(cells.columns), strict=True)))
 
 
-def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
-    with pq.ParquetWriter(path, schema) as writer:
-        for table in tables:
-            writer.write_table(table)
+def _kinds(names: Sequence[str]) -> list[str]:
+    """Return the types of a table's columns, by their names."""
+    return ["float64" if name in ("score", "typicality") or name.startswith("probability_") else "str" for name in names]
+
+
+def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, out: Path) -> None:
+    """Write tables below each other to `path`, of the kind that the name of `out` says."""
+    if out.suffix.lower() == _PARQUET:
+        with pq.ParquetWriter(path, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+        return
+    frames = (table.to_pandas(use_threads=False) for table in chain([schema.empty_table()], tables))
+    write_spreadsheet_to(path, frames, out, float_format="%.6f")

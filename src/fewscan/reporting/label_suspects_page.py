@@ -12,7 +12,7 @@ from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.images.stored import one_by_one
 from fewscan.reporting.rendering import render
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import write_spreadsheet
 from fewscan.wording import listed, scan_number
 
 
@@ -34,14 +34,15 @@ def page_beside(table: Path) -> Path:
 
 
 def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path, *, names: bool = False) -> None:
-    """Write the CSV `table`, which `labels set` takes, and one self-contained HTML page beside it.
+    """Write `table`, a workbook or CSV that `labels set` takes, and one self-contained HTML page beside it.
 
-    Of copies with the same label the first alone has it in the CSV, and is on the page: the label that goes for it goes for the
-    others (`tables.copies`). The CSV names files; the page shows numbers of scans, and files, which may hold names of patients,
-    only with `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
+    Of copies with the same label the first alone has it in the table, and is on the page: the label that goes for it goes for
+    the others (`tables.copies`). The table names files; the page shows numbers of scans, and files, which may hold names of
+    patients, only with `names`. It shows the worst scans, as many as keep it small. Raises FewscanError where either cannot be
+    written.
     """
     is_copy = suspects.table["copy_of"].notna()
-    write_csv(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), table, parents=True, float_format="%.4g")
+    write_spreadsheet(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), table, float_format="%.4g")
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     lines = suspects.table[~is_copy].head(pictures)
     copies = suspects.copies

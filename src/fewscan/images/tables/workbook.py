@@ -16,10 +16,14 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.sources import WORKBOOKS
 from fewscan.memory import is_too_little
+from fewscan.spreadsheet import as_text
 from fewscan.wording import listed
+from fewscan.workbooks import AUTHOR, require_openpyxl, unescaped
 
-# A file of a few kB can unpack to any size, and one row of it take all memory. So many bytes are 200,000 rows or more.
+# A file of a few kB can unpack to any size, and one row of it take all memory. So many bytes are 200,000 rows or more; of a
+# large file so many times its own, as a table of labels unpacks to ten.
 _MOST_BYTES = 64 * 2**20
+_MOST_TIMES = 20
 _MOST_ROWS = 2**20  # of a sheet, in Excel
 _MOST_AT_ONCE = 2**18  # XML elements: of a row of 2^14 cells, the most that Excel has, 16 each
 _MOST_CELLS = 10_000_000
@@ -49,23 +53,24 @@ def workbook_rows(table: Path, content: bytes) -> Rows:
     content: the file's bytes. A number is its text without a needless `.0`, with the leading zeros and the fixed text that its
     format shows; a date is ISO text, an empty cell "". A cell merged over several rows counts in each of them that holds
     anything else. Cells right of the last one in the first row are left out, unless that is its only one and may be a title.
+    Texts are as in a CSV, with an apostrophe before what looks like a formula: in a workbook of somebody else's they may be so.
 
     Raises FewscanError without openpyxl, and where the file is no workbook, unpacks to too much, has several sheets with cells,
     an error as the value of a cell, or a formula whose value the file does not hold.
     """
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise FewscanError(
-            f"{table} is an Excel workbook, which needs a package that is not installed: pip install 'fewscan[excel]', or save "
-            "it as CSV"
-        ) from None
+    require_openpyxl(table, "save it as CSV")
+    from openpyxl import load_workbook
+
     with _damage_named(table), silenced():
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = _parts(table, archive)
+            parts = _parts(table, archive, max(_MOST_BYTES, _MOST_TIMES * len(content)))
         book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, data_only=True)
         sheet = _only_sheet(table, book, parts)
-        return [] if sheet is None else _rows(table, sheet, parts[sheet._worksheet_path])
+        if sheet is None:
+            return []
+        # Where another program saved it since, texts are shared, and openpyxl does not tell all that was escaped in them.
+        ours = book.properties.creator == AUTHOR and not sheet._shared_strings
+        return _rows(table, sheet, parts[sheet._worksheet_path], ours=ours)
 
 
 @contextmanager
@@ -127,11 +132,14 @@ class _Part:
             self._row_depth = 0
 
 
-def _parts(table: Path, archive: zipfile.ZipFile) -> dict[str, _Part]:
-    """Return the parts of a workbook by name; raises FewscanError where they may take much more memory than their table."""
+def _parts(table: Path, archive: zipfile.ZipFile, most: int) -> dict[str, _Part]:
+    """Return the parts of a workbook by name; raises FewscanError where they may take much more memory than their table.
+
+    most: bytes that they may unpack to.
+    """
     # No more is unpacked than a part says of itself.
-    if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
-        raise _too_large(table, f"unpacks to more than {_MOST_BYTES // 2**20} MiB")
+    if sum(part.file_size for part in archive.infolist()) > most:
+        raise _too_large(table, f"unpacks to more than {most // 2**20} MiB")
     parts = {}
     for part in archive.infolist():
         with archive.open(part) as file:
@@ -171,13 +179,13 @@ def _bounded(table: Path, sheet: Any) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def _rows(table: Path, sheet: Any, part: _Part) -> Rows:
-    """Return the rows of a sheet, as `workbook_rows` does."""
+def _rows(table: Path, sheet: Any, part: _Part, *, ours: bool) -> Rows:
+    """Return the rows of a sheet, as `workbook_rows` does; ours: as `workbooks.write_workbook` wrote it."""
     rows: Rows = []
     width, cells, empty, wrong = None, 0, [], []
     starts, above = _merged_down(part), dict[int, tuple[int, str]]()  # of a column: the last row, and the text
     for line, row in enumerate(_bounded(table, sheet), 1):
-        texts = [_text(one) for one in row[:width]]
+        texts = [_text(one, ours=ours) for one in row[:width]]
         for at, one in enumerate(row[:width]):
             if one.data_type == "e" and one.value != _NOT_AVAILABLE:
                 wrong.append(f"{_name(line, at)} ({one.value})")
@@ -226,12 +234,13 @@ def _name(line: int, at: int) -> str:
     return f"{get_column_letter(at + 1)}{line}"
 
 
-def _text(one: Any) -> str:
+def _text(one: Any, *, ours: bool) -> str:
     value = one.value
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.replace("_x000D_", "\r")  # as Excel writes it; other such codes may be names, as of a tile: _x0012_y0034
+        text = unescaped(value, ours=ours)
+        return as_text(text) if ours else text
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, int | float):
