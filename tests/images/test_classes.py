@@ -156,9 +156,13 @@ def test_a_label_that_is_spelled_otherwise_than_the_class_that_is_there_is_renam
         ("pitiutary", "pituitary"),
         ("meningoma", "meningioma"),
         ("Low grade gliona", "low grade glioma"),
+        ("unauffaellig", "unauffällig"),
+        ("unauffallig", "unauffällig"),
+        ("sin hallazgos óseos", "Sin hallazgos oseos"),
+        ("Fuß", "Füß"),
     ],
 )
-def test_a_slip_of_one_letter_is_noticed_in_either_order(name: str, meant: str) -> None:
+def test_a_slip_of_one_letter_or_of_accents_is_noticed_in_either_order(name: str, meant: str) -> None:
     assert misspelled([name], [meant]) == [(name, meant)]
     assert [set(pair) for pair in misspelled([meant, name])] == [{name, meant}]
     assert misspelled([name, meant], [name, meant]) == []
@@ -176,6 +180,7 @@ def test_a_slip_of_one_letter_is_noticed_in_either_order(name: str, meant: str) 
         ("hyperplasia", "hypoplasia"),
         ("tumor", "no_tumor"),
         ("benign", "malign"),
+        ("größer", "großes"),
         ("left", "lest"),
         ("glioma", "meningioma"),
     ],

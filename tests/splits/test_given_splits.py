@@ -136,6 +136,15 @@ def test_data_without_a_split_or_without_test_labels_is_refused(given: Snapshot,
         keep_given(remade(given, given.manifest, audited=False))
 
 
+def test_a_split_whose_leaks_leave_nothing_to_learn_from_says_so(given: Snapshot) -> None:
+    group = given.manifest["group"].copy()
+    group[:40] = group[52]
+    all_leak = remade(given, given.manifest.assign(group=group, copy_set=group))
+    with pytest.raises(FewscanError, match="no labeled image to learn from.*--leaks keep"):
+        keep_given(all_leak, leaks="drop")
+    assert len(keep_given(all_leak, leaks="keep").rows("labeled")) == 40
+
+
 @pytest.mark.slow
 def test_the_verb_keeps_the_given_split_and_asks_for_no_sizes(leaking: Snapshot, fewscan: Command) -> None:
     for words in (["--keep-given"], ["--keep-given", "--test", "4"], ["--leaks", "drop"]):

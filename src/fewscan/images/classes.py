@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ STUDY_LABELS = {
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*|,00?)?|\.[0-9]+)")
 # Between two digits a separator tells them apart (T1-2 is not T12); a minus before or after everything is a sign (ER-, -1).
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
+_AS_TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
 
 
@@ -118,13 +120,26 @@ def class_key(source: str, label: str, rename: Mapping[str, str], no_label: Coll
 
 
 def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Return pairs of classes that one slip of a letter tells apart: one of `names`, and another or one that is `known`.
+    """Return pairs of classes that one slip of a letter, or accents alone, tell apart: one of `names`, and one other or `known`.
 
     A pair stands once, and none is of two that are `known`. Numbers and last letters tell classes apart on purpose.
     """
     new = sorted(set(names) - set(known))
     pairs = [(name, other) for name in new for other in sorted(known)] + list(combinations(new, 2))
-    return [pair for pair in pairs if _one_slip(*pair)]
+    return [pair for pair in pairs if _accents_apart(*pair) or _one_slip(*pair)]
+
+
+def _accents_apart(one: str, other: str) -> bool:
+    """Whether two names are one where accents are left out, or a German one is written as two letters: ä as ae."""
+    return not _without_accents(one).isdisjoint(_without_accents(other))
+
+
+def _without_accents(name: str) -> set[str]:
+    key = spelling_key(name)
+    return {
+        "".join(sign for sign in unicodedata.normalize("NFD", spelled) if not unicodedata.combining(sign))
+        for spelled in (key, key.translate(_AS_TWO_LETTERS))
+    }
 
 
 def _one_slip(one: str, other: str) -> bool:

@@ -129,6 +129,13 @@ def _budget(
             "the split that the data came with has a validation set, which --keep-given keeps: leave out --validation"
         )
     train = sides["train"][dataset.labels[sides["train"]] >= 0]
+    if not len(train):
+        raise FewscanError(
+            "the split that the data came with has no labeled image to learn from, without those that share a copy or a patient "
+            "with images to score on and those with contradicting labels: draw one with "
+            f"'{command_line('split', dataset.folder)}', or keep it as it is with --leaks keep; then no run on it supports a "
+            "decision"
+        )
     images = len(train) if labeled is None else labeled
     if not 1 <= images <= len(train):
         raise FewscanError(

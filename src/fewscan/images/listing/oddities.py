@@ -51,7 +51,7 @@ def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> li
     """Return a line where names of classes, but those that are `known` of a dataset, differ in a letter from others."""
     names = {scan.label for scan in scans if scan.label is not None and scan.set_aside is None}
     return [
-        f"the classes '{name}' and '{other}' differ in one letter: if one is a typo, give --rename OLD=NEW"
+        f"the classes '{name}' and '{other}' differ in one letter or its accent: if one is a typo, give --rename OLD=NEW"
         for name, other in misspelled(names, known)
     ]
 
