@@ -140,7 +140,7 @@ def test_a_split_whose_leaks_leave_nothing_to_learn_from_says_so(given: Snapshot
     group = given.manifest["group"].copy()
     group[:40] = group[52]
     all_leak = remade(given, given.manifest.assign(group=group, copy_set=group))
-    with pytest.raises(FewscanError, match="no labeled image to learn from.*--leaks keep"):
+    with pytest.raises(FewscanError, match=r"no labeled image to learn from.*--leaks keep"):
         keep_given(all_leak, leaks="drop")
     assert len(keep_given(all_leak, leaks="keep").rows("labeled")) == 40
 

@@ -120,7 +120,7 @@ def class_key(source: str, label: str, rename: Mapping[str, str], no_label: Coll
 
 
 def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Return pairs of classes that one slip of a letter, or accents alone, tell apart: one of `names`, and one other or `known`.
+    """Return pairs of classes, one of `names` and another or one `known`, that a slip of a letter or accents alone tell apart.
 
     A pair stands once, and none is of two that are `known`. Numbers and last letters tell classes apart on purpose.
     """

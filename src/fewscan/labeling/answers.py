@@ -11,6 +11,7 @@ from fewscan.images.classes import spelling_key
 from fewscan.images.sources import CHECK
 from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
+from fewscan.images.tables.workbook import is_workbook
 from fewscan.labels.content import State
 from fewscan.spreadsheet import write_spreadsheet
 from fewscan.workbooks import WORKBOOK
@@ -20,7 +21,7 @@ NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 
 def answers_beside(table: Path) -> Path:
     """Return where answers about the labels of a table are kept, unless somebody names another place."""
-    return table.with_suffix(f".check{WORKBOOK if table.suffix.lower() == WORKBOOK else '.csv'}")
+    return table.with_suffix(f".check{WORKBOOK if is_workbook(table) else '.csv'}")
 
 
 class AnotherDrawError(FewscanError):

@@ -131,8 +131,8 @@ def _budget(
     train = sides["train"][dataset.labels[sides["train"]] >= 0]
     if not len(train):
         raise FewscanError(
-            "the split that the data came with has no labeled image to learn from, without those that share a copy or a patient "
-            "with images to score on and those with contradicting labels: draw one with "
+            "the split that the data came with has no labeled image to learn from, without those that share a copy or a "
+            "patient with images to score on and those with contradicting labels: draw one with "
             f"'{command_line('split', dataset.folder)}', or keep it as it is with --leaks keep; then no run on it supports a "
             "decision"
         )
