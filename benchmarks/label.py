@@ -63,7 +63,7 @@ def main() -> None:
         folder = Path(name)
         drawn = folder / "drawn"
         draw_scans(drawn)
-        fewscan.import_scans(drawn, folder / "dataset", crop="none")
+        fewscan.import_scans(drawn, folder / "dataset", size_px=96, crop="none")
         fewscan.split(folder / "dataset", labeled=200, test=20, protocol="study")
         run = fewscan.train(folder / "dataset", out=folder / "run", method="supervised", encoder=arguments.encoder, epochs=1)
         growth = []

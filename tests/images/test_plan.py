@@ -12,6 +12,8 @@ import PIL.Image
 import pytest
 
 import fewscan as package
+from fewscan.datasets.importing import import_scans, plan_import
+from fewscan.images import size
 from fewscan.images.listing import classes_unknown
 from fewscan.images.options import ImportOptions
 from fewscan.images.sources import ScanFile
@@ -47,18 +49,43 @@ def test_a_plan_shows_its_lines_in_a_notebook(tmp_path: Path) -> None:
     assert repr(plan) == str(plan) == "\n".join(plan.lines)
 
 
-@pytest.mark.parametrize(("side_px", "size_px", "said"), [(300, 96, True), (150, 96, False), (300, 224, False), (40, 16, True)])
-def test_a_plan_says_where_much_smaller_scans_are_stored(tmp_path: Path, side_px: int, size_px: int, said: bool) -> None:
+def pictures(root: Path, side_px: int) -> Path:
+    """Three of two classes, twice as wide as high."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, side_px // 2, side_px), dtype=np.uint8)
     for number, image in enumerate(pixels):
-        (tmp_path / "scans" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
-        PIL.Image.fromarray(image).save(tmp_path / "scans" / f"{number % 2}" / f"{number}.png")
+        (root / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(root / f"{number % 2}" / f"{number}.png")
+    return root
+
+
+@pytest.mark.parametrize(("side_px", "size_px", "said"), [(300, 96, True), (150, 96, False), (300, 224, False), (40, 16, True)])
+def test_a_plan_says_where_much_smaller_scans_are_stored(tmp_path: Path, side_px: int, size_px: int, said: bool) -> None:
+    pictures(tmp_path / "scans", side_px)
     lines = package.plan_import(tmp_path / "scans", size_px=size_px).lines
     assert any("--size" in line and f"{side_px} px" in line for line in lines) == said
     dataset = package.import_scans(tmp_path / "scans", tmp_path / "data", size_px=size_px)
     shutil.copytree(tmp_path / "scans", tmp_path / "more")
     # What is there is of that size already.
     assert not any("--size" in line for line in package.plan_add(dataset, tmp_path / "more")[0].lines)
+
+
+@pytest.mark.parametrize(
+    ("side_px", "pretrained", "most", "chosen"),
+    [(300, True, 3, 224), (192, True, 3, 224), (191, True, 3, 96), (300, False, 3, 96), (300, True, 2, 96)],
+)
+def test_scans_are_stored_finer_where_they_are_large_and_few_and_pretrained_weights_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side_px: int, pretrained: bool, most: int, chosen: int
+) -> None:
+    monkeypatch.setattr(size, "MOST_SCANS", most)
+    scans = [str(pictures(tmp_path / "scans", side_px))]
+    dataset = import_scans(scans, tmp_path / "data", pretrained=pretrained)
+    assert dataset.images.spec.size_px == chosen
+    # The plan says which size it is, and the other one, wherever there was anything to choose.
+    for given in ({}, {"size_px": "auto"}):
+        said = "\n".join(plan_import(scans, pretrained=pretrained, **given).chosen)
+        assert all((f"{px}" in said) == (side_px >= 192) for px in (96, 224))
+    # Whoever asks for a size gets it.
+    assert import_scans(scans, tmp_path / "asked", pretrained=pretrained, size_px=64).images.spec.size_px == 64
 
 
 def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:

@@ -16,13 +16,14 @@ import fewscan
 from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.options import ImageSpec
 from fewscan.learning.registry import TRAINING_METHODS
 from fewscan.learning.scan_views import ScanViews
 from fewscan.models.resnet_small import ResNetSmall
 from fewscan.processes import belong_to_parent, processes
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import CHECKPOINT_FILE, Checkpoints
-from fewscan.training.devices import Devices, available, cpu_line, on_cpu, require_shareable
+from fewscan.training.devices import Devices, available, cpu_lines, on_cpu, require_shareable, size_lines
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
@@ -370,9 +371,29 @@ def test_a_training_on_a_cpu_says_its_threads_and_a_load_that_slows_it_down(
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     settings = RunSettings.resolve("supervised", "fewscan", {"device": device}, labeled=12, unlabeled=40)
-    lines = cpu_line(Devices(), settings)
+    lines = cpu_lines(Devices(), settings, ImageSpec())
     assert len(lines) == len(said)
     assert all(line.startswith(expected) for line, expected in zip(lines, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("method", "size_px", "settings", "said"),
+    [
+        ("supervised", 224, {}, True),
+        ("supervised", 96, {}, False),
+        ("supervised", 224, {"encoder": {"name": "efficientnet_lite0", "weights": "imagenet"}}, False),
+        ("supervised", 224, {"device": "mps"}, False),
+        ("propagation", 224, {}, False),
+    ],
+)
+def test_a_training_from_scratch_on_large_scans_says_before_what_they_cost_a_cpu(
+    method: str, size_px: int, settings: dict[str, Any], said: bool
+) -> None:
+    resolved = RunSettings.resolve(method, "fewscan", {"device": "cpu", **settings}, labeled=12, unlabeled=40)
+    spec = ImageSpec(size_px=size_px)
+    lines = size_lines(resolved, spec)
+    assert any("--size 96" in line for line in lines) == said
+    assert [line for line in cpu_lines(Devices(), resolved, spec) if "--size" in line] == list(lines)
 
 
 class Unlike(RuntimeError):

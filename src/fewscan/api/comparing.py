@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,7 @@ def run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tupl
     from fewscan.reporting.comparing.page import write_comparison
 
     if train:
-        _say_what_is_missing(comparison)
+        _say_before(comparison)
     with alone(comparison.folder, "compare"):
         failures = run_trials(comparison, jobs) if train else {}
         results = collect(comparison)
@@ -161,14 +162,18 @@ def run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tupl
     return results, {str(trial): reason for trial, reason in failures.items()}
 
 
-def _say_what_is_missing(comparison: Comparison) -> None:
-    """Say which row would stand for what `train` does by itself on this dataset, where there is none."""
+def _say_before(comparison: Comparison) -> None:
+    """Say where scans take long, and which row would stand for what `train` does by itself on this dataset, if it lacks one."""
     from fewscan.comparison.planning import missing_way
     from fewscan.progress import say
+    from fewscan.training.devices import size_lines
 
     plan = comparison.plan
     dataset = comparison.dataset(plan.protocols[0])
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
+    slow = (size_lines(comparison.settings(trial), dataset.spec) for trial in plan.trials)
+    for line in dict.fromkeys(chain.from_iterable(slow)):
+        say(line)
     missing = missing_way(plan, **sizes, size_px=dataset.spec.size_px)
     if missing is not None:
         say(

@@ -31,15 +31,17 @@ def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path = "
     options: those of `fewscan.images.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".
     """
     from fewscan.datasets import importing
+    from fewscan.models.efficientnet_forms import LITE0
 
-    return importing.import_scans(_texts(sources), out, **options)
+    return importing.import_scans(_texts(sources), out, pretrained=LITE0.imagenet[0].installed, **options)
 
 
 def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> ImportPlan:
     """Return what `import_scans` would understand of the sources, without writing anything; see `fewscan.images.plan`."""
     from fewscan.datasets import importing
+    from fewscan.models.efficientnet_forms import LITE0
 
-    return importing.plan_import(_texts(sources), **options)
+    return importing.plan_import(_texts(sources), pretrained=LITE0.imagenet[0].installed, **options)
 
 
 def add_scans(

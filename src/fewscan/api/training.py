@@ -56,7 +56,7 @@ def train(
     is unknown, if a method lacks labels, if a loss stops being finite, and if several devices cannot do what one would.
     """
     from fewscan.training.continuing import with_encoder_of_run
-    from fewscan.training.devices import Devices, cpu_line
+    from fewscan.training.devices import Devices, cpu_lines
     from fewscan.training.settings import RunSettings
     from fewscan.training.train import train_new
     from fewscan.training.unlabeled import learned_from
@@ -76,10 +76,10 @@ def train(
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     first = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
     choice = _chosen(opened, sizes, recipe, method, settings, first)
-    if choice.unlabeled_first:
-        choice = _begun_without_labels(opened, folder, choice, sizes, used, begin)
+    choice = _begun_without_labels(opened, folder, choice, sizes, used, begin)
     resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
-    notes = (*_notes(opened, folder), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
+    length = (resolved.schedule(**sizes), *cpu_lines(used, resolved, opened.spec))
+    notes = (*_notes(opened, folder), *what, *choice.reasons, *length)
     run = train_new(opened, resolved, folder, recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
     return _calibrated(run, opened)
 
@@ -130,7 +130,9 @@ def _begun_without_labels(
     devices: Devices,
     begin: str | Path | Run | None,
 ) -> Choice:
-    """Let an encoder learn without labels, saying why, and return the choice of a run that begins with it."""
+    """If so chosen, let an encoder learn without labels, saying why; return the choice of a run that begins with it."""
+    if not choice.unlabeled_first:
+        return choice
     from fewscan.training.devices import require_shareable
     from fewscan.training.leakage import check_leakage
     from fewscan.training.settings import RunSettings

@@ -137,8 +137,26 @@ PatientTag = Annotated[
     ),
 ]
 
+
+def _size(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is neither a number of pixels nor auto") from None
+
+
 # How images are stored.
-Size = Annotated[int, typer.Option(help="Side length of the stored images, in pixels.")]
+Size = Annotated[
+    Any,
+    typer.Option(
+        parser=_size,
+        metavar="[auto|PX]",
+        help="Side length of the stored images, in pixels. auto: look at 200 scans, and take 224 if most are of 192 or "
+        "more, there are at most 20,000, and ImageNet's weights are installed ('fewscan[pretrained]'); else 96.",
+    ),
+]
 Resize = Annotated[
     Literal["stretch", "pad"], typer.Option(help="Scans that are not square: stretched to a square, or padded with black.")
 ]
@@ -146,8 +164,8 @@ Crop = Annotated[
     Literal["none", "foreground", "auto"],
     typer.Option(
         help="foreground: cut away the empty border around what a scan shows, so that a head fills the image; a scan without "
-        "a certain border stays whole. none: keep all scans whole. auto: look at 200 scans, and cut if at least half have a "
-        "border of over a tenth of their area and borders differ; import and --plan say what it chose."
+        "a certain border stays whole. none: keep all scans whole. auto: look at the same 200 scans, and cut if at least half "
+        "have a border of over a tenth of their area and borders differ; import and --plan say what it chose."
     ),
 ]
 Negatives = Annotated[
@@ -205,7 +223,7 @@ OF_SOURCES: Options = {
 }
 # What a dataset settles once, when it is imported.
 OF_IMAGES: Options = {
-    "size": (Size, 96),
+    "size": (Size, "auto"),
     "resize": (Resize, "stretch"),
     "crop": (Crop, "auto"),
     "negatives": (Negatives, "auto"),

@@ -63,11 +63,14 @@ class ImportSummary(Settings):
     fingerprint: str
 
 
-def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None = None, **options: Any) -> Dataset:
+def import_scans(
+    sources: Sequence[str], out: str | Path, *, pretrained: bool = False, workers: int | None = None, **options: Any
+) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out`, and open it.
 
     sources: `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`. options: those of ImportOptions; `listing.list_scans` says where labels
-    come from. workers: threads, by default one per core. A file that cannot be used keeps a row, with the reason. The same
+    come from. pretrained: whether ImageNet's weights are installed, for which large scans are stored finer (`images.size`).
+    workers: threads, by default one per core. A file that cannot be used keeps a row, with the reason. The same
     files give the same dataset, whatever the number of workers, except for the hashes that stand for patients, which mean
     nothing outside it. If the import is stopped or killed, the same call continues with what was read.
 
@@ -80,7 +83,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         refuse_existing_dataset(out, sources)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
-    plan, spec = plan_for(scans, found, asked, workers)
+    plan, spec = plan_for(scans, found, asked, workers, pretrained=pretrained)
     for line in plan.short_lines:
         say(line)
     with writing(out), _images_growing(out) as begun, new_folder(out) as folder:
@@ -105,14 +108,14 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     return Dataset.open(out)
 
 
-def plan_import(sources: Sequence[str], *, workers: int | None = None, **options: Any) -> ImportPlan:
+def plan_import(sources: Sequence[str], *, pretrained: bool = False, workers: int | None = None, **options: Any) -> ImportPlan:
     """Return what `import_scans` would understand of the sources: a look at some pictures, and nothing is written.
 
     Raises FewscanError as `import_scans` does for what is wrong with sources, options and labels.
     """
     asked = ImportOptions.parse(options)
     found = parse_sources(sources, asked.unlabeled)
-    return plan_for(list_scans(found, asked, workers), found, asked, workers)[0]
+    return plan_for(list_scans(found, asked, workers), found, asked, workers, pretrained=pretrained)[0]
 
 
 def plan_for(
@@ -121,12 +124,14 @@ def plan_for(
     asked: ImportOptions,
     workers: int | None,
     known_classes: Sequence[str] | None = None,
+    *,
+    pretrained: bool = False,
 ) -> tuple[ImportPlan, ImageSpec]:
     """Return what is understood of scans that were listed, and how they are to be stored.
 
     Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
-    how they are shown, whether they have borders and are negatives. `known_classes` are there already, with images of their
-    own; None where the dataset is new.
+    how they are stored, how large they are, and whether they have borders and are negatives. `known_classes` are there already,
+    with images of their own; None where the dataset is new. pretrained: as `import_scans` has it.
     """
     known = known_classes or ()
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
@@ -134,15 +139,17 @@ def plan_for(
     odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known)]
     odd += [*slips_in_classes(scans, known), *classes_unknown(scans, asked, known), *classes_apart(scans, known)]
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
-    stored = look.size_sentence(asked.size_px) if known_classes is None else ""
-    plan = plan.model_copy(update={"opened": (look.sentence, *filter(None, [stored])) if look.opened else ()})
-    chosen: dict[str, str] = {}
-    sentences = []
-    if asked.crop_by_look:
+    plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
+    chosen: dict[str, str | int] = {}
+    if "size_px" in asked.by_look:
+        chosen["size_px"] = look.sides.chosen_px(pretrained=pretrained)
+    size_px, new = int(chosen.get("size_px", asked.size_px)), known_classes is None
+    sentences = [look.sides.sentence(size_px, chosen="size_px" in chosen, pretrained=pretrained) if new else ""]
+    if "crop" in asked.by_look:
         chosen["crop"] = look.borders.crop
         sentences.append(look.borders.sentence if look.borders.looked_at else "")
     # Of color nobody can tell: stains lie on white.
-    if asked.negatives_by_look and asked.channels == 1:
+    if "negatives" in asked.by_look and asked.channels == 1:
         chosen["negatives"] = look.lying.negatives
         sentences.append(look.lying.sentence)
     plan = plan.model_copy(update={"chosen": tuple(filter(None, sentences))})

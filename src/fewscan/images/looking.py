@@ -1,4 +1,4 @@
-"""A look at some scans before an import: which cannot be read, what is to be known of values, their borders, negatives."""
+"""A look at some scans before an import: which cannot be read, what is to be known of values, borders, negatives, sizes."""
 
 import itertools
 from collections import defaultdict
@@ -16,15 +16,13 @@ from fewscan.images.grid import small_grid
 from fewscan.images.negatives import is_negative
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import Image, read_parts
+from fewscan.images.size import Sides
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
 # So many scans are opened, evenly spaced over all sources.
 SCANS_LOOKED_AT = 200
 EXAMPLES_SHOWN = 3
-# What ImageNet's weights learned at, and by how much smaller scans must be stored than they are for that to be said.
-FINER_PX = 224
-MUCH_SMALLER = 2
 
 
 class Look(NamedTuple):
@@ -36,17 +34,7 @@ class Look(NamedTuple):
     notes: dict[str, tuple[str, ...]]  # what a user should know of values -> the paths that it is said of
     borders: Borders
     lying: Lying
-    side_px: int  # the median of their longer sides, 0 where none can be read
-
-    def size_sentence(self, size_px: int) -> str:
-        """Return how much is lost of scans that are stored at a size, and what keeps more; "" where that is little."""
-        if self.side_px < MUCH_SMALLER * size_px or size_px >= FINER_PX:
-            return ""
-        longer = f"{(FINER_PX / size_px) ** 2:.0f} times as long"
-        return (
-            f"size: scans of {self.side_px:,} px (median) are stored at {size_px} px; --size {FINER_PX} keeps more of small "
-            f"findings, and takes up to {longer}"
-        )
+    sides: Sides
 
     @property
     def sentence(self) -> str:
@@ -103,5 +91,5 @@ def look_at(scans: Sequence[ScanFile], reading: Reading, workers: int | None = N
                 notes[note].append(scan.relative)
     said = {note: tuple(paths) for note, paths in notes.items()}
     borders, lying = Borders.of([one.kept_share for one in read]), Lying(len(read), sum(one.negative for one in read))
-    side_px = int(np.median([one.side_px for one in read])) if read else 0
-    return Look(len(chosen), len(taken), tuple(unreadable), said, borders, lying, side_px)
+    sides = Sides(int(np.median([one.side_px for one in read])) if read else 0, len(taken))
+    return Look(len(chosen), len(taken), tuple(unreadable), said, borders, lying, sides)

@@ -101,6 +101,10 @@ class Layout(Settings):
 
 # What is not written down of a spec.
 LEFT_OUT = {"crop": "none", "negatives": "keep"}
+# Of stored images, unless an import chooses a finer size.
+USUAL_PX = 96
+# What an import chooses after a look at some scans, and what it has until then.
+BY_LOOK = {"size_px": USUAL_PX, **LEFT_OUT}
 
 
 class ImageSpec(Reading):
@@ -108,12 +112,12 @@ class ImageSpec(Reading):
 
     size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, in gray (1 channel) or color (3).
     negatives: "undo" first inverts scans that show black on white (gray ones only); see `negatives.is_negative`. crop:
-    "foreground" then cuts empty borders away; see `crop.foreground_box`. Where neither is given, an import examines some scans
-    and chooses (`borders`). A dataset, its runs and their exports share these values, so that a new scan is read in the same
-    way as those learned from.
+    "foreground" then cuts empty borders away; see `crop.foreground_box`. Where size, crop or negatives are not given, an import
+    examines some scans and chooses (`size`, `borders`). A dataset, its runs and their exports share these values, so that a new
+    scan is read in the same way as those learned from.
     """
 
-    size_px: int = pydantic.Field(default=96, ge=8, le=2048)
+    size_px: int = pydantic.Field(default=USUAL_PX, ge=8, le=2048)
     resize: Resize = "stretch"
     channels: Literal[1, 3] = 1
     crop: Crop = "none"
@@ -196,22 +200,20 @@ def _require_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 class ImportOptions(SourceOptions, ImageSpec):
     """All options of `import`: those of SourceOptions and of ImageSpec.
 
-    crop_by_look, negatives_by_look: whether crop and negatives are chosen after examining some scans; true where they are
-    "auto" or not given.
+    by_look: which of size, crop and negatives are chosen after examining some scans: those that are "auto" or not given.
     """
 
-    crop_by_look: bool = False
-    negatives_by_look: bool = False
+    by_look: frozenset[str] = frozenset()
 
     @pydantic.model_validator(mode="before")
     @classmethod
     def _auto(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        auto = [name for name in LEFT_OUT if given.get(name, "auto") == "auto"]
+        auto = [name for name in BY_LOOK if given.get(name, "auto") == "auto"]
         for name in LEFT_OUT.keys() & given.keys():
             _require_choice(name, given[name], (*get_args(cls.model_fields[name].annotation), "auto"))
-        return given | {name: LEFT_OUT[name] for name in auto} | {f"{name}_by_look": True for name in auto}
+        return given | {name: BY_LOOK[name] for name in auto} | {"by_look": frozenset(auto)}
 
     @property
     def spec(self) -> ImageSpec:

@@ -1,12 +1,16 @@
 """Where the weights come from that an encoder begins with."""
 
+from __future__ import annotations
+
 import importlib.util
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Self
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from fewscan.config import Settings
+
+if TYPE_CHECKING:
+    # An import asks what is installed, and need not load PyTorch for that.
+    from torch import Tensor
 
 
 class Origin(Settings):
@@ -20,7 +24,7 @@ class Origin(Settings):
     run: str | None = None  # of kind run: its folder, as it was then
     identity: str | None = None  # of kind run
     dataset_identity: str | None = None  # of kind run: of the dataset that it learned from
-    before: "Origin | None" = None  # what that run had begun with itself
+    before: Origin | None = None  # what that run had begun with itself
 
     @property
     def words(self) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.options import USUAL_PX, ImageSpec
 from fewscan.learning.policies import build_views
 from fewscan.learning.registry import method_type
 from fewscan.learning.views import Views
@@ -155,15 +156,32 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cpu_line(devices: Devices, settings: RunSettings) -> tuple[str, ...]:
-    """Return for people what a training computes with on a CPU, and whether other programs want it, too; nothing on GPUs."""
+def cpu_lines(devices: Devices, settings: RunSettings, spec: ImageSpec) -> tuple[str, ...]:
+    """Return for people what a training computes with on a CPU, whether other programs want it, too, and what scans cost it.
+
+    Nothing on GPUs.
+    """
     if settings.solved or not on_cpu(settings.device):
         return ()
+    slow = size_lines(settings, spec)
     threads, cores, load = devices.on_each * max(1, torch.get_num_threads() // devices.on_each), cpu_cores(), os.getloadavg()[0]
     words = f"CPU: {counted(threads, 'thread')} on {counted(cores, 'core')}"
     if load + threads <= cores + 1:
-        return (words,)
-    return (f"{words}; the load was {load:.1f} over the last minute: other work on this machine slows training down",)
+        return words, *slow
+    return f"{words}; the load was {load:.1f} over the last minute: other work on this machine slows training down", *slow
+
+
+def size_lines(settings: RunSettings, spec: ImageSpec) -> tuple[str, ...]:
+    """Return for people how much longer large scans take a CPU from scratch, since an import may have chosen their size.
+
+    Nothing where an encoder begins with weights, for which it has chosen well.
+    """
+    if settings.solved or settings.encoder.weights is not None or spec.size_px <= USUAL_PX or not on_cpu(settings.device):
+        return ()
+    times = f"up to {(spec.size_px / USUAL_PX) ** 2:.0f} times as long"
+    return (
+        f"from scratch, scans of {spec.size_px} px take {times} as those of {USUAL_PX} px: an import with --size {USUAL_PX}",
+    )
 
 
 def require_here(devices: int, device: str) -> None:
