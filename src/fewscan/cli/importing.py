@@ -37,7 +37,7 @@ Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mr
 
 Example: fewscan import volumes --plane coronal --labels labels.csv --out mri
 
-The published study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --negatives keep
+The published study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --size 96 --crop none --negatives keep
 --out study (needs network access and pip install 'fewscan[kaggle]')
 """
 
