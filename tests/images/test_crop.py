@@ -214,7 +214,7 @@ def test_a_crop_is_chosen_by_a_look_at_the_scans_and_said(boxes: list[Box], chos
     told = fewscan.import_scans(source, tmp_path / "told", crop=chosen, size_px=16)
     assert dataset.images.spec == told.images.spec == ImageSpec(size_px=16, crop=chosen, negatives="undo")
     assert dataset.images.identity == told.images.identity
-    assert fewscan.plan_import(source, crop=chosen).chosen == ()
+    assert fewscan.plan_import(source, crop=chosen, size_px=16).chosen == ()
 
 
 def test_of_nothing_that_can_be_read_no_crop_is_chosen_and_nothing_is_said(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_it_is_chosen_by_a_look_at_the_scans(negatives: int, chosen: str, said: 
     assert plan == fewscan.plan_import(source, crop="none", negatives="auto", size_px=16)
     assert len(plan.chosen) == (negatives > 0)
     assert all(words in plan.chosen[0] for words in said)
-    assert fewscan.plan_import(source, crop="none", negatives=chosen).chosen == ()
+    assert fewscan.plan_import(source, crop="none", negatives=chosen, size_px=16).chosen == ()
     dataset = fewscan.import_scans(source, tmp_path / "data", crop="none", size_px=16)
     assert dataset.images.spec == ImageSpec(size_px=16, negatives=chosen)
 

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -58,17 +57,6 @@ def pictures(root: Path, side_px: int) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("side_px", "size_px", "said"), [(300, 96, True), (150, 96, False), (300, 224, False), (40, 16, True)])
-def test_a_plan_says_where_much_smaller_scans_are_stored(tmp_path: Path, side_px: int, size_px: int, said: bool) -> None:
-    pictures(tmp_path / "scans", side_px)
-    lines = package.plan_import(tmp_path / "scans", size_px=size_px).lines
-    assert any("--size" in line and f"{side_px} px" in line for line in lines) == said
-    dataset = package.import_scans(tmp_path / "scans", tmp_path / "data", size_px=size_px)
-    shutil.copytree(tmp_path / "scans", tmp_path / "more")
-    # What is there is of that size already.
-    assert not any("--size" in line for line in package.plan_add(dataset, tmp_path / "more")[0].lines)
-
-
 @pytest.mark.parametrize(
     ("side_px", "pretrained", "most", "chosen"),
     [(300, True, 3, 224), (192, True, 3, 224), (191, True, 3, 96), (300, False, 3, 96), (300, True, 2, 96)],
@@ -84,8 +72,12 @@ def test_scans_are_stored_finer_where_they_are_large_and_few_and_pretrained_weig
     for given in ({}, {"size_px": "auto"}):
         said = "\n".join(plan_import(scans, pretrained=pretrained, **given).chosen)
         assert all((f"{px}" in said) == (side_px >= 192) for px in (96, 224))
-    # Whoever asks for a size gets it.
-    assert import_scans(scans, tmp_path / "asked", pretrained=pretrained, size_px=64).images.spec.size_px == 64
+    # Whoever asks for a size gets it, and what is added has that of the dataset: nothing is said of another one.
+    asked = import_scans(scans, tmp_path / "asked", pretrained=pretrained, size_px=64)
+    assert asked.images.spec.size_px == 64
+    assert not any("--size" in line for line in plan_import(scans, pretrained=pretrained, size_px=64).lines)
+    more = pictures(tmp_path / "more", side_px)
+    assert not any("--size" in line for line in package.plan_add(dataset, more)[0].lines)
 
 
 def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:

@@ -70,9 +70,9 @@ def import_scans(
 
     sources: `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`. options: those of ImportOptions; `listing.list_scans` says where labels
     come from. pretrained: whether ImageNet's weights are installed, for which large scans are stored finer (`images.size`).
-    workers: threads, by default one per core. A file that cannot be used keeps a row, with the reason. The same
-    files give the same dataset, whatever the number of workers, except for the hashes that stand for patients, which mean
-    nothing outside it. If the import is stopped or killed, the same call continues with what was read.
+    workers: threads, by default one per core. A file that cannot be used keeps a row, with the reason. The same files give the
+    same dataset, whatever the number of workers, except for the hashes that stand for patients, which mean nothing outside it.
+    If the import is stopped or killed, the same call continues with what was read.
 
     Raises FewscanError if `out` exists or cannot be written, if options, sources or labels are wrong, if a source has no usable
     file, and if a format needs a package that is not installed.
@@ -123,7 +123,7 @@ def plan_for(
     sources: Sequence[Source],
     asked: ImportOptions,
     workers: int | None,
-    known_classes: Sequence[str] | None = None,
+    known_classes: Sequence[str] = (),
     *,
     pretrained: bool = False,
 ) -> tuple[ImportPlan, ImageSpec]:
@@ -131,20 +131,20 @@ def plan_for(
 
     Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
     how they are stored, how large they are, and whether they have borders and are negatives. `known_classes` are there already,
-    with images of their own; None where the dataset is new. pretrained: as `import_scans` has it.
+    with images of their own. pretrained: as `import_scans` has it.
     """
-    known = known_classes or ()
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     look = look_at(scans, asked, workers)
-    odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known)]
-    odd += [*slips_in_classes(scans, known), *classes_unknown(scans, asked, known), *classes_apart(scans, known)]
+    odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
+    odd += [*slips_in_classes(scans, known_classes), *classes_unknown(scans, asked, known_classes)]
+    odd += classes_apart(scans, known_classes)
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
     plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
     chosen: dict[str, str | int] = {}
+    sentences = []
     if "size_px" in asked.by_look:
         chosen["size_px"] = look.sides.chosen_px(pretrained=pretrained)
-    size_px, new = int(chosen.get("size_px", asked.size_px)), known_classes is None
-    sentences = [look.sides.sentence(size_px, chosen="size_px" in chosen, pretrained=pretrained) if new else ""]
+        sentences.append(look.sides.sentence(pretrained=pretrained))
     if "crop" in asked.by_look:
         chosen["crop"] = look.borders.crop
         sentences.append(look.borders.sentence if look.borders.looked_at else "")

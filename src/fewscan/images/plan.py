@@ -51,7 +51,7 @@ class ImportPlan(Settings):
     sources: tuple[SourcePlan, ...]
     warnings: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
-    opened: tuple[str, ...] = ()  # how many scans were opened, whether they can be read, and how much smaller they are stored
+    opened: tuple[str, ...] = ()  # how many scans were opened, and whether they can be read
 
     def __repr__(self) -> str:
         """Return its lines, as notebooks and `print` show them."""

@@ -6,10 +6,10 @@ from fewscan.images.options import USUAL_PX
 
 # What ImageNet's weights learned at. What it was worth over USUAL_PX: docs/search.md, 29.
 FINER_PX = 224
-FINER_WORTH = "5 to 7 points of accuracy"
-# By how much larger than they are stored scans must be for more pixels to show more.
+FINER_WORTH = "1 to 6 points of accuracy"
+# By how much larger than USUAL_PX scans must be for more pixels to show more.
 MUCH_LARGER = 2
-# So many scans of FINER_PX take 2 GB, and an encoder looks at a thousand of them in a minute or two of a core.
+# So many scans of FINER_PX take 2 GB of disk, and features of all a quarter of an hour of a core.
 MOST_SCANS = 20_000
 
 
@@ -21,27 +21,27 @@ class Sides(NamedTuple):
 
     def chosen_px(self, *, pretrained: bool) -> int:
         """Return the size that is chosen; pretrained: whether ImageNet's weights are installed, for which finer scans pay."""
-        return FINER_PX if pretrained and self._larger_than(USUAL_PX) and self.scans <= MOST_SCANS else USUAL_PX
+        return FINER_PX if pretrained and self._are_large and self.scans <= MOST_SCANS else USUAL_PX
 
-    def sentence(self, size_px: int, *, chosen: bool, pretrained: bool) -> str:
-        """Return what was seen of scans that are stored at a size, chosen or asked for, and what another size brings.
-
-        It is empty where nothing is lost, and where nothing finer is chosen.
-        """
-        seen = f"size: scans of {self.median_px:,} px (median) are stored at {size_px} px"
-        if chosen and size_px == FINER_PX:
-            return (
-                f"{seen}, at which ImageNet's weights learned (--size {size_px}); --size {USUAL_PX} takes a fifth of the time, "
-                f"and cost {FINER_WORTH} in our tests"
-            )
-        if size_px >= FINER_PX or not self._larger_than(size_px):
+    def sentence(self, *, pretrained: bool) -> str:
+        """Return what was seen and chosen, and how to choose otherwise; empty where scans are too small to choose."""
+        if not self._are_large:
             return ""
-        many = f", since there are more than {MOST_SCANS:,}" if chosen and self.scans > MOST_SCANS else ""
+        chosen = self.chosen_px(pretrained=pretrained)
+        stored = f"size: scans of {self.median_px:,} px (median) are stored at {chosen} px (--size {chosen})"
+        if chosen == FINER_PX:
+            return (
+                f"{stored}, at which ImageNet's weights learned; --size {USUAL_PX} takes a quarter of the time, and cost "
+                f"{FINER_WORTH} in our tests"
+            )
+        why = f", since there are more than {MOST_SCANS:,}" if self.scans > MOST_SCANS else ""
         weights = "" if pretrained else "with pip install 'fewscan[pretrained]', "
+        longer = (FINER_PX / USUAL_PX) ** 2
         return (
-            f"{seen}{many}; {weights}--size {FINER_PX} was worth {FINER_WORTH} in our tests, and takes up to "
-            f"{(FINER_PX / size_px) ** 2:.0f} times as long"
+            f"{stored}{why}; {weights}--size {FINER_PX} was worth {FINER_WORTH} in our tests, and takes up to "
+            f"{longer:.0f} times as long"
         )
 
-    def _larger_than(self, size_px: int) -> bool:
-        return self.median_px >= MUCH_LARGER * size_px
+    @property
+    def _are_large(self) -> bool:
+        return self.median_px >= MUCH_LARGER * USUAL_PX
