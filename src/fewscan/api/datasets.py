@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +29,25 @@ def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path = "
     """Read folders of scans into a new dataset folder `out`; see `fewscan.datasets.importing.import_scans`.
 
     options: those of `fewscan.images.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".
+    By default `size_px` is 224 for large scans if ImageNet's weights are installed, else 96 (`fewscan.images.size`).
     """
     from fewscan.datasets import importing
-    from fewscan.models.efficientnet_forms import LITE0
 
-    return importing.import_scans(_texts(sources), out, pretrained=LITE0.imagenet[0].installed, **options)
+    return importing.import_scans(_texts(sources), out, **_with_installed(options))
 
 
 def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> ImportPlan:
     """Return what `import_scans` would understand of the sources, without writing anything; see `fewscan.images.plan`."""
     from fewscan.datasets import importing
+
+    return importing.plan_import(_texts(sources), **_with_installed(options))
+
+
+def _with_installed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an import, and whether ImageNet's weights are installed, by which it chooses a size."""
     from fewscan.models.efficientnet_forms import LITE0
 
-    return importing.plan_import(_texts(sources), pretrained=LITE0.imagenet[0].installed, **options)
+    return {"pretrained": LITE0.imagenet[0].installed, **options}
 
 
 def add_scans(
