@@ -1,4 +1,5 @@
 import csv
+import gc
 import io
 import re
 import sys
@@ -239,3 +240,14 @@ def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, rights_count
 def test_a_table_that_is_not_there_says_what_helps(tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match="run it again"):
         read_csv(tmp_path / "none.csv", {"row": "int64"}, "run it again")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_workbook_on_a_full_disk_leaves_no_file_that_python_complains_of_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda seen: complaints.append(str(seen.exc_value)))
+    table = pd.DataFrame({"path": [f"{number}.png" for number in range(1000)]})
+    with pytest.raises(OSError, match="No space left"):
+        write_spreadsheet_to(Path("/dev/full"), [table], Path("table.xlsx"))
+    gc.collect()
+    assert complaints == []

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
@@ -70,6 +71,7 @@ def write_workbook(path: Path, frames: Iterable[pd.DataFrame], out: Path, float_
     """
     from openpyxl import Workbook
     from openpyxl.utils import get_column_letter
+    from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook(write_only=True)
     book.properties.creator = AUTHOR
@@ -92,7 +94,9 @@ def write_workbook(path: Path, frames: Iterable[pd.DataFrame], out: Path, float_
             require_rows(out, count)
             sheet.append(_cells(sheet, row, out))
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(first.columns))}{count + 1}"
-        book.save(path)
+        # Where openpyxl opens the file, an error leaves it open, and Python complains when it closes it on a full disk.
+        with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+            ExcelWriter(book, archive).write_data()
 
 
 @contextmanager
