@@ -382,6 +382,8 @@ def test_a_training_on_a_cpu_says_its_threads_and_a_load_that_slows_it_down(
         ("supervised", 224, {}, True),
         ("supervised", 96, {}, False),
         ("supervised", 224, {"encoder": {"name": "efficientnet_lite0", "weights": "imagenet"}}, False),
+        ("supervised", 224, {"encoder": {"input_px": 96}}, False),
+        ("supervised", 96, {"encoder": {"input_px": 224}}, True),
         ("supervised", 224, {"device": "mps"}, False),
         ("propagation", 224, {}, False),
     ],
@@ -392,8 +394,8 @@ def test_a_training_from_scratch_on_large_scans_says_before_what_they_cost_a_cpu
     resolved = RunSettings.resolve(method, "fewscan", {"device": "cpu", **settings}, labeled=12, unlabeled=40)
     spec = ImageSpec(size_px=size_px)
     lines = size_lines(resolved, spec)
-    assert any("--size 96" in line for line in lines) == said
-    assert [line for line in cpu_lines(Devices(), resolved, spec) if "--size" in line] == list(lines)
+    assert any("encoder.input_px=96" in line for line in lines) == said
+    assert [line for line in cpu_lines(Devices(), resolved, spec) if "input_px" in line] == list(lines)
 
 
 class Unlike(RuntimeError):

@@ -176,11 +176,12 @@ def size_lines(settings: RunSettings, spec: ImageSpec) -> tuple[str, ...]:
 
     Nothing where an encoder begins with weights, for which it has chosen well.
     """
-    if settings.solved or settings.encoder.weights is not None or spec.size_px <= USUAL_PX or not on_cpu(settings.device):
+    shown_px = settings.encoder.input_px or spec.size_px
+    if settings.solved or settings.encoder.weights is not None or shown_px <= USUAL_PX or not on_cpu(settings.device):
         return ()
-    times = f"up to {(spec.size_px / USUAL_PX) ** 2:.0f} times as long"
+    times = f"up to {(shown_px / USUAL_PX) ** 2:.0f} times as long as those of {USUAL_PX} px"
     return (
-        f"from scratch, scans of {spec.size_px} px take {times} as those of {USUAL_PX} px: an import with --size {USUAL_PX}",
+        f"from scratch, scans of {shown_px} px take {times}: encoder.input_px={USUAL_PX} shows them to the network at that size",
     )
 
 
