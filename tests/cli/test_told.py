@@ -156,12 +156,18 @@ def test_a_score_of_few_patients_is_told_before_it_is_made(make_dataset: MakeDat
 def test_the_validation_set_that_a_split_speaks_of_is_large_enough_for_as_many_runs_as_there_are(
     make_dataset: MakeDataset,
 ) -> None:
-    drawn = split(make_dataset(200), labeled=160, test=40)
+    dataset = make_dataset(200)
+    drawn = split(dataset, labeled=160, test=40)
     for runs in (1, 2, 3):
         (warning,) = acceptance_warnings(drawn, "run")
-        kept = str(images_to_keep(candidates=runs))
-        assert kept in warning
-        assert any("--validation" in line and kept in line for line in parts_of_split(drawn))
+        kept = images_to_keep(candidates=runs)
+        assert str(kept) in warning
+        (line,) = (line for line in parts_of_split(drawn) if "--validation" in line)
+        share = float(line.split("--validation ")[1].split(",")[0])
+        again = split(dataset, labeled=160, test=40, validation=share, name=f"again-{runs}")
+        assert f" {kept} " in line
+        assert kept <= len(again.rows("validation")) <= kept + 2
+        assert f"leaves {160 - kept} " in line
         note_candidate(drawn, f"run {runs}")
 
 

@@ -139,11 +139,9 @@ def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, 
         errors = {"calibration_error_before": before, "calibration_error": after}
         return evaluation.model_copy(update={name: Interval(value=value, low=0, high=1) for name, value in errors.items()})
 
-    assert [with_errors(*errors).temperature_hurt for errors in ((0.05, 0.03), (0.0, 0.0), (0.03, 0.05))] == [
-        False,
-        False,
-        True,
-    ]
+    # The third are the same as people see them.
+    differences = ((0.05, 0.03), (0.0, 0.0), (0.0301, 0.0304), (0.03, 0.05))
+    assert [with_errors(*errors).temperature_hurt for errors in differences] == [False, False, False, True]
     write_text(copy.folder / EVALUATION_FILE, with_errors(0.03, 0.05).model_dump_json())
     assert "The temperature made it larger on the test set" in " ".join(write_report(copy, dataset).read_text().split())
 

@@ -1,5 +1,6 @@
 """What a split holds, and why it was drawn so, for people."""
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from fewscan.wording import counted, each_counted
@@ -102,4 +103,8 @@ def _trainings_to_come(done: "Snapshot") -> list[str]:
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
     if not few or labels <= needed:
         return []
-    return [f"  a --validation of {needed} independent images saves the trainings that 'fewscan calibrate' needs"]
+    share = ceil(100 * needed / labels) / 100
+    return [
+        f"  --validation {share:g}, some {needed} independent images, saves the trainings that 'fewscan calibrate' needs, and "
+        f"leaves {labels - needed} to learn from"
+    ]

@@ -151,9 +151,11 @@ class Evaluation(Settings):
 
     @property
     def temperature_hurt(self) -> bool:
-        """Whether the temperature made the calibration error larger than it is without one."""
+        """Whether the temperature made the calibration error larger than it is without one, by as much as is shown of it."""
         before, after = self.calibration_error_before, self.calibration_error
-        return before is not None and before.value is not None and after.value is not None and after.value > before.value
+        if before is None or before.value is None or after.value is None:
+            return False
+        return round(100 * after.value, 1) > round(100 * before.value, 1)
 
     def is_under(self, calibration: Calibration | None) -> bool:
         """Whether the probabilities that were scored are those that the run gives by its `calibration`.

@@ -180,9 +180,7 @@ def size_lines(settings: RunSettings, spec: ImageSpec) -> tuple[str, ...]:
     if settings.solved or settings.encoder.weights is not None or shown_px <= USUAL_PX or not on_cpu(settings.device):
         return ()
     times = f"up to {(shown_px / USUAL_PX) ** 2:.0f} times as long as those of {USUAL_PX} px"
-    return (
-        f"from scratch, scans of {shown_px} px take {times}: encoder.input_px={USUAL_PX} shows them to the network at that size",
-    )
+    return (f"from scratch, scans of {shown_px} px take {times}: encoder.input_px={USUAL_PX} shows the network smaller ones",)
 
 
 def require_here(devices: int, device: str) -> None:
