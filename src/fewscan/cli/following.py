@@ -213,12 +213,11 @@ def after_run_in(folder: Path, data: Path | None, *done: Step) -> Words:
     return after_run(run, run.open_dataset(), *done)
 
 
-def after_label(
-    summary: "LabelSummary", run: Path, scans: Path | None, out: Path, data: Path | None, again: Sequence[str | Path]
-) -> Words:
+def after_label(summary: "LabelSummary", run: Path, scans: Path | None, data: Path | None, *, to_check: bool) -> Words:
     """Return what follows labels: where nothing could be accepted what helps, by a command, else what the run still lacks.
 
-    again: the other options that the labels were asked for with.
+    It is never the same at a larger error: whoever takes that has looked first. to_check: whether a reader may show of some
+    labels how many are wrong.
     """
     from fewscan.choosing.pool import any_open
     from fewscan.training.run import Run
@@ -229,9 +228,8 @@ def after_label(
     moved: Words = [] if data is None else ["--data", data]
     if helps.folds is not None:
         return ["calibrate", run, "--folds", str(helps.folds), "--overwrite", *moved]
-    if helps.target_error is not None:
-        place: Words = [] if scans is None else [scans]
-        return ["label", run, *place, "--out", free_path(out), "--target-error", f"{helps.target_error:g}", *again, *moved]
+    if to_check:
+        return ["check", summary.out]
     if any_open(Run.open(run, data), data):  # by labels of these it learns more, wherever the scans lie that it is for
         return ["suggest", run, "--out", free_path(Path("suggested.csv")), *moved]
     return ["labels", "set", "--help"]

@@ -1,7 +1,5 @@
 """The verbs that use a run: calibrate, evaluate, label."""
 
-import inspect
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -218,38 +216,30 @@ def label(
         "devices": devices,
     }
     result = api.label(run, scans, out=out, target_error=target_error, data=data, overwrite=overwrite, **asked)
+    to_check = _to_check(result)
     lines = [
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
         *([] if scans is None else _seen_lines(result)),
         *(f"  unreadable: {reason} ({counted(number, 'file')})" for reason, number in result.unreadable_because.items()),
         *(f"  note: {note} ({counted(number, 'scan')})" for note, number in result.notes.items()),
-        *(() if result.none_readable else _promised_lines(result)),
+        *(() if result.none_readable else _promised_lines(result, to_check=to_check)),
     ]
-    again = _given(api.label, asked)
-    finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, out, data, again))
+    finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, data, to_check=to_check))
 
 
-def _given(verb: Callable[..., Any], asked: Mapping[str, Any]) -> list[str | Path]:
-    """Return those arguments of a verb that are others than it takes by itself, as words of a command."""
-    usual = inspect.signature(verb).parameters
-    named = {f"--{name.replace('_', '-')}": value for name, value in asked.items() if value != usual[name].default}
-    return [word for option, value in named.items() for word in ((option,) if value is True else (option, str(value)))]
-
-
-def _promised_lines(result: "LabelSummary") -> list[str]:
-    """Return what was decided on the scans that could be read, and what is promised of that."""
-    return [*_class_table(result.classes), *(f"  {reason}" for reason in result.reasons), *_by_a_reader(result)]
-
-
-def _by_a_reader(result: "LabelSummary") -> list[str]:
-    """Return what lets labels be accepted where held-out images do not, if the run is sure enough of any."""
+def _to_check(result: "LabelSummary") -> bool:
+    """Return whether nothing could be accepted by held-out images, and the run is sure enough of some labels to check them."""
     from fewscan.labeling.worth_checking import any_worth_checking
 
-    if result.threshold is not None or not any_worth_checking(result.table()):
-        return []
+    return result.threshold is None and not result.none_readable and any_worth_checking(result.table())
+
+
+def _promised_lines(result: "LabelSummary", *, to_check: bool) -> list[str]:
+    """Return what was decided on the scans that could be read, and what is promised of that."""
     how = advised(f": '{command_line('check', result.out)}'", ", by Check these labels")
-    return [f"  a reader can show at most how many of these labels are wrong{how}"]
+    by_a_reader = [f"  a reader can show at most how many of these labels are wrong{how}"] if to_check else []
+    return [*_class_table(result.classes), *(f"  {reason}" for reason in result.reasons), *by_a_reader]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:
