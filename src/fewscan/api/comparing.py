@@ -171,7 +171,8 @@ def _say_before(comparison: Comparison) -> None:
     plan = comparison.plan
     dataset = comparison.dataset(plan.protocols[0])
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
-    slow = (size_lines(comparison.settings(trial), dataset.spec) for trial in plan.trials)
+    of_each_method = {trial.method: trial for trial in plan.trials}.values()
+    slow = (size_lines(comparison.settings(trial), dataset.spec) for trial in of_each_method)
     for line in dict.fromkeys(chain.from_iterable(slow)):
         say(line)
     missing = missing_way(plan, **sizes, size_px=dataset.spec.size_px)

@@ -10,6 +10,8 @@ import typer
 
 from fewscan.cli.places import sources_there, tables_there
 from fewscan.errors import FewscanError
+from fewscan.images.options import USUAL_PX
+from fewscan.images.size import FINER_PX, LEAST_PX, MOST_SCANS
 
 Sources = Annotated[
     list[str] | None,
@@ -153,8 +155,9 @@ Size = Annotated[
     typer.Option(
         parser=_size,
         metavar="[auto|PX]",
-        help="Side length of the stored images, in pixels. auto: look at 200 scans, and take 224 if most are of 192 or "
-        "more, there are at most 20,000, and ImageNet's weights are installed ('fewscan[pretrained]'); else 96.",
+        help=f"Side length of the stored images, in pixels. auto: look at 200 scans, and take {FINER_PX} if most are of "
+        f"{LEAST_PX} or more, there are at most {MOST_SCANS:,}, and ImageNet's weights are installed ('fewscan[pretrained]'); "
+        f"else {USUAL_PX}.",
     ),
 ]
 Resize = Annotated[

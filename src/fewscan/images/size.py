@@ -7,8 +7,8 @@ from fewscan.images.options import USUAL_PX
 # What ImageNet's weights learned at. What it was worth over USUAL_PX: docs/search.md, 29.
 FINER_PX = 224
 FINER_WORTH = "1 to 6 points of accuracy"
-# By how much larger than USUAL_PX scans must be for more pixels to show more.
-MUCH_LARGER = 2
+# How large scans must be themselves for more pixels to show more.
+LEAST_PX = 2 * USUAL_PX
 # So many scans of FINER_PX take 2 GB of disk, and features of all a quarter of an hour of a core.
 MOST_SCANS = 20_000
 
@@ -44,4 +44,4 @@ class Sides(NamedTuple):
 
     @property
     def _are_large(self) -> bool:
-        return self.median_px >= MUCH_LARGER * USUAL_PX
+        return self.median_px >= LEAST_PX
