@@ -160,6 +160,8 @@ def test_a_label_that_is_spelled_otherwise_than_the_class_that_is_there_is_renam
         ("unauffallig", "unauffällig"),
         ("sin hallazgos óseos", "Sin hallazgos oseos"),
         ("Fuß", "Füß"),
+        ("Oedème cérébral", "Œdème cerebral"),
+        ("Oedem", "Ødem"),
     ],
 )
 def test_a_slip_of_one_letter_or_of_accents_is_noticed_in_either_order(name: str, meant: str) -> None:

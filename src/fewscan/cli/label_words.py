@@ -64,7 +64,7 @@ def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     if done.batch is None:
         helps = "correct the table before you enter it"
     return [
-        f"warning: '{new}', a new class, and '{other}' differ in one letter or its accent: if that is a slip, {helps}"
+        f"warning: '{new}', a new class, and '{other}' are spelled almost alike: if that is a slip, {helps}"
         for new, other in done.slips
     ]
 

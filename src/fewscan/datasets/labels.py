@@ -38,7 +38,7 @@ class LabelsSet:
     changes: Changes
     batch: int | None
     new_classes: tuple[str, ...]
-    slips: tuple[tuple[str, str], ...]  # new classes, each with another that it differs from in one letter or its accent
+    slips: tuple[tuple[str, str], ...]  # new classes, each with another that is spelled almost alike
     unknown: tuple[str, ...]  # new classes whose names may say that nobody knows, and were not asked for by renaming
     names: pd.Series
     disputed: int | None

@@ -40,7 +40,8 @@ STUDY_LABELS = {
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*|,00?)?|\.[0-9]+)")
 # Between two digits a separator tells them apart (T1-2 is not T12); a minus before or after everything is a sign (ER-, -1).
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
-_AS_TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+# As people write a letter whose key they lack, or which they have in its place.
+_AS_TWO_LETTERS = str.maketrans({"ä": "ae", "æ": "ae", "å": "aa", "ö": "oe", "ø": "oe", "œ": "oe", "ü": "ue"})
 _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
 
 
@@ -130,7 +131,7 @@ def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tupl
 
 
 def _accents_apart(one: str, other: str) -> bool:
-    """Whether two names are one where accents are left out, or a German one is written as two letters: ä as ae."""
+    """Whether two names are one where accents are left out, or a letter is written as two: ä as ae."""
     return not _without_accents(one).isdisjoint(_without_accents(other))
 
 

@@ -48,10 +48,10 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
 
 
 def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
-    """Return a line where names of classes, but those that are `known` of a dataset, differ in a letter from others."""
+    """Return a line where names of classes, but those that are `known` of a dataset, are spelled almost like others."""
     names = {scan.label for scan in scans if scan.label is not None and scan.set_aside is None}
     return [
-        f"the classes '{name}' and '{other}' differ in one letter or its accent: if one is a typo, give --rename OLD=NEW"
+        f"the classes '{name}' and '{other}' are spelled almost alike: if one is a typo, give --rename OLD=NEW"
         for name, other in misspelled(names, known)
     ]
 
