@@ -57,7 +57,9 @@ class Remedies(Settings):
         if self.target_error is not None:
             on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label again"
             allowed = advised(f"give --target-error {self.target_error:g}", on_page)
-            ways.append(f"{allowed}, the lowest error that these images support (after a look at them)")
+            ways.append(
+                f"{allowed}, the lowest error that these images support, though no longer one that you named before you looked"
+            )
         if self.folds is None and self.labels is None:
             ways.append("label more images, so that the network learns to be right where it is confident")
         return ", or ".join(ways)
