@@ -16,6 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.tables.reading import read_cells
 from fewscan.labeling.check import Checked, LabelCheck
 from fewscan.labeling.table import read_table, write_table
+from fewscan.spreadsheet import write_spreadsheet
 
 Command = Callable[..., CompletedProcess[str]]
 SCANS = 400
@@ -318,25 +319,65 @@ def test_more_answers_are_called_in_vain_only_where_chance_does_not_explain_thos
     assert ("--least-score" in said.rpartition("checked:")[2].partition("next:")[0]) == too_many
 
 
-def test_where_too_many_are_wrong_each_command_that_is_named_works(table: Path, truth: list[str], fewscan: Command) -> None:
-    """One keeps the draw and its answers, one checks labels that the run is surer of, in a file of their own."""
-    assert fewscan("check", "labels.csv", cwd=table.parent).returncode == 0
+def answered_wrong(table: Path, truth: list[str], checked: int = 20) -> None:
+    """Answer the first of what is asked for, each fourth with `unsure`."""
     answers = table.with_suffix(".check.csv")
     asked = asked_in(answers)
-    right = [truth[int(path.rpartition("/")[2][:3])] for path in asked["path"][:20]]
-    asked.loc[:19, "label"] = [name if number % 4 else "unsure" for number, name in enumerate(right)]
+    right = [truth[int(path.rpartition("/")[2][:3])] for path in asked["path"][:checked]]
+    asked.loc[: checked - 1, "label"] = [name if number % 4 else "unsure" for number, name in enumerate(right)]
     asked.to_csv(answers, index=False)
+
+
+def test_where_too_many_are_wrong_each_check_that_is_named_works(table: Path, truth: list[str], fewscan: Command) -> None:
+    """One checks labels that the run is surer of, in a file of their own, one keeps the draw and its answers."""
+    assert fewscan("check", "labels.csv", cwd=table.parent).returncode == 0
+    answered_wrong(table, truth)
     said = fewscan("check", "labels.csv", cwd=table.parent).stdout
     assert "fill in" not in said
     commands = re.findall(r"'fewscan (check [^']*)'", said)
     assert len(commands) == 2
     assert said.splitlines()[-1] == f"next: fewscan {commands[0]}"
 
-    kept, surer = (json.loads(fewscan(*command.split(), "--json", cwd=table.parent).stdout) for command in commands)
+    surer, kept = (json.loads(fewscan(*command.split(), "--json", cwd=table.parent).stdout) for command in commands)
     assert (kept["checked"], kept["wrong"], kept["shown"]) == (20, 5, True)
     assert (surer["checked"], surer["at_most"]) == (0, 0.05)
     assert 0 < surer["labels"] < kept["labels"]
     assert (table.parent / "labels.check-2.csv").exists()
+
+
+def test_where_too_many_are_wrong_a_larger_share_is_named_last_and_is_never_the_next_command(
+    table: Path, truth: list[str], fewscan: Command
+) -> None:
+    """Here the run is surer of no label that is worth a check, so that only more labels help."""
+    checked = read_table(table)[140:200]
+    checked["decision"] = "accept"
+    write_table(checked, table)
+    command = ("check", "labels.csv", "--at-most", "0.01")
+    assert fewscan(*command, cwd=table.parent).returncode == 0
+    answered_wrong(table, truth)
+    *_, ways, last, following = fewscan(*command, cwd=table.parent).stdout.partition("too many")[2].splitlines()
+    assert "--at-most" in last
+    assert "--target-error" in ways
+    assert following == "next: fewscan suggest --help"
+
+
+def test_a_check_of_a_table_in_a_kind_that_is_only_read_leads_to_one_that_is_written(
+    table: Path, truth: list[str], fewscan: Command
+) -> None:
+    write_table(read_table(table), table.with_suffix(".xlsx"))
+    table.with_suffix(".xlsx").rename(table.with_suffix(".xlsm"))
+    table.rename(table.with_suffix(".txt"))
+    for name, kind in (("labels.xlsm", ".xlsx"), ("labels.txt", ".csv")):
+        assert fewscan("check", name, "--least-score", "0.7", cwd=table.parent).returncode == 0
+        answers = table.with_suffix(f".check{kind}")
+        asked = read_cells(answers)
+        said = [truth[int(row[0].rpartition("/")[2][:3])] for _, row in asked.rows]
+        filled = pd.DataFrame({"path": [row[0] for _, row in asked.rows], "label": said, "origin": "check"})
+        write_spreadsheet(filled, answers)
+        following = fewscan("check", name, "--least-score", "0.7", cwd=table.parent).stdout.splitlines()[-1]
+        assert following.endswith(f"--out labels.checked{kind}")
+        assert fewscan(*following.removeprefix("next: fewscan ").split(), cwd=table.parent).returncode == 0
+        assert (read_table(table.with_suffix(f".checked{kind}"))["decision"] == "accept").any()
 
 
 def test_the_score_that_is_printed_gives_the_same_draw(table: Path, fewscan: Command) -> None:
@@ -388,7 +429,7 @@ def test_labels_that_are_proposed_instead_are_expected_to_be_good_enough(table: 
     asked.loc[:29, "label"] = "unsure"
     asked.to_csv(answers, index=False)
     said = fewscan("check", "labels.csv", "--least-score", "0.5", cwd=table.parent).stdout
-    *_, command = re.findall(r"'fewscan (check [^']*)'", said)
+    command, *_ = re.findall(r"'fewscan (check [^']*)'", said)
     surer = json.loads(fewscan(*command.split(), "--json", cwd=table.parent).stdout)
     assert surer["labels"] > 0
     assert surer["expected_wrong"] <= surer["at_most"]

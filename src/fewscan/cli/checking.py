@@ -10,9 +10,10 @@ import typer
 from fewscan import api
 from fewscan.atomic import free_path
 from fewscan.cli.app import AsJson, Overwrite, app, finish
-from fewscan.cli.following import Words
+from fewscan.cli.following import Words, more_labels, run_around
+from fewscan.errors import FewscanError
 from fewscan.splits.support import TARGET_ERROR
-from fewscan.wording import command_line, counted
+from fewscan.wording import RUN, command_line, counted
 
 if TYPE_CHECKING:
     from fewscan.labeling.check import Checked
@@ -118,20 +119,32 @@ def _left(result: "Checked", asked: _Asked) -> list[str]:
 
 
 def _instead(result: "Checked", asked: _Asked) -> Iterator[str]:
-    """Yield the commands by which something else could be shown."""
-    if more := _allowing_more(result, asked):
-        yield f"  allow more for the same labels, and keep these answers: '{command_line(*more)}'"
+    """Yield what helps where too many are wrong; last the share that is shown already, which nobody asked for before."""
     if surer := _surer(result, asked):
         yield (
-            f"  or check labels that the run is more confident about: '{command_line(*surer)}'. The best of several checks of "
-            "a table is right in fewer than 95 of 100 draws"
+            f"  check labels that the run is more confident about, and label the others yourself: '{command_line(*surer)}'. "
+            "The best of several checks of a table is right in fewer than 95 of 100 draws"
+        )
+    run = run_around(asked.table) or RUN
+    answers = command_line("labels", "set", "DATASET", result.answers)
+    yield (
+        f"  train again with more labels: '{command_line('suggest', run)}' says of which scans, and your answers are labels, "
+        f"too: '{answers}'"
+    )
+    yield f"  correct labels that the run has learned from: '{command_line('labels', 'suspects', run)}' lists those in doubt"
+    if result.accepted:
+        yield "  label again with a lower --target-error, so that fewer labels are accepted, and check these"
+    if more := _allowing_more(result, asked):
+        yield (
+            "  which share may be wrong depends on what the labels are for, so decide that before you check. If "
+            f"{100 * more.at_most:g} % may be, these answers show it: '{command_line(*more.words)}'"
         )
 
 
-def _allowing_more(result: "Checked", asked: _Asked) -> Words:
-    """Return the command that asks for what the answers show already; nothing where all labels may be wrong."""
+def _allowing_more(result: "Checked", asked: _Asked) -> _Asked | None:
+    """Return what is to be asked for what the answers show already; None where all labels may be wrong."""
     percent = ceil(100 * result.most_wrong_share)
-    return asked._replace(at_most=percent / 100, least_score=result.least_score).words if percent < 100 else []
+    return asked._replace(at_most=percent / 100, least_score=result.least_score) if percent < 100 else None
 
 
 def _surer(result: "Checked", asked: _Asked) -> Words:
@@ -144,7 +157,17 @@ def _surer(result: "Checked", asked: _Asked) -> Words:
 
 
 def _after(result: "Checked", asked: _Asked) -> Words:
-    """Return the next command: the same once it is filled in, what writes the checked table, or what shows something else."""
+    """Return the next command: the same once it is filled in, what writes the checked table, or what helps instead.
+
+    It is never the same at a larger share: whoever takes that has looked first.
+    """
+    from fewscan.labeling.table import table_beside
+
     if result.shown:
-        return [*asked.words, "--out", free_path(asked.table.with_suffix(f".checked{asked.table.suffix}"))]
-    return asked.words if result.more is not None else _allowing_more(result, asked)
+        return [*asked.words, "--out", free_path(table_beside(asked.table, "checked"))]
+    if result.more is not None:
+        return asked.words
+    try:
+        return _surer(result, asked) or more_labels(run_around(asked.table))
+    except FewscanError:
+        return more_labels(None)  # the run's dataset is not where it was

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fewscan.atomic import free_path, numbered, require_writable
 from fewscan.errors import FewscanError
-from fewscan.folders import REPORT_FILE, default_run
+from fewscan.folders import REPORT_FILE, default_run, kind_of
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -219,9 +219,6 @@ def after_label(summary: "LabelSummary", run: Path, scans: Path | None, data: Pa
     It is never the same at a larger error: whoever takes that has looked first. to_check: whether a reader may show of some
     labels how many are wrong.
     """
-    from fewscan.choosing.pool import any_open
-    from fewscan.training.run import Run
-
     helps = summary.helps
     if helps is None or not summary.review:  # what is out of distribution is accepted at no error
         return after_run_in(run, data, *(("label",) if scans is None else ()))
@@ -230,9 +227,25 @@ def after_label(summary: "LabelSummary", run: Path, scans: Path | None, data: Pa
         return ["calibrate", run, "--folds", str(helps.folds), "--overwrite", *moved]
     if to_check:
         return ["check", summary.out]
-    if any_open(Run.open(run, data), data):  # by labels of these it learns more, wherever the scans lie that it is for
+    return more_labels(run, data)
+
+
+def more_labels(run: Path | None, data: Path | None = None) -> Words:
+    """Return how a run comes to more labels, by which it learns more wherever the scans lie that it is for; None: any run."""
+    from fewscan.choosing.pool import any_open
+    from fewscan.training.run import Run
+
+    if run is None:
+        return ["suggest", "--help"]
+    if any_open(Run.open(run, data), data):
+        moved: Words = [] if data is None else ["--data", data]
         return ["suggest", run, "--out", free_path(Path("suggested.csv")), *moved]
     return ["labels", "set", "--help"]
+
+
+def run_around(table: Path) -> Path | None:
+    """Return the run whose folder holds a table, as `after_run` and the review page place tables of labels; None for none."""
+    return next((folder for folder in (table.parent, table.parent.parent) if kind_of(folder) == "run"), None)
 
 
 def report_words(run: "Run") -> Words:

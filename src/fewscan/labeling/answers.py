@@ -11,17 +11,17 @@ from fewscan.images.classes import spelling_key
 from fewscan.images.sources import CHECK
 from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
-from fewscan.images.tables.workbook import is_workbook
+from fewscan.labeling.table import table_beside
 from fewscan.labels.content import State
-from fewscan.spreadsheet import write_spreadsheet
-from fewscan.workbooks import WORKBOOK
+from fewscan.spreadsheet import SPREADSHEETS, write_spreadsheet
 
 NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 
 
 def answers_beside(table: Path) -> Path:
     """Return where answers about the labels of a table are kept, unless somebody names another place."""
-    return table.with_suffix(f".check{WORKBOOK if is_workbook(table) else '.csv'}")
+    beside = table_beside(table, "check")
+    return beside if beside.suffix.lower() in SPREADSHEETS else beside.with_suffix(".csv")
 
 
 class AnotherDrawError(FewscanError):

@@ -43,6 +43,7 @@ class Checked(Settings):
     answers: str
     scans: int  # rows of the table
     labels: int  # those that are checked: of a scan that the run is at least so sure of, and that is in distribution
+    accepted: int  # those of them that the run accepted
     least_score: float
     expected_wrong: float  # the share of them that the run expects to be wrong
     seen: int  # those of scans that the run has seen, which are easier than new ones
@@ -186,6 +187,7 @@ class LabelCheck:
             answers=str(self.answers_path),
             scans=len(self.table),
             labels=len(self.drawn),
+            accepted=int((self.table["decision"].iloc[self.drawn] == "accept").sum()),
             least_score=self.least_score,
             expected_wrong=choice_of(self.table, self.least_score).expected_wrong,
             seen=int(self.table["seen"].iloc[self.drawn].notna().sum()) if "seen" in self.table.columns else 0,

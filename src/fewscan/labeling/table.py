@@ -19,9 +19,11 @@ from fewscan.images.tables.reading import read_cells
 from fewscan.images.tables.workbook import is_workbook
 from fewscan.parquet import parquet_frame, parquet_table
 from fewscan.partial import partial_folder, refuse_finished
-from fewscan.spreadsheet import from_text, require_spreadsheet, write_spreadsheet_to
+from fewscan.spreadsheet import SPREADSHEETS, from_text, require_spreadsheet, write_spreadsheet_to
+from fewscan.workbooks import WORKBOOK
 
 _PARQUET = ".parquet"
+_WRITTEN = (*SPREADSHEETS, _PARQUET)
 # Rows of a part: what a kill loses at most.
 PART_ROWS = 2048
 _PLAN_FILE = "plan.json"
@@ -121,6 +123,15 @@ class LabelTable:
 def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
     require_spreadsheet(out, _PARQUET)
+
+
+def table_beside(table: Path, called: str) -> Path:
+    """Return the name of a table beside another, of its kind: `labels.checked.csv`.
+
+    Of a kind that is read and not written, as .xlsm is, or that the name does not say, it is one that is written.
+    """
+    kind = table.suffix if table.suffix.lower() in _WRITTEN else WORKBOOK if is_workbook(table) else ".csv"
+    return table.with_suffix(f".{called}{kind}")
 
 
 def require_table_place(out: Path, *, overwrite: bool) -> None:

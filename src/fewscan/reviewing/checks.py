@@ -136,8 +136,8 @@ def _begun(labels: Path, answers: Path, at_most: float, least_score: float | Non
     except NothingToCheckError:
         if not answers.exists():
             raise FewscanError(
-                f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: allow "
-                "a larger share, or label more scans and train again"
+                f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: label "
+                "more scans and train again, or allow a larger share"
             ) from None
         wanted = []
     offered = chain.from_iterable(worth_scores(table, share) for share in (at_most, *ERRORS))

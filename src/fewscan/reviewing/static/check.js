@@ -32,7 +32,7 @@ const prove = (count) => (count === 1 ? "proves right" : "prove right");
 const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u00a0%`;
 
 // Where answers show too little: what can be done on this page.
-const REMEDY = "Allow a larger share, or label more scans, train again on the Model page, and check the new run's labels";
+const REMEDY = "Label more scans, correct the labels in doubt on the Quality page, train again on the Model page, and check the new run's labels. Which share may be wrong depends on what the labels are for: decide that before you check";
 
 function words(check) {
   const these = `of these ${counted(check.labels, "label")}`;
