@@ -151,3 +151,11 @@ def test_what_a_text_says_is_the_callers_own() -> None:
     first = yaml_value("a: {b: [1, 2]}")
     first["a"]["b"].append(3)
     assert yaml_value("a: {b: [1, 2]}") == {"a": {"b": [1, 2]}}
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    with pytest.raises(FewscanError) as refused:
+        Outer.parse({"epoch": 3, "inner": {"learning_rate": "fast", "lr": 1}})
+    assert len(refused.value.lines) == 4
+    for named in ("'epoch'", "'inner.learning_rate'", "'inner.lr'"):
+        assert named in str(refused.value)

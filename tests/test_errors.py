@@ -13,7 +13,7 @@ import typer
 import fewscan as package
 from fewscan.cli.app import app
 from fewscan.datasets.labels import DatasetLabels
-from fewscan.errors import FewscanError, in_python
+from fewscan.errors import FewscanError, Reasons, in_python
 from fewscan.images.options import ImportOptions
 
 Command = Callable[..., CompletedProcess[str]]
@@ -52,3 +52,33 @@ def test_a_refusal_from_python_names_the_arguments_and_the_command_line_does_not
     assert copy.copy(refused.value).__notes__ == [note]  # as it comes from another process
     assert not hasattr(FewscanError("nothing of options"), "__notes__")
     assert "out=" not in fewscan("import", "scans", "--out", "scans", cwd=tmp_path).stderr
+
+
+def test_reasons_that_are_known_together_are_told_together_and_one_alone_stays_what_it_is() -> None:
+    class SpecialError(FewscanError):
+        pass
+
+    with Reasons("nothing can be done"):
+        pass
+    with pytest.raises(SpecialError, match=r"^one$"), Reasons("nothing can be done") as reasons:
+        with reasons.noted():
+            raise SpecialError("one")
+        reasons.add()
+    with pytest.raises(FewscanError) as refused, Reasons("nothing can be done") as reasons:
+        reasons.add("one", "two with --labels")
+        with reasons.noted():
+            raise SpecialError("three")
+        reasons.add("one")
+    error = copy.copy(refused.value)  # as it comes from another process
+    assert [line.split(") ")[-1] for line in error.lines[1:]] == ["one", "two with --labels", "three"]
+    assert "\n" not in str(error)
+    assert "labels=" in error.__notes__[0]
+    with pytest.raises(ValueError, match="else"), Reasons("nothing can be done") as reasons:
+        reasons.add("one")
+        raise ValueError("something else")
+
+
+def test_of_very_many_reasons_the_first_are_told_and_the_others_counted() -> None:
+    lines = FewscanError("the table cannot be read", *(f"row {number}" for number in range(40))).lines
+    assert len(lines) < 15
+    assert str(40 - (len(lines) - 2)) in lines[-1]

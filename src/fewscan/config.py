@@ -17,7 +17,7 @@ from typing import Any, Self
 import pydantic
 import yaml
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 
 # How many valid names an error lists.
 NAMES_LISTED = 20
@@ -46,18 +46,20 @@ class Settings(pydantic.BaseModel):
         """Check `values` and return the settings.
 
         `where` is put before dotted paths in errors: the name of the file or of the group that holds `values`.
-        Raises FewscanError naming the first wrong key or value.
+        Raises FewscanError naming all wrong keys and values that are found together.
         """
-        try:
-            return cls.model_validate(values)
-        except pydantic.ValidationError as error:
-            raise FewscanError(_describe(cls, error, where)) from None
+        with Reasons("the settings cannot be used") as reasons:
+            try:
+                return cls.model_validate(values)
+            except pydantic.ValidationError as error:
+                reasons.add(*(_describe(cls, one, where) for one in error.errors()))
+        raise AssertionError("an error without reasons")
 
     @classmethod
     def read(cls, path: Path, otherwise: str) -> Self:
         """Return the settings in a JSON file; `otherwise` is what helps where it is damaged, such as `import again`.
 
-        Raises FewscanError where it is no JSON object, and naming the first wrong key or value.
+        Raises FewscanError where it is no JSON object, and naming wrong keys and values.
         """
         return cls.parse(json_object(path, otherwise), where=path.name)
 
@@ -202,7 +204,10 @@ def plain_number(error: pydantic.ValidationError) -> str:
 
     Nothing for any other error.
     """
-    first = error.errors()[0]
+    return _plain_number(error.errors()[0])
+
+
+def _plain_number(first: Mapping[str, Any]) -> str:
     found = _NUMBER.fullmatch(str(first["input"]).strip())
     if found is None or first["type"] not in ("int_parsing", "float_parsing"):
         return ""
@@ -220,8 +225,7 @@ def _paths(settings: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str
             yield f"{prefix}{name}"
 
 
-def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str) -> str:
-    first = error.errors()[0]
+def _describe(cls: type[pydantic.BaseModel], first: Mapping[str, Any], where: str) -> str:
     keys = [str(key) for key in first["loc"]]
     dotted = ".".join([*([where] if where else []), *keys])
     if first["type"] == "extra_forbidden":
@@ -236,4 +240,4 @@ def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, wh
     if first["type"] == "missing":
         return f"setting '{dotted}' is missing"
     message = first["msg"].removeprefix("Value error, ")  # what pydantic puts before an error of ours
-    return f"setting '{dotted}': {message[0].lower()}{message[1:]} (got {first['input']!r}){plain_number(error)}"
+    return f"setting '{dotted}': {message[0].lower()}{message[1:]} (got {first['input']!r}){_plain_number(first)}"

@@ -135,3 +135,24 @@ def test_every_verb_says_how_it_is_written(verb: tuple[str, ...], fewscan: Comma
     done = fewscan(*verb, "--no-such-option", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert f"'fewscan {' '.join(verb)}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("compare data --methods supervized,mixmach@fintune --out new", ["'supervised'", "'mixmatch'", "'finetune'"]),
+        ("train data encoder=resnet_smal views=scn", ["'resnet_small'", "'scan'"]),
+        ("import here there --out new", ["here", "there"]),
+    ],
+)
+def test_mistakes_that_are_known_together_are_told_together(
+    command: str, named: list[str], fewscan: Command, tmp_path: Path
+) -> None:
+    with_folders(tmp_path)
+    done = fewscan(*command.split(), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, *reasons = done.stderr.strip().splitlines()
+    assert first.startswith("error: ")
+    assert len(reasons) == len(named)
+    for reason, name in zip(reasons, named, strict=True):
+        assert name in reason

@@ -65,3 +65,8 @@ def test_another_setting_is_refused_by_name_and_with_what_the_run_has(
 def test_another_split_is_refused(run: Run, split_dataset: Snapshot) -> None:
     with pytest.raises(FewscanError, match="leave out --split"):
         api.train(split_dataset.folder, out=run.folder, split="other", resume=True)
+
+
+def test_all_that_the_run_was_not_begun_with_is_named_at_once(run: Run, split_dataset: Snapshot) -> None:
+    with pytest.raises(FewscanError, match=r"--split.*--leave-out-test"):
+        api.train(split_dataset.folder, out=run.folder, split="other", leave_out_test=True, resume=True)

@@ -17,7 +17,7 @@ from fewscan.evaluation import calibrate as calibrating
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, TEMPERATURES, Calibration, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, trained_folds
-from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, most_folds, predict_held_out
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
@@ -106,6 +106,11 @@ def test_folds_hold_out_every_image_once_and_cut_no_group(folds: int, seed: int,
 def test_a_class_of_one_patient_cannot_be_held_out() -> None:
     with pytest.raises(FewscanError, match="one patient"):
         group_folds(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), 5)
+
+
+def test_all_classes_of_one_patient_are_named() -> None:
+    with pytest.raises(FewscanError, match=r"cyst and tumor .*patient"):
+        most_folds(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 2, 2, 3]), 5, ("none", "cyst", "tumor"))
 
 
 def test_one_image_stands_for_a_group() -> None:

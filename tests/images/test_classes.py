@@ -189,3 +189,15 @@ def test_a_slip_of_one_letter_or_of_accents_is_noticed_in_either_order(name: str
 )
 def test_classes_that_are_meant_to_differ_are_no_slips(one: str, other: str) -> None:
     assert misspelled([one], [other]) == misspelled([one, other]) == []
+
+
+def test_all_labels_that_cannot_be_renamed_or_be_classes_are_named_at_once() -> None:
+    labels = {("a", name) for name in ("glioma", "Glioma", "one|two")}
+    with pytest.raises(FewscanError) as refused:
+        fit_classes(labels, (), {"abscess": "b", "zebra": "c"})
+    assert "abscess" in str(refused.value)
+    assert "zebra" in str(refused.value)
+    with pytest.raises(FewscanError) as refused:
+        fit_classes(labels, (), {})
+    assert "one|two" in str(refused.value)
+    assert "Glioma" in str(refused.value)

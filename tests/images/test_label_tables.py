@@ -653,3 +653,25 @@ def test_a_column_of_free_text_is_named(root):
     table(flat, f"path,Finding\n{text}" + "x.png,a\n")
     (flat / names[0]).unlink()
     assert "seen on day 1" in labels_of(flat, labels=flat / "labels.csv").values()
+
+
+def test_all_columns_and_rows_that_cannot_be_read_are_named_at_once(root):
+    images = "".join(f"img/{name}.png,a,train\n" for name in NAMES)
+    columns = refusal(root, labels=table(root, f"file,kind,fold\n{images}"), label_column="finding", patient_column="person")
+    assert "'finding'" in columns
+    assert "'person'" in columns
+    rows = f"path,label,split\nimg/{NAMES[0]}.png,a,fifth\nimg/{NAMES[1]}.png,b,train\nimg/{NAMES[2]}.png,a,sixth\n"
+    said = refusal(root, labels=table(root, rows))
+    assert "line 2" in said
+    assert "line 4" in said
+    make(root, *(f"{folder}/{name}.png" for folder in ("one/x", "two/x") for name in ("7", "8")))
+    unclear = refusal(root, labels=table(root, "path,label\n7.png,a\n8.png,b\n"))
+    assert "'7.png'" in unclear
+    assert "'8.png'" in unclear
+
+
+def test_all_rows_that_contradict_each_other_are_named_at_once(root):
+    rows = "".join(f"img/{name}.png,{part}\n" for name in NAMES[:2] for part in ("train", "test"))
+    said = refusal(root, labels=table(root, f"path,split\n{rows}"))
+    assert NAMES[0] in said
+    assert NAMES[1] in said

@@ -17,7 +17,7 @@ import fewscan as api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, evaluate
-from fewscan.images.options import ImageSpec
+from fewscan.images.options import ImageSpec, Resize
 from fewscan.labeling.other_dataset import _intervals, evaluate_on
 from fewscan.labeling.other_evaluation import OtherEvaluation, evaluation_file, predictions_file
 from fewscan.labeling.rule import Decided
@@ -59,19 +59,24 @@ def other(tmp_path: Path) -> Callable[..., Snapshot]:
     """A function that makes a dataset `other` of pixels and labels: each scan is in a file of its own that nobody has seen."""
 
     def make(
-        pixels: np.ndarray, labels: Sequence[str | None], *, audited: bool = True, **columns: Sequence[object]
+        pixels: np.ndarray,
+        labels: Sequence[str | None],
+        *,
+        audited: bool = True,
+        resize: Resize = "stretch",
+        **columns: Sequence[object],
     ) -> Snapshot:
         numbers = list(range(len(labels)))
+        standing = {"group": numbers, "copy_set": numbers}
         manifest = empty_manifest(
             len(labels),
             label=labels,
-            **{name: [f"{name} {number}" for number in numbers] for name in ("sha256", "pixels_sha256")},
-            **({"group": numbers, "copy_set": numbers} | columns),
+            **({name: [f"{name} {number}" for number in numbers] for name in ("sha256", "pixels_sha256")} | standing | columns),
             width_px=48,
             height_px=48,
             color=False,
         )
-        return write_dataset(tmp_path / "other", pixels, manifest, spec=ImageSpec(size_px=48), audited=audited)
+        return write_dataset(tmp_path / "other", pixels, manifest, spec=ImageSpec(size_px=48, resize=resize), audited=audited)
 
     return make
 
@@ -263,6 +268,44 @@ def test_what_cannot_be_compared_is_refused_with_what_to_do(
     mixed_up = fewscan("evaluate", run.folder, "--data", made.folder)
     assert mixed_up.returncode == 2
     assert f"fewscan evaluate {run.folder} --on {made.folder}" in mixed_up.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", ["otherwise", "alike"])
+def test_all_that_keeps_a_dataset_from_being_scored_is_said_at_once(
+    stored: str, run: Run, home: Snapshot, other: Callable[..., Snapshot], fewscan: Command
+) -> None:
+    pixels, labels = drawn(8)
+    files = [f"new {number}" for number in range(6)] + home.manifest["sha256"].iloc[home.rows("labeled")[:2]].tolist()
+    resize = "pad" if stored == "otherwise" else "stretch"
+    made = other(pixels, ["abscess", "zebra", *labels[2:]], audited=False, sha256=files, resize=resize)
+    refused = fewscan("evaluate", run.folder, "--on", made.folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    first, *reasons = refused.stderr.strip().splitlines()
+    assert first.startswith("error: ")
+    said = [
+        *(["fewscan import"] if stored == "otherwise" else []),
+        "fewscan audit",
+        "abscess (1) and zebra (1)",
+        "learned from (2)",
+    ]
+    assert len(reasons) == len(said)
+    for reason, words in zip(reasons, said, strict=True):
+        assert words in reason
+    assert not (made.folder / "test_openings.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_that_no_scan_would_be_left_is_said_before_scans_are_imported_anew(
+    run: Run, home: Snapshot, other: Callable[..., Snapshot]
+) -> None:
+    made = other(drawn(8)[0], ["abscess"] * 8, resize="pad")
+    with pytest.raises(FewscanError) as refused:
+        evaluate_on(run, home, made)
+    stored, classes, none_left = refused.value.lines[1:]
+    assert "fewscan import" in stored
+    assert "abscess (8)" in classes
+    assert all(name in none_left for name in CLASSES)
 
 
 @pytest.mark.slow

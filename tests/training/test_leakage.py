@@ -7,8 +7,10 @@ import pytest
 from fewscan.auditing.leaks import regrouped_sentence
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.training.leakage import check_leakage, doubt, leaking_now
 from fewscan.training.run import Run
+from fewscan.training.train import train_new
 from tests.made import pairs_table, remade
 
 
@@ -79,3 +81,15 @@ def test_where_nobody_has_looked_for_copies_it_is_not_known_whether_a_split_leak
     assert check_leakage(unaudited, run.settings) is None
     changed = replace(run, record=run.record.model_copy(update={"leaking_pairs": None}))
     assert leaking_now(changed, unaudited) is None
+
+
+def test_leaks_of_the_split_and_of_the_weights_and_a_run_that_stands_there_are_refused_together(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    standing = untrained_run(split_dataset)
+    leaking = with_pair(split_dataset, split_dataset.rows("labeled")[0], split_dataset.rows("test")[0])
+    taught = replace(leaking, manifest=leaking.manifest.assign(taught_before=True))
+    with pytest.raises(FewscanError) as refused:
+        train_new(taught, standing.settings, standing.folder)
+    for words in (str(standing.folder), "weights", "pair"):
+        assert words in str(refused.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import folder_of, opened_dataset, opened_run, opened_snapshot
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.folders import default_run, refuse_existing_run
 from fewscan.locks import alone
 
@@ -95,8 +95,11 @@ def _as_begun(
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network
 
     run = opened_run(begin)
-    require_same_dataset(run, dataset)
-    method, settings = settings_of(run, method, settings)
+    with Reasons(f"nothing can start from {run.folder}") as reasons:
+        with reasons.noted():
+            require_same_dataset(run, dataset)
+        with reasons.noted():
+            method, settings = settings_of(run, method, settings)
     return recipe or run.record.recipe, method, settings, whole_network(run)
 
 
@@ -208,9 +211,8 @@ def _resumed(
         "--leave-out-test": asked["leave_out_test"] and split.test_groups_left_out is None,
         "--unlabeled-first and --no-unlabeled-first": asked["unlabeled_first"] not in (None, begun_first),
     }
-    for option, is_other in others.items():
-        if is_other:
-            raise FewscanError(f"{run.folder} continues as it was begun: leave out {option}, or start a new run")
+    if other := [option for option, is_other in others.items() if is_other]:
+        raise FewscanError(f"{run.folder} continues as it was begun: leave out {', '.join(other)}, or start a new run")
     return _calibrated(train_on(run, seen, devices=devices), seen)
 
 

@@ -156,7 +156,7 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
 
 
 def main() -> NoReturn:
-    """Run the command line; every error is one line on standard error, and exit code 2.
+    """Run the command line; every error is one line on standard error, or one for each reason, and exit code 2.
 
     Ctrl-C ends it with the command that goes on, and exit code 130; SIGTERM likewise, with 143.
     """
@@ -180,7 +180,7 @@ def main() -> NoReturn:
     except InterruptedVerb as stopped:
         code = _interrupted(stopped.args or sys.argv[1:], stopped.how)
     except FewscanError as error:
-        code = _refuse(str(error))
+        code = _refuse(*error.lines)
     except typer.TyperException as error:
         code = _refuse(in_words(error))
     except OSError as error:
@@ -231,14 +231,14 @@ def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     return TERMINATED if terminated else INTERRUPTED
 
 
-def refusal(message: str) -> str:
-    """Return the line that says why a verb was refused; of a message of thousands of characters its ends alone."""
-    line = f"error: {printable(message)}"
+def refusal(message: str, *reasons: str) -> str:
+    """Return the line that says why a verb was refused, and one for each of several reasons; of a long line its ends alone."""
+    lines = [f"error: {printable(message)}", *(f"  {printable(reason)}" for reason in reasons)]
     end = LONGEST_REFUSAL // 2
-    return line if len(line) <= LONGEST_REFUSAL else f"{line[:end]} ... {line[-end:]}"
+    return "\n".join(line if len(line) <= LONGEST_REFUSAL else f"{line[:end]} ... {line[-end:]}" for line in lines)
 
 
-def _refuse(message: str) -> int:
+def _refuse(message: str, *reasons: str) -> int:
     # No bar is left that the line would have to stand above, and little memory may be left for Rich.
-    typer.echo(refusal(message), err=True)
+    typer.echo(refusal(message, *reasons), err=True)
     return REFUSED

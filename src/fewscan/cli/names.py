@@ -8,7 +8,7 @@ import typer
 
 from fewscan.api.several import listed_names
 from fewscan.comparison.ways import Way
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.registry import Names
 from fewscan.wording import listed
 
@@ -51,8 +51,10 @@ def all_known(names: Names) -> Callable[[str], str]:
     """Return a callback that refuses a list of names, separated by commas, where one is unknown."""
 
     def checked(text: str) -> str:
-        for name in listed_names(text):
-            names.require(name)
+        with Reasons("these names cannot be used") as reasons:
+            for name in listed_names(text):
+                with reasons.noted():
+                    names.require(name)
         return text
 
     return checked
@@ -60,13 +62,15 @@ def all_known(names: Names) -> Callable[[str], str]:
 
 def ways_known(text: str | None) -> str | None:
     """Refuse a list of ways to learn, as `compare` takes them, where one names an unknown method or recipe."""
-    for name in listed_names(text or ""):
-        way = Way.read(name)
-        for method in (way.method, way.first):
-            if method is not None:
-                METHODS.require(method)
-        if way.recipe is not None:
-            RECIPES.require(way.recipe)
+    with Reasons("these methods cannot be compared") as reasons:
+        for name in listed_names(text or ""):
+            with reasons.noted():
+                way = Way.read(name)
+                asked = ((METHODS, way.method), (METHODS, way.first), (RECIPES, way.recipe))
+                for names, each in asked:
+                    if each is not None:
+                        with reasons.noted():
+                            names.require(each)
     return text
 
 
@@ -100,14 +104,17 @@ def encoder_known(text: str | None) -> str | None:
 
 def require_names(settings: Mapping[str, Any]) -> None:
     """Raise FewscanError where settings of a run name an unknown encoder, unknown weights of one, or unknown views."""
-    for group, require in (("encoder", _require_encoder), ("views", VIEWS.require)):
-        value = settings.get(group)
-        name = value.get("name") if isinstance(value, Mapping) else value
-        if isinstance(name, str):
-            require(name)
-    encoder = settings.get("encoder")
-    if isinstance(encoder, Mapping):
-        require_weights(encoder.get("weights"), encoder.get("name"))
+    with Reasons("the settings cannot be used") as reasons:
+        for group, require in (("encoder", _require_encoder), ("views", VIEWS.require)):
+            value = settings.get(group)
+            name = value.get("name") if isinstance(value, Mapping) else value
+            if isinstance(name, str):
+                with reasons.noted():
+                    require(name)
+        encoder = settings.get("encoder")
+        if isinstance(encoder, Mapping):
+            with reasons.noted():
+                require_weights(encoder.get("weights"), encoder.get("name"))
 
 
 def require_weights(weights: object, encoder: object = None) -> None:

@@ -9,7 +9,7 @@ import typer
 from fewscan.cli.mistakes import usage
 from fewscan.cli.parsing import WORDS
 from fewscan.config import json_object
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 
 
@@ -53,8 +53,10 @@ def scans_there(context: typer.Context, parameter: typer.CallbackParam, place: P
 
 def tables_there(tables: list[Path] | None) -> list[Path] | None:
     """Refuse tables that are not there."""
-    for table in tables or ():
-        _require_there(table)
+    with Reasons("the tables cannot be read") as reasons:
+        for table in tables or ():
+            with reasons.noted():
+                _require_there(table)
     return tables
 
 

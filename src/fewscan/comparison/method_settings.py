@@ -6,7 +6,7 @@ from typing import Any
 
 from fewscan.comparison.ways import Way
 from fewscan.config import nearest
-from fewscan.errors import FewscanError
+from fewscan.errors import Reasons
 from fewscan.learning.registry import method_type
 from fewscan.training.lengths import batch_size_without_unlabeled
 from fewscan.training.settings import RunSettings
@@ -56,9 +56,10 @@ def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any
     for way in ways:
         first, second = divided(way.method, changes)
         taken |= second.keys() if way.first is None else first.keys() | second.keys()
-    if left := sorted(changes.keys() - taken):
-        raise FewscanError(f"none of {', '.join(names)} has a use for {', '.join(left)}: leave out {', '.join(left)}")
-    for name in changes.get("method", {}):
-        if name not in known:
-            hint = nearest(name, known, group="method.")
-            raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {hint}")
+    with Reasons("the settings cannot be used") as reasons:
+        if left := sorted(changes.keys() - taken):
+            reasons.add(f"none of {', '.join(names)} has a use for {', '.join(left)}: leave out {', '.join(left)}")
+        for name in changes.get("method", {}):
+            if name not in known:
+                hint = nearest(name, known, group="method.")
+                reasons.add(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {hint}")

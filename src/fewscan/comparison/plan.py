@@ -209,11 +209,9 @@ class Comparison:
     def refuse_another(self, plan: Plan) -> None:
         """Raise FewscanError where `plan` has another dataset, split, recipe or other settings than stand here."""
         called = {"dataset_fingerprint": "dataset", "split": "split", "recipe": "recipe", "changes": "settings"}
-        for name, words in called.items():
-            old, new = getattr(self.plan, name), getattr(plan, name)
-            if old != new:
-                apart = f"{words}: {_apart(old, new)}"
-                raise FewscanError(f"{self.folder} holds another comparison ({apart}): choose another --out")
+        pairs = [(words, getattr(self.plan, name), getattr(plan, name)) for name, words in called.items()]
+        if apart := [f"{words}: {_apart(old, new)}" for words, old, new in pairs if old != new]:
+            raise FewscanError(f"{self.folder} holds another comparison ({'; '.join(apart)}): choose another --out")
 
     def dataset(self, protocol: Protocol) -> Snapshot:
         """Return the dataset as it was when the comparison began, under the split of `protocol`."""

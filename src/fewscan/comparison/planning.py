@@ -9,7 +9,7 @@ from fewscan.comparison.ways import Way
 from fewscan.datasets.descriptions import Shares
 from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.learning.registry import TRAINING_METHODS, method_type, methods_without_labels
 from fewscan.splits.sizes import VALIDATION_SHARE
 from fewscan.training.choice import WITHOUT_LABELS, choose
@@ -40,8 +40,10 @@ def make_plan(
     Raises FewscanError for an unknown method, protocol, score or setting, and where a size is neither given nor known.
     """
     methods = list(TRAINING_METHODS) if methods is None else methods
-    _check_asked(methods, seeds, protocols, changes, rank_by)
-    size = _sizes(dataset, labeled, test, validation, shares)
+    with Reasons("this cannot be compared") as reasons:
+        _check_asked(methods, seeds, protocols, changes, rank_by, reasons)
+        with reasons.noted():
+            size = _sizes(dataset, labeled, test, validation, shares)
     chosen = REGISTRY.in_order(protocols)
     plan = Plan(
         dataset=str(dataset.folder.resolve()),
@@ -54,10 +56,12 @@ def make_plan(
         named_score=rank_by,
         encoders=ENCODERS_BESIDE if one_of_several else ENCODERS,
     )
-    for trial in plan.trials:
-        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
-        # refused, with their numbers, when the split is drawn.
-        plan.settings(trial, labeled=size.labeled, unlabeled=max(0, len(dataset.usable) - size.labeled - size.test))
+    with Reasons("the settings cannot be used") as reasons:
+        for trial in plan.trials:
+            # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
+            # refused, with their numbers, when the split is drawn.
+            with reasons.noted():
+                plan.settings(trial, labeled=size.labeled, unlabeled=max(0, len(dataset.usable) - size.labeled - size.test))
     return plan
 
 
@@ -109,20 +113,27 @@ def _sizes(
 
 
 def _check_asked(
-    methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any], rank_by: str | None
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    protocols: Sequence[str],
+    changes: Mapping[str, Any],
+    rank_by: str | None,
+    reasons: Reasons,
 ) -> None:
     for name in methods:
-        _check_way(Way.read(name))
+        with reasons.noted():
+            _check_way(Way.read(name))
     for name in protocols:
-        REGISTRY.find(name)
+        with reasons.noted():
+            REGISTRY.find(name)
     if rank_by is not None and rank_by not in get_args(RankedBy):
-        raise FewscanError(f"methods are ranked by {' or '.join(get_args(RankedBy))}, not by '{rank_by}'")
+        reasons.add(f"methods are ranked by {' or '.join(get_args(RankedBy))}, not by '{rank_by}'")
     if not methods or not seeds or not protocols:
-        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
+        reasons.add("a comparison needs at least one method, one seed and one protocol")
     if "seed" in changes:
-        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
+        reasons.add("a comparison takes its seeds from --seeds: leave out seed=")
     if not isinstance(changes.get("method", {}), Mapping):
-        raise FewscanError(f"a comparison takes its methods from --methods: leave out method={changes['method']}")
+        reasons.add(f"a comparison takes its methods from --methods: leave out method={changes['method']}")
 
 
 def _check_way(way: Way) -> None:

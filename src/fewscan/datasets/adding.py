@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images.blocks import has_blocks, refuse_others
 from fewscan.images.classes import fit_classes, said_in_place
 from fewscan.images.listing import list_scans
@@ -72,8 +73,9 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     """
     spec = dataset.images.spec
     if settled := [name for name in options if name in ImageSpec.model_fields]:
+        names, are = ", ".join(f"'{name}'" for name in settled), "is" if len(settled) == 1 else "are"
         raise FewscanError(
-            f"'{settled[0]}' is fixed: all images of a dataset are read the same way; import all scans again to change it"
+            f"{names} {are} fixed: all images of a dataset are read the same way; import all scans again to change that"
         )
     told = SourceOptions.parse(options)
     asked = ImportOptions(
@@ -165,14 +167,16 @@ def _sorted_out(
 def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[ScanFile, ...]:
     """Return the scans with labels that go beside these classes of the dataset."""
     states = sorted({scan.state for scan in scans if scan.state is not None})
-    for state in (state for state in states if said_in_place(state, classes) is None):
-        raise FewscanError(
-            f"'{state}' is a class of the dataset and also the word for a scan that is {state}: leave such labels out with "
-            f"--no-label='{state}', and enter them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
-        )
-    usable = [scan for scan in scans if scan.set_aside is None]
-    labels = {(scan.source, label) for scan in usable for label in (*scan.disputed, scan.label) if label is not None}
-    fitted = fit_classes(labels, classes, {})
+    with Reasons("the labels cannot be added") as reasons:
+        for state in (state for state in states if said_in_place(state, classes) is None):
+            reasons.add(
+                f"'{state}' is a class of the dataset and also the word for a scan that is {state}: leave such labels out with "
+                f"--no-label='{state}', and enter them with 'fewscan labels set' and a column '{STATE_COLUMN}'"
+            )
+        usable = [scan for scan in scans if scan.set_aside is None]
+        labels = {(scan.source, label) for scan in usable for label in (*scan.disputed, scan.label) if label is not None}
+        with reasons.noted():
+            fitted = fit_classes(labels, classes, {})
 
     def named(scan: ScanFile) -> ScanFile:
         name = fitted.get((scan.source, scan.label or ""), scan.label)
@@ -183,11 +187,11 @@ def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[Sc
 
 
 def _check_overlaps(found: Sequence[Source], known: Sequence[SourceDescription]) -> None:
-    for source in found:
-        for old in known:
+    with Reasons("these folders cannot be added") as reasons:
+        for source, old in product(found, known):
             folder = Path(old.folder)
             if source.name != old.name and (is_inside(source.folder, folder) or is_inside(folder, source.folder)):
-                raise FewscanError(
+                reasons.add(
                     f"the folder {source.folder} and the dataset's source '{old.name}' ({folder}) overlap, so images would "
                     f"count twice: give {old.name}={folder}, and only what is new is added"
                 )

@@ -12,8 +12,8 @@ from fewscan.datasets.candidates import candidates, note_candidate, require_cand
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, refuse_taught_encoder
-from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, most_folds, predict_held_out
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, require_folds
+from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
@@ -114,10 +114,8 @@ def cannot_calibrate(run: Run, dataset: Snapshot) -> str | None:
 
 def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     """Return why the labels of a run cannot be held out in turn, or None where they can."""
-    rows = dataset.measuring("labeled", "validation")
     try:
-        refuse_taught_encoder(run, dataset)
-        most_folds(dataset.labels[rows], dataset.groups[rows], FOLDS)
+        require_folds(run, dataset, FOLDS)
     except FewscanError as error:
         return str(error)
     return None

@@ -14,8 +14,8 @@ from scipy.special import softmax
 from fewscan.atomic import remove_folder
 from fewscan.datasets.learnable import recounted
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
-from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
+from fewscan.errors import FewscanError, Reasons
+from fewscan.evaluation.held_out import HeldOut, group_folds, most_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
 from fewscan.folders import MODEL_FILE
@@ -79,11 +79,10 @@ def trained_folds(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = Fa
     Raises FewscanError where fewer than two folds are asked for, or the labeled images are too few for two.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
-    if folds < 2:
-        raise FewscanError(f"--folds must be at least 2, not {folds}: with fewer, nothing is held out")
-    refuse_taught_encoder(run, dataset)
+    require_folds(run, dataset, folds)
     rows = dataset.measuring("labeled", "validation")
-    parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
+    labels, groups = dataset.labels[rows], dataset.groups[rows]
+    parts = [rows[positions] for positions in group_folds(labels, groups, folds, run.settings.seed)]
     name = "pile-{}-of-{}" if as_pile else "{}-of-{}"
     folders = [run.folder / FOLDS_FOLDER / name.format(number, len(parts)) for number in range(1, len(parts) + 1)]
     missing = sum(not (folder / MODEL_FILE).is_file() for folder in folders)
@@ -133,7 +132,19 @@ def are_taught_before(dataset: Snapshot) -> bool:
     return bool(dataset.manifest["taught_before"].to_numpy(bool)[dataset.rows("labeled", "validation")].any())
 
 
-def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
+def require_folds(run: Run, dataset: Snapshot, folds: int) -> None:
+    """Raise FewscanError, with all reasons, where the labels of a run cannot be held out in turn, in so many folds."""
+    rows = dataset.measuring("labeled", "validation")
+    with Reasons(f"the labels of {run.folder} cannot be held out in turn") as reasons:
+        if folds < 2:
+            reasons.add(f"--folds must be at least 2, not {folds}: with fewer, nothing is held out")
+        with reasons.noted():
+            _refuse_taught_encoder(run, dataset)
+        with reasons.noted():
+            most_folds(dataset.labels[rows], dataset.groups[rows], folds, dataset.classes)
+
+
+def _refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
     """Raise FewscanError where a run solves on an encoder that was taught what folds hold out, and cannot do without it."""
     if run.settings.solved and are_taught_before(dataset):
         raise FewscanError(

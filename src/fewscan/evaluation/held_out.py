@@ -22,7 +22,7 @@ from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
-from fewscan.wording import command_line
+from fewscan.wording import command_line, listed
 
 HELD_OUT_FILE = "held_out.csv"
 # Of images that were learned from without their labels, as unlabeled scans are: see `cross_fitting.cross_fit`.
@@ -103,17 +103,19 @@ def group_folds(labels: Labels, groups: Rows, folds: int, seed: int = 0) -> list
     return [np.sort(held_out) for _, held_out in splitter.split(np.zeros(len(labels)), labels, groups)]
 
 
-def most_folds(labels: Labels, groups: Rows, folds: int) -> int:
+def most_folds(labels: Labels, groups: Rows, folds: int, classes: Sequence[str] = ()) -> int:
     """Return how many folds of those asked for there can be: no more than the smallest class has groups.
 
-    Raises FewscanError where that is one: nothing can be held out.
+    classes: the names of all classes, for a refusal. Raises FewscanError where some class has one group: none can be held out.
     """
     if not len(labels):
         raise FewscanError(f"no label can be held out: {TEACHING}. Label randomly drawn scans, or in another order")
-    smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
-    if smallest < 2:
+    independent = {int(label): len(np.unique(groups[labels == label])) for label in np.unique(labels)}
+    single = [classes[label] if classes else f"class {label}" for label, number in independent.items() if number < 2]
+    if single:
+        has, them = ("has", "it") if len(single) == 1 else ("have", "each of them")
         raise FewscanError(
-            "one class has labels for measuring from only one patient or set of copies, so none of them can be held "
-            "out: label other scans of that class, or leave the class out"
+            f"{listed(single)} {has} labels for measuring from only one patient or set of copies, so none of them can be held "
+            f"out: label scans of another patient for {them}, or leave that class out"
         )
-    return min(folds, smallest)
+    return min(folds, *independent.values())

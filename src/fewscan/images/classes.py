@@ -4,13 +4,13 @@ import re
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, takewhile
 
 from fewscan.config import nearest
-from fewscan.errors import FewscanError
+from fewscan.errors import Reasons
 from fewscan.images.kaggle import KAGGLE_SETS
 from fewscan.images.options import words_for_no_label
 from fewscan.images.sources import InPlace, ScanFile
@@ -196,11 +196,12 @@ def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
 def _check_rename(rename: Mapping[str, str], labels: Collection[tuple[str, str]]) -> None:
     named = [(source, label) for source, label in labels if not label.startswith(IN_PLACE)]
     known = {name for source, label in named for name in (label, _study_label(source, label))}
-    for old, new in rename.items():
-        if old not in known:
-            raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
-        if not new.strip():
-            raise FewscanError(f"'{old}' cannot be renamed to an empty name: write OLD=NEW")
+    with Reasons("these labels cannot be renamed") as reasons:
+        for old, new in rename.items():
+            if old not in known:
+                reasons.add(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
+            elif not new.strip():
+                reasons.add(f"'{old}' cannot be renamed to an empty name: write OLD=NEW")
 
 
 def _named_all(scan: ScanFile, rename: Mapping[str, str], no_label: Collection[str]) -> ScanFile:
@@ -252,13 +253,19 @@ def _study_label(source: str, label: str) -> str:
 
 def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
     """Raise FewscanError where labels, counted, cannot be classes beside those that are `there` and right as they are."""
+    with Reasons("the labels cannot be classes") as reasons:
+        reasons.add(*_unlike_classes(labels, there))
+
+
+def _unlike_classes(labels: Counter[str], there: Collection[str]) -> Iterator[str]:
+    """Yield why labels cannot be classes, with the options that help."""
     known = {spelling_key(name): name for name in there}
     spellings: dict[str, list[str]] = {key: [] for key in known}
     new = sorted(set(labels) - set(there))
     if joined := [label for label in new if BETWEEN_FINDINGS in label]:
         names = listed([f"'{label}'" for label in joined])
         ways = " ".join(shlex.join(["--rename", f"{label}=NEW"]) for label in joined)
-        raise FewscanError(
+        yield (
             f"no class can be called {names}, since '{BETWEEN_FINDINGS}' separates classes in tables: rename with {ways}, or "
             "say which folder names the class with --class-level"
         )
@@ -270,9 +277,9 @@ def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
         alike = {name: [other for other, one in others.items() if one == name] for name in sorted(set(others.values()))}
         sets = "; ".join(listed([f"'{name}'" for name in (kept_name, *rest)]) for kept_name, rest in alike.items())
         ways = " ".join(shlex.join(["--rename", f"{label}={name}"]) for label, name in others.items())
-        raise FewscanError(f"the labels {sets} differ only in spelling: if they are one class, add {ways}")
+        yield f"the labels {sets} differ only in spelling: if they are one class, add {ways}"
     if len(spellings) > MAX_CLASSES:
-        raise FewscanError(
+        yield (
             f"{len(spellings)} classes were found, more than the limit of {MAX_CLASSES}: if the folders are not classes, "
             "give the labels with --labels CSV, or give the folder with --unlabeled"
         )

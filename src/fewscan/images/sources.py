@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images import kaggle, remote
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
@@ -139,8 +139,7 @@ def _written(path: Path) -> tuple[int, int] | None:
 
 def require_sources(sources: Sequence[str]) -> None:
     """Raise FewscanError where one that is written so is no readable folder; what is to be fetched is not looked for."""
-    for text in sources:
-        _parse_source(text, True)
+    _written_sources([(text, True) for text in sources])
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
@@ -154,12 +153,22 @@ def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tupl
     """
     if not sources and not unlabeled:
         raise FewscanError("no source given: give a folder of scans, as FOLDER or NAME=FOLDER")
-    written = [*(_parse_source(text, True) for text in sources), *(_parse_source(text, False) for text in unlabeled)]
+    written = _written_sources([*((text, True) for text in sources), *((text, False) for text in unlabeled)])
     _check_names(written)
     # Only now, since it may take minutes: a source that is misspelt was refused before.
     found = tuple(one.fetched() for one in written)
     _check_overlaps(found)
     return found
+
+
+def _written_sources(texts: Sequence[tuple[str, bool]]) -> list[_WrittenSource]:
+    """Return sources as they are written, each with whether its scans may have labels; refuses all at once that are wrong."""
+    written = []
+    with Reasons("the sources cannot be read") as reasons:
+        for text, labeled in texts:
+            with reasons.noted():
+                written.append(_parse_source(text, labeled))
+    return written
 
 
 def real_path(path: Path) -> Path:

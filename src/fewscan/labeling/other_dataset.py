@@ -18,7 +18,7 @@ from fewscan.datasets.asked_labels import asked_by_review
 from fewscan.datasets.openings import Openings, note_look
 from fewscan.datasets.records import require_notable
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibration import Calibration
@@ -63,11 +63,11 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot, target_error: float =
     the same target error, in (0, 1). The look is noted in the other dataset before anything is computed of its labels; where
     scans are copies of the run's own test scans, it opens that test set, too. Intervals are over groups of the other dataset.
     What is returned calls the run by its folder, what is written by RUN.
-    Raises FewscanError for another target error, where the other dataset is the run's own, is not audited, stores images
-    otherwise, or has no scan to score, and where a look cannot be noted.
+    Raises FewscanError for another target error, and with all reasons at once where the other dataset is the run's own, is not
+    audited, stores images otherwise, or has no scan to score, and where a look cannot be noted.
     """
     asked = Asked(target_error)
-    _require_comparable(run, other)
+    _require_comparable(run, seen, other)
     grounds, home, last_epoch = Grounds.of(run, seen), _home(run), run.metrics()[-1]
     rule, scored = grounds.rule(asked), _scored(run, seen, other)
     known, rows = scored.dataset, scored.rows
@@ -127,29 +127,53 @@ def _home(run: Run) -> HomeScore | None:
     return HomeScore(title=known.title, accuracy=known.accuracy, balanced_accuracy=known.balanced_accuracy)
 
 
-def _require_comparable(run: Run, other: Snapshot) -> None:
-    """Raise FewscanError, with the command that helps, unless the run can be shown the other dataset's images as they are."""
-    folder, spec = other.folder, run.record.spec
+def _require_comparable(run: Run, seen: Snapshot, other: Snapshot) -> None:
+    """Raise FewscanError, with the commands that help, unless the run can be shown the other dataset's images as they are.
+
+    What else is to be known before these are imported anew is said along with that: classes that the run does not know, files
+    that it has seen, or that nothing is left. Only copies that were saved anew are known not before a whole comparison.
+    """
     if other.description.identity == run.record.dataset_identity:
         alone = command_line("evaluate", *run.called)
-        raise FewscanError(f"{folder} is the dataset that {run.folder} learned from: '{alone}' scores the run on its test set")
-    if other.spec != spec:
-        differing = "; ".join(
-            f"{name} {getattr(other.spec, name)}, not {getattr(spec, name)}"
-            for name in ImageSpec.model_fields
-            if getattr(other.spec, name) != getattr(spec, name)
-        )
-        others = "" if _from_folders(other) else ", and the options for labels that you gave then"
         raise FewscanError(
-            f"{folder} does not store scans as the run's dataset does ({differing}): import them again, with "
-            f"'{command_line(*_importing(other, spec.words))}'{others}, and audit that"
+            f"{other.folder} is the dataset that {run.folder} learned from: '{alone}' scores the run on its test set"
         )
+    with Reasons(f"{run.folder} cannot be scored on {other.folder}") as reasons:
+        with reasons.noted():
+            _require_stored_alike(run, other)
+        with reasons.noted():
+            _require_audited(other)
+        if len(reasons):
+            chosen = _chosen(run, other)
+            left_out = chosen.left_out(_marks(run, seen, other, chosen.rows, near=False))
+            reasons.add(*left_out.sentences, *_none_left(run, other, chosen, left_out))
+        else:
+            with reasons.noted():
+                require_notable(other.folder)
+
+
+def _require_stored_alike(run: Run, other: Snapshot) -> None:
+    spec = run.record.spec
+    if other.spec == spec:
+        return
+    differing = "; ".join(
+        f"{name} {getattr(other.spec, name)}, not {getattr(spec, name)}"
+        for name in ImageSpec.model_fields
+        if getattr(other.spec, name) != getattr(spec, name)
+    )
+    others = "" if _from_folders(other) else ", and the options for labels that you gave then"
+    raise FewscanError(
+        f"{other.folder} does not store scans as the run's dataset does ({differing}): import them again, with "
+        f"'{command_line(*_importing(other, spec.words))}'{others}, and audit that"
+    )
+
+
+def _require_audited(other: Snapshot) -> None:
     if other.description.audit is None:
-        auditing = command_line("audit", folder)
+        auditing = command_line("audit", other.folder)
         raise FewscanError(
-            f"{folder} was not audited, so nobody knows which scans are copies or of one patient: run '{auditing}' first"
+            f"{other.folder} was not audited, so nobody knows which scans are copies or of one patient: run '{auditing}' first"
         )
-    require_notable(folder)
 
 
 def _importing(other: Snapshot, options: Sequence[str]) -> list[str | Path]:
@@ -166,36 +190,61 @@ def _from_folders(other: Snapshot) -> bool:
     return bool(other.manifest["label_from"].dropna().isin(_FOLDERS).all())
 
 
-def _scored(run: Run, seen: Snapshot, other: Snapshot) -> _Scored:
-    """Return which scans of the other dataset are scored; raises FewscanError where none is."""
-    known = replace(other, description=other.description.model_copy(update={"classes": run.record.classes}))
+class _Chosen(NamedTuple):
+    """The rows of the other dataset (N,) whose labels can measure and are of the run's classes, and how many are not."""
+
+    rows: Rows
+    unknown: dict[str, int]  # by class
+    conflicting: int
+    only_teaching: int
+
+    def left_out(self, marks: npt.NDArray[np.str_]) -> LeftOut:
+        """Return what is not scored, for the rows' `marks` (N,)."""
+        seen = {word: int((marks == word).sum()) for word in _NOT_NEW if (marks == word).any()}
+        return LeftOut(unknown_classes=self.unknown, conflicting=self.conflicting, seen=seen)
+
+
+def _chosen(run: Run, other: Snapshot) -> _Chosen:
+    """Return which scans of the other dataset are scored where all of them are new to the run."""
     names = other.manifest["label"]
     labeled = other.usable[names.notna().to_numpy()[other.usable]]
     teaching, conflicting = (other.manifest[name].to_numpy(bool) for name in ("only_teaches", "conflict"))
     measuring = labeled[~teaching[labeled]]
-    unknown = names.iloc[measuring[known.labels[measuring] < 0]].value_counts()
-    of_classes = measuring[known.labels[measuring] >= 0]
+    is_known = names.iloc[measuring].isin(run.record.classes).to_numpy(bool)
+    unknown = names.iloc[measuring[~is_known]].value_counts().sort_index()
+    of_classes = measuring[is_known]
     rows = of_classes[~conflicting[of_classes]]
-    marks = _marks(run, seen, other, rows)
-    left_out = LeftOut(
-        unknown_classes={str(name): int(count) for name, count in unknown.sort_index().items()},
-        conflicting=len(of_classes) - len(rows),
-        seen={word: int((marks == word).sum()) for word in _NOT_NEW if (marks == word).any()},
-    )
-    new = ~np.isin(marks, _NOT_NEW)
-    if not new.any():
-        unlike = f"; classes of the run: {listed(run.record.classes)}" if len(unknown) else ""
-        why = "; ".join(left_out.sentences) or "no scan has a label that can measure"
-        raise FewscanError(f"{other.folder} has no labeled scan to score {run.folder} on: {why}{unlike}")
-    return _Scored(known, rows[new], left_out, int(teaching[labeled].sum()), int((marks == TEST).sum()))
+    counts = {str(name): int(count) for name, count in unknown.items()}
+    return _Chosen(rows, counts, len(of_classes) - len(rows), int(teaching[labeled].sum()))
 
 
-def _marks(run: Run, seen: Snapshot, other: Snapshot, rows: Rows) -> npt.NDArray[np.str_]:
-    """Return (N,) how the run has seen each of the rows, '' where it has not.
+def _scored(run: Run, seen: Snapshot, other: Snapshot) -> _Scored:
+    """Return which scans of the other dataset are scored; raises FewscanError where none is."""
+    known = replace(other, description=other.description.model_copy(update={"classes": run.record.classes}))
+    chosen = _chosen(run, other)
+    marks = _marks(run, seen, other, chosen.rows)
+    left_out = chosen.left_out(marks)
+    if none_left := _none_left(run, other, chosen, left_out):
+        raise FewscanError("; ".join([*none_left, *left_out.sentences]))
+    rows = chosen.rows[~np.isin(marks, _NOT_NEW)]
+    return _Scored(known, rows, left_out, chosen.only_teaching, int((marks == TEST).sum()))
+
+
+def _none_left(run: Run, other: Snapshot, chosen: _Chosen, left_out: LeftOut) -> list[str]:
+    """Return in words that no scan is left to score, where that is so; with the run's classes where others are in the way."""
+    if len(chosen.rows) > sum(left_out.seen.values()):
+        return []
+    why = "" if left_out.sentences else ": no scan has a label that can measure"
+    classes = f"; classes of the run: {listed(run.record.classes)}" if chosen.unknown else ""
+    return [f"{other.folder} has no labeled scan to score {run.folder} on{why}{classes}"]
+
+
+def _marks(run: Run, seen: Snapshot, other: Snapshot, rows: Rows, *, near: bool = True) -> npt.NDArray[np.str_]:
+    """Return (N,) how the run has seen each of the rows, '' where it has not; near: copies that were saved anew, too.
 
     A scan of a group, such as a patient, of which the run has learned from one is no more new than that one.
     """
-    looking = Seen(run, seen)
+    looking = Seen(run, seen, near=near)
     parts = np.array_split(rows, np.arange(BLOCK_SCANS, len(rows), BLOCK_SCANS))
     with closing(track(parts, "compare with the run's scans", passing=True)) as compared:
         found = np.array([word or "" for part in compared for word in looking.stored(other, part)], dtype="<U14")

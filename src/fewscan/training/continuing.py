@@ -11,7 +11,7 @@ import numpy as np
 from fewscan.config import json_object, leaves
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.folders import MARKS, MODEL_FILE, SNAPSHOT_FILE
 from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import Encoder, EncoderSettings
@@ -92,14 +92,15 @@ def _weights(encoder: Encoder, settings: EncoderSettings, spec: ImageSpec) -> We
         if (line := pickled_line(Path(name))) is not None:
             say(line)
         return weights
-    if spec.channels != run.record.spec.channels:
-        raise FewscanError(f"{run.folder} was trained on images with {run.record.spec.channels} channels, not {spec.channels}")
     theirs, ours = (leaves(each.untrained.model_dump(mode="json")) for each in (run.settings.encoder, settings))
     # Weights fit images of any size, or say by their shapes that they do not.
     others = [f"{key}={theirs.get(key)}" for key in theirs | ours if key != "input_px" and theirs.get(key) != ours.get(key)]
-    if others:
-        differ = ", ".join(f"encoder.{other}" for other in others)
-        raise FewscanError(f"{run.folder} has an encoder with other settings: add {differ}")
+    with Reasons(f"no encoder can begin with the weights of {run.folder}") as reasons:
+        if spec.channels != run.record.spec.channels:
+            reasons.add(f"{run.folder} was trained on images with {run.record.spec.channels} channels, not {spec.channels}")
+        if others:
+            differ = ", ".join(f"encoder.{other}" for other in others)
+            reasons.add(f"{run.folder} has an encoder with other settings: add {differ}")
     tensors = run.load_network().encoder.state_dict()
     return Weights(tensors, origin_of(run))
 
@@ -212,10 +213,11 @@ def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mappi
     """
     asked = method if method is None or isinstance(method, str) else method.get("name")
     own = run.settings.method.model_dump(mode="json")
-    if asked not in (None, own["name"]):
-        raise FewscanError(f"{run.folder} was trained with {own['name']}: leave out either --method {asked} or --from")
-    if dict(changes.get("encoder", {})).get("weights") is not None:
-        raise FewscanError("--from starts from all weights of a run: leave out either encoder.weights or --from")
+    with Reasons(f"nothing can start from {run.folder}") as reasons:
+        if asked not in (None, own["name"]):
+            reasons.add(f"{run.folder} was trained with {own['name']}: leave out either --method {asked} or --from")
+        if dict(changes.get("encoder", {})).get("weights") is not None:
+            reasons.add("--from starts from all weights of a run: leave out either encoder.weights or --from")
     further = {} if method is None or isinstance(method, str) else dict(method)
     begun = run.settings.model_dump(mode="json")
     kept: dict[str, Any] = {name: begun[name] for name in begun.keys() & {"heads", "views"}}

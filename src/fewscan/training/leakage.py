@@ -6,7 +6,7 @@ from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
-from fewscan.errors import FewscanError
+from fewscan.errors import Reasons
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.wording import command_line, counted
@@ -24,23 +24,22 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     """
     held_out = dataset.rows("test", "validation")
     taught = int(dataset.manifest["taught_before"].to_numpy(bool)[held_out].sum())
-    if taught and not settings.allow_leakage:
-        raise FewscanError(
-            f"the split leaks: the weights that training would start from have learned from {taught} of its {len(held_out)} "
-            "test and validation images. Use the split that they were trained on, start from other weights, or give "
-            "allow_leakage=true"
-        )
-    if dataset.description.audit is None:
-        return None
-    pairs = leaking_pairs(dataset)
-    if pairs and dataset.require_split().grouped and not settings.allow_leakage:
-        names = dataset.file_names
-        named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
-        raise FewscanError(
-            f"the split leaks: {counted(len(pairs), 'pair')} of images that belong together, in different parts: {named}. "
-            f"Run '{command_line('split', dataset.folder, '--overwrite')}', or give allow_leakage=true"
-        )
-    return len(pairs)
+    pairs = None if dataset.description.audit is None else leaking_pairs(dataset)
+    with Reasons("training would judge itself by images that it learned from") as reasons:
+        if taught and not settings.allow_leakage:
+            reasons.add(
+                f"the split leaks: the weights that training would start from have learned from {taught} of its "
+                f"{len(held_out)} test and validation images. Use the split that they were trained on, start from other "
+                "weights, or give allow_leakage=true"
+            )
+        if pairs and dataset.require_split().grouped and not settings.allow_leakage:
+            names = dataset.file_names
+            named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
+            reasons.add(
+                f"the split leaks: {counted(len(pairs), 'pair')} of images that belong together, in different parts: {named}. "
+                f"Run '{command_line('split', dataset.folder, '--overwrite')}', or give allow_leakage=true"
+            )
+    return None if pairs is None else len(pairs)
 
 
 def leaking_now(run: Run, seen: Snapshot) -> int | None:

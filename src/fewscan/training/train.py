@@ -12,7 +12,7 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.records import require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.trainings import note_training
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.folders import refuse_existing_run
 from fewscan.learning.registry import method_type
 from fewscan.locks import alone
@@ -57,9 +57,7 @@ def train_new(
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had or do not fit, and where a loss stops being finite.
     """
-    refuse_existing_run(folder)
-    require_shareable(devices, settings, dataset)
-    require_positives(dataset, method_type(settings.method.name), settings.positives)
+    _require_trainable(dataset, settings, folder, devices)
     # An encoder or weights that cannot be had leave no run behind.
     if settings.shuffle_buffer is None and not settings.solved and (buffer := buffer_for_memory(dataset)) is not None:
         settings = settings.model_copy(update={"shuffle_buffer": buffer})
@@ -95,6 +93,19 @@ def train_new(
             _fit(run, dataset, devices, resume=False)
             _note_finished(run, dataset, candidate=candidate)
     return run
+
+
+def _require_trainable(dataset: Snapshot, settings: RunSettings, folder: Path, devices: Devices) -> None:
+    """Raise FewscanError, with all reasons, for what keeps a training from beginning, whatever weights it is to begin with."""
+    with Reasons(f"{folder} cannot be trained") as reasons:
+        with reasons.noted():
+            refuse_existing_run(folder)
+        with reasons.noted():
+            require_shareable(devices, settings, dataset)
+        with reasons.noted():
+            require_positives(dataset, method_type(settings.method.name), settings.positives)
+        with reasons.noted():
+            check_leakage(dataset, settings)
 
 
 def _note_begun(run: Run, dataset: Snapshot) -> None:

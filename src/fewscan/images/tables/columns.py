@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images.options import TableOptions
 from fewscan.images.tables.alike import labels_column, patients_column
 from fewscan.images.tables.column_names import (
@@ -68,7 +68,7 @@ def find_columns(
 
     labels_alone: columns of patients and splits are not looked for. by_path: whether the column of paths holds paths.
 
-    Raises FewscanError where a column is asked for and not there, where several fit, and where nothing is said of images.
+    Raises FewscanError where columns are asked for and not there, where several fit, and where nothing is said of images.
     """
     asked = {"path": options.path_column, "label": options.label_column, "patient": options.patient_column}
     asked |= {"split": options.split_column}
@@ -76,7 +76,12 @@ def find_columns(
     if one_hot:
         asked["label"] = None
     left = ("patient", "split") if labels_alone else ()
-    positions = {what: _position(table, cells, what, name, options) for what, name in asked.items() if what not in left}
+    positions: dict[str, _Position] = {}
+    with Reasons(f"{table} cannot be read") as reasons:
+        for what, name in asked.items():
+            if what not in left:
+                with reasons.noted():
+                    positions[what] = _position(table, cells, what, name, options)
     found: dict[str, int | None] = {what: positions[what].at if what in positions else None for what in asked}
     beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in COMMON_NAMES[what]}
     # Beside a column of files' names one of patients or numbers is hardly that of the paths.

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images.classes import IN_PLACE, MAX_CLASSES
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key, scopes_of
@@ -77,7 +77,7 @@ def _pointed(
     options: TableOptions,
     rename: Mapping[str, str],
 ) -> tuple[list[Row], list[Found | None], bool]:
-    """Return the rows of a table, where each points, and whether that is by path; raises FewscanError for an unclear one."""
+    """Return the rows of a table, where each points, and whether that is by path; raises FewscanError for unclear ones."""
     cells = read_cells(table, options.encoding, options.separator)
 
     def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
@@ -87,9 +87,8 @@ def _pointed(
         rows, looked, _, by_path = pointed(table, cells, options, sources, read, lambda _: places, numbers)
     except NoFileNamedError as error:
         raise FewscanError(f"{error}{patients_in_names(cells, [scan.file for scan in places.scans])}") from None
-    for one in looked:
-        if isinstance(one, FewscanError):
-            raise one
+    with Reasons(f"{table} cannot be read") as reasons:
+        reasons.add(*(str(one) for one in looked if isinstance(one, FewscanError)))
     return rows, [one for one in looked if not isinstance(one, FewscanError)], by_path
 
 

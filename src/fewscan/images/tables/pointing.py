@@ -60,5 +60,6 @@ def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> S
     if not unclear:
         require_found(rows, looked, places, sources)
     elif not any(isinstance(one, Found) for one in looked):
-        raise NoFileNamedError(str(unclear[0]), rows[0].path_column if names_paths(rows[0].path_column) else None)
+        said = unclear[0] if len(unclear) == 1 else FewscanError(f"{rows[0].table} cannot be read", *unclear)
+        raise NoFileNamedError(str(said), rows[0].path_column if names_paths(rows[0].path_column) else None)
     return looked

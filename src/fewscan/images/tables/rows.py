@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images.classes import BETWEEN_FINDINGS, IN_PLACE, class_key, said_in_place
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.not_known import unsettled
@@ -120,8 +120,8 @@ def rows_of(
     rename: labels that are to be renamed, which are labels whatever word they are, and their new names.
     classes: those that are there, which may go by the word for a state. by: where rows name images by a number of headers, how.
     The number is for no message: such a row's `path` says which row it is.
-    Raises FewscanError as `columns.find_columns` does, for rows that cannot be, and for a table of predictions that is not to
-    be trusted.
+    Raises FewscanError as `columns.find_columns` does, for all rows that cannot be, and for a table of predictions that is not
+    to be trusted.
     """
     cells = with_copies(cells, options.label_column or "label", STATE_COLUMN)
     predicted = require_trust(table, cells, options.trust_predictions)
@@ -129,7 +129,16 @@ def rows_of(
     if not cells.rows:
         raise FewscanError(f"{table} has no rows: it needs one for each labeled image")
     reader = _RowReader(table, cells, columns, options, rename, classes, predicted, by)
-    return [reader.row(line, row) for line, row in cells.rows]
+    read = []
+    with Reasons(f"{table} cannot be read") as reasons:
+        for line, row in cells.rows:
+            try:
+                read.append(reader.row(line, row))
+            except NoFileNamedError:
+                raise  # the table may name images by numbers
+            except FewscanError as error:
+                reasons.add(str(error))
+    return read
 
 
 class _RowReader:

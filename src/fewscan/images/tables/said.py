@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
 from fewscan.images.classes import class_key
 from fewscan.images.notes import SPELLED_OTHERWISE
 from fewscan.images.options import Several
@@ -75,15 +75,17 @@ def add_rows(
     naming: Naming,
     several: Several,
 ) -> None:
-    """Add the rows of a table to what is said of each place; raises FewscanError where rows contradict each other."""
-    for row, hit in zip(rows, found, strict=True):
-        if hit is None:
-            continue
-        one = said.setdefault(hit.place, Said())
-        one.rows += 1
-        _merge(one, row, partial(naming, places.source(hit.place)), several)
-        if not hit.closely:
-            one.notes = (*one.notes, f"its row in {row.table.name} {SPELLED_OTHERWISE}")
+    """Add the rows of a table to what is said of each place; raises FewscanError with all rows that contradict others."""
+    with Reasons("rows of tables contradict each other") as reasons:
+        for row, hit in zip(rows, found, strict=True):
+            if hit is None:
+                continue
+            one = said.setdefault(hit.place, Said())
+            one.rows += 1
+            with reasons.noted():
+                _merge(one, row, partial(naming, places.source(hit.place)), several)
+            if not hit.closely:
+                one.notes = (*one.notes, f"its row in {row.table.name} {SPELLED_OTHERWISE}")
 
 
 def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
