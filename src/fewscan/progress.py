@@ -98,21 +98,24 @@ def kept_if_stopped(kept: Callable[[], str | None]) -> Iterator[None]:
         raise
 
 
-def say_once(message: str, of: str = "") -> None:
+def say_once(message: str, of: str = "", kind: str | None = None) -> None:
     """Say what need not be said again, as what words mean: once in a command, or where there is none in a process.
 
-    of: what it is about, where the same words are to be said once of each.
+    of: what it is about, where the same words are to be said once of each. kind: as in `announce`.
     """
-    if (message, of) not in _said:
-        _said.add((message, of))
+    if (kind or message, of) not in _said:
+        _said.add((kind or message, of))
         say(message)
 
 
-def announce(message: str, of: str = "") -> None:
-    """Say, as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others."""
+def announce(message: str, of: str = "", kind: str | None = None) -> None:
+    """Say, as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others.
+
+    kind: what is to be said once alone, in whichever words; None for these words.
+    """
     if _said_together is None:
-        say_once(message, of)
-    elif _is_first(f"{message}\0{of}", _said_together):
+        say_once(message, of, kind)
+    elif _is_first(f"{kind or message}\0{of}", _said_together):
         sys.stderr.write(f"{printable(message)}\n")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fewscan import api
@@ -13,11 +14,16 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import before_opening, open_test_set
 from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.evaluation.typicality import Gate
+from fewscan.explaining.attribution import heat_map
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.population import beside_pile
+from fewscan.progress import forget_said
+from fewscan.reporting import page
 from fewscan.splits.split import split
 from fewscan.training.run import METRICS_FILE, OPENINGS_FILE, Run
+from tests.made import calibrated
 
 OPENING = pytest.mark.parametrize(
     "opens",
@@ -34,10 +40,12 @@ def test_the_first_opening_is_announced_and_calibration_asked_for_until_it_is_th
     assert "first time" in first
     assert f"fewscan calibrate {run.folder}" in calibrate
     run.note_test_opening("evaluate", split_dataset)
-    assert before_opening(run, split_dataset, "evaluate") == [calibrate]
-    assert f"fewscan stress {run.folder} --overwrite" in before_opening(run, split_dataset, "stress")[0]
+    again, *others = before_opening(run, split_dataset, "evaluate")
+    assert "opened 1 time by this run, 1 by all runs" in again
+    assert others == [calibrate]
+    assert f"fewscan stress {run.folder} --overwrite" in before_opening(run, split_dataset, "stress")[1]
     # Heat maps are of the network as it is: they are the same after calibration.
-    assert before_opening(run, split_dataset, "explain") == []
+    assert before_opening(run, split_dataset, "explain") == [again]
     assert not (run.folder / CALIBRATION_FILE).exists()
 
 
@@ -88,6 +96,8 @@ def test_what_opens_a_test_set_says_so_before_the_first_look(
     opens(run)
     assert meant[0] in capsys.readouterr().err
     assert openings(split_dataset).total == 1
+    with pytest.raises(FewscanError, match=r"--overwrite.*opens the test set once more"):
+        opens(run)
 
 
 @OPENING
@@ -110,6 +120,39 @@ def test_an_opening_that_cannot_be_noted_is_not_announced(
     with pytest.raises(FewscanError):
         opens(run)
     assert not capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_report_says_before_it_opens_the_test_set_and_the_same_page_again_is_no_further_look(
+    run: Run, split_dataset: Snapshot, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.evaluate(run)
+    capsys.readouterr()
+    said: list[str] = []
+
+    def looked(*asked: object) -> None:
+        said.append(capsys.readouterr().err)
+        return heat_map(*asked)  # type: ignore[arg-type, return-value]
+
+    def report() -> tuple[str, int]:
+        forget_said()
+        said.clear()
+        api.report(run, overwrite=True)
+        return "".join([*said, capsys.readouterr().err]), openings(split_dataset).by_verb.get("report", 0)
+
+    monkeypatch.setattr(page, "heat_map", looked)
+    monkeypatch.setattr(Gate, "out_of_distribution", lambda self, images, **_: np.zeros(len(images), bool))
+    _, counted = report()
+    assert counted == 1
+    assert "opened 1 time by this run, 1 by all runs" in said[0]
+    again, counted = report()
+    assert counted == run.test_openings()["report"] == 1
+    assert "test set" not in again
+    # What is decided on the test scans is another after calibration.
+    calibrated(run, 2.0)
+    words, counted = report()
+    assert counted == 2
+    assert "opened 2 times by this run, 2 by all runs" in words
 
 
 def test_a_damaged_log_is_refused_before_the_test_set_is_opened(

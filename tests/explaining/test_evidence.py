@@ -166,9 +166,16 @@ def test_a_scan_of_the_sealed_part_is_noted_and_said_and_no_other(
     explained(run, split_dataset, int(split_dataset.rows("unlabeled")[0]), tmp_path)
     assert run.test_openings() == {}
     assert "opened" not in capfd.readouterr().err
-    explained(run, split_dataset, int(split_dataset.rows("test")[0]), tmp_path)
+    first, second = split_dataset.rows("test")[:2].tolist()
+    explained(run, split_dataset, first, tmp_path)
     assert run.test_openings() == {"explain": 1}
-    assert "opened 1 time by this run" in capfd.readouterr().err
+    assert "opens the test set" in capfd.readouterr().err
+    # The same picture again shows nothing more; another class's or another scan's does.
+    explained(run, split_dataset, first, tmp_path)
+    assert run.test_openings() == {"explain": 1}
+    explained(run, split_dataset, first, tmp_path, "pituitary")
+    explained(run, split_dataset, second, tmp_path)
+    assert run.test_openings() == {"explain": 3}
 
 
 @pytest.mark.slow

@@ -103,10 +103,15 @@ def opened_dataset_of(run: Run) -> Snapshot:
     return dataset
 
 
-def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
-    """Raise FewscanError where the file `name` of a verb stands in the run already and is to stay, or cannot be written."""
+def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool, opened_by: Sequence[str] = ()) -> None:
+    """Raise FewscanError where the file `name` of a verb stands in the run already and is to stay, or cannot be written.
+
+    opened_by: the verbs that open the test set for it, if they do.
+    """
     if (run.folder / name).exists() and not overwrite:
-        raise FewscanError(f"{run.folder} {done} ({name}): give --overwrite to replace that")
+        opens = any(verb in run.test_openings() for verb in opened_by)
+        costs = ", which opens the test set once more" if opens else ""
+        raise FewscanError(f"{run.folder} {done} ({name}): give --overwrite to replace that{costs}")
     require_place(run.folder / name, overwrite=True)
 
 

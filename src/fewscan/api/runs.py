@@ -89,7 +89,8 @@ def evaluate(
         return _evaluate_on(opened, opened_dataset(on), target, overwrite=overwrite)
     with alone(opened.folder, "evaluate"):
         _require_own(opened)
-        refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite)
+        by = ("evaluate", "compare")
+        refuse_stored(opened, evaluation.EVALUATION_FILE, "is already evaluated", overwrite=overwrite, opened_by=by)
         seen = opened_dataset_of(opened)
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
@@ -225,7 +226,8 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
 
     opened = opened_classifier(run, data)
     with alone(opened.folder, "explain --check"):
-        refuse_stored(opened, evidence_check.EVIDENCE_FILE, "already has its evidence checked", overwrite=overwrite)
+        name, done = evidence_check.EVIDENCE_FILE, "already has its evidence checked"
+        refuse_stored(opened, name, done, overwrite=overwrite, opened_by=("explain",))
         seen = opened_dataset_of(opened)
         return evidence_check.check_evidence(opened, today(seen, opened.dataset_now(seen.folder)))
 
@@ -241,8 +243,8 @@ def report(
     """Write a self-contained HTML page about the run and return its path, by default `report.html` in the run's folder.
 
     Labeled and test scans are called by their rows, or with `names` by their files, which may contain names of patients. For an
-    evaluated run it opens the test set once more. data: where the run's dataset is now, if it was moved. overwrite: replace an
-    existing page.
+    evaluated run it opens the test set once more, which is counted once for each score: the same page again shows the same.
+    data: where the run's dataset is now, if it was moved. overwrite: replace an existing page.
     """
     from fewscan.atomic import refuse_replacing, require_place, require_suffix
     from fewscan.evaluation.evaluate import Evaluation, read_predictions

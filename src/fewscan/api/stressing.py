@@ -49,7 +49,8 @@ def stress(
     opened = opened_classifier(run, data)
     asking = stressing.Asking(tuple(names), images, validation, stored, target_error)
     with alone(opened.folder, "stress"):
-        refuse_stored(opened, stressing.STRESS_FILE, "already has a stress test", overwrite=overwrite)
+        by = () if validation else ("stress",)
+        refuse_stored(opened, stressing.STRESS_FILE, "already has a stress test", overwrite=overwrite, opened_by=by)
         seen = opened_dataset_of(opened)
         result = stressing.stress(opened, seen, opened.dataset_now(seen.folder), asking)
         write_stress_figure(result, opened.folder / FIGURE_FILE)

@@ -135,7 +135,8 @@ def report(
     """Write a report about a run, as one HTML page.
 
     The page shows scans, audit, curves, scores, mistakes and settings. It needs no other file, so you can send or print it. For
-    an evaluated run it shows the most confident mistakes, for which it opens the test set once more; that is counted.
+    an evaluated run it shows the most confident mistakes, for which it opens the test set once more. That is said before, and
+    counted once for each score: the page of the same score shows the same.
 
     Example: fewscan report runs/mri
     """

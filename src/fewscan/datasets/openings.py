@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from fewscan import jsonl
 from fewscan.datasets.records import note_in_dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.wording import opened_times
 
 OPENINGS_FILE = "test_openings.jsonl"
 
@@ -21,11 +20,6 @@ class Openings(NamedTuple):
 
     by_run: int
     by_all_runs: int
-
-    @property
-    def sentence(self) -> str:
-        """What was done just now, for the person at the terminal."""
-        return f"the test set was opened, which is counted: {opened_times(self.by_run, self.by_all_runs)}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import open_test_set, same_look
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
@@ -19,7 +20,6 @@ from fewscan.images.one_scan import read_scan
 from fewscan.images.readers import Image, UnreadableImage, locate
 from fewscan.images.stored import one_by_one
 from fewscan.learning.losses import cosine_similarity
-from fewscan.progress import say
 from fewscan.training.run import Run
 
 NEIGHBORS = 5
@@ -88,7 +88,8 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     """Explain what `run` predicts for a scan in a file, or what speaks for class `class_name` in it.
 
     `dataset` is the run's; its labeled scans are the ones compared with. A scan that is one of its sealed test images is
-    explained all the same, and noted in the run as an opening. Raises FewscanError where the file cannot be read or
+    explained all the same. That is said before and noted in the run as an opening, once for each class that is asked for.
+    Raises FewscanError where the file cannot be read or
     there is no such class.
     """
     if class_name is not None:
@@ -101,7 +102,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     predictor = Predictor.of(run)
     gate = Gate.of(dataset)
     if tested:
-        say(run.note_test_opening("explain", dataset).sentence)
+        open_test_set(run, dataset, "explain", shows=same_look(run, read.pixels_sha256, class_name or ""))
     row = gate.row_of(read.pixels_sha256)
     (typicality,) = gate.of_images(pixels[np.newaxis], np.array([row]), np.array([read.color]))
     predicted = predictor.predict(pixels[np.newaxis])

@@ -12,6 +12,7 @@ import pandas as pd
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import open_test_set, same_look
 from fewscan.evaluation.calibrate import can_be_scored, cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
@@ -24,7 +25,7 @@ from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
 from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.labeling.other_evaluation import NO_PROMISE, other_evaluations
-from fewscan.progress import say, track
+from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_and_map
@@ -68,7 +69,8 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     file names, which may hold names of patients, only with `names`. Of the unlabeled ones it holds no label, so no file name
     either: folders are often called as classes are. Raises FewscanError where the run's evaluation is damaged.
 
-    The heat maps of mistakes are computed on test images, which is noted as an opening by `report`.
+    The heat maps of mistakes are computed on test images, which is said and noted as an opening by `report`: once for each
+    score, since the page of the same score shows the same.
     """
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
@@ -118,7 +120,8 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
         )
     run.require_openings(dataset)
     grounds = Grounds.of(run, dataset, called=RUN)
-    say(run.note_test_opening("report", dataset).sentence)
+    counts = {"test_openings", "test_set_openings"}
+    open_test_set(run, dataset, "report", shows=same_look(run, evaluation.model_dump_json(exclude=counts)))
     tested = predictions["row"].to_numpy()
     odd = grounds.gate.out_of_distribution(Chosen(dataset.pixels, tested), in_color=dataset.shows_color[tested])
     checked = predictions.assign(out_of_distribution=odd)

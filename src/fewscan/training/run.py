@@ -16,7 +16,7 @@ from fewscan import jsonl
 from fewscan.atomic import new_folder, write_bytes, write_json, write_text
 from fewscan.config import Settings, json_object, nearest, yaml_value
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
+from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening, openings
 from fewscan.datasets.records import OF_RUN, note, require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256, whole
@@ -265,14 +265,23 @@ class Run:
         files = [self.folder / other for other in beside]
         write_json(self.folder / name, sealed(content.model_dump(mode="json"), self.folder / MODEL_FILE, files))
 
-    def note_test_opening(self, purpose: str, dataset: Snapshot) -> Openings:
+    def note_test_opening(self, purpose: str, dataset: Snapshot, shows: str | None = None) -> Openings:
         """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.
 
+        shows: what is equal for looks by this verb that show the same; None where each counts.
         Raises FewscanError where one of the two folders cannot be written.
         """
-        of_all_runs = note_opening(dataset, purpose, self.identity)
-        note(self.folder / OPENINGS_FILE, {"purpose": purpose})
-        return Openings(sum(self.test_openings().values()), of_all_runs.total)
+        note_opening(dataset, purpose, self.identity)
+        note(self.folder / OPENINGS_FILE, {"purpose": purpose} | ({} if shows is None else {"shows": shows}))
+        return self.openings(dataset)
+
+    def openings(self, dataset: Snapshot) -> Openings:
+        """Return how often the test set of `dataset`, the run's, was opened so far, by this run and by all."""
+        return Openings(sum(self.test_openings().values()), openings(dataset).total)
+
+    def has_shown(self, purpose: str, shows: str) -> bool:
+        """Return whether the verb `purpose` opened the test set for this run and showed the same; see `note_test_opening`."""
+        return any((look["purpose"], look.get("shows")) == (purpose, shows) for look in self._looks())
 
     def require_openings(self, dataset: Snapshot) -> None:
         """Raise FewscanError where `note_test_opening` would: before the work that it comes after."""
@@ -281,4 +290,7 @@ class Run:
 
     def test_openings(self) -> dict[str, int]:
         """Return how often each verb has opened the test set for this run; `datasets.openings` knows of all runs."""
-        return dict(Counter(look["purpose"] for look in jsonl.read(self.folder / OPENINGS_FILE, ("purpose",))))
+        return dict(Counter(look["purpose"] for look in self._looks()))
+
+    def _looks(self) -> list[dict[str, Any]]:
+        return jsonl.read(self.folder / OPENINGS_FILE, ("purpose",))
