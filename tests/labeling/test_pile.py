@@ -79,11 +79,14 @@ def test_a_fold_learns_from_what_it_holds_out_as_from_unlabeled_scans(split_data
 
 @pytest.mark.slow
 def test_the_threshold_for_unlabeled_scans_is_of_labels_that_were_held_out_as_they_were(
-    run: Run, dataset: Path, tmp_path: Path
+    run: Run, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened = run.open_dataset(dataset)
     assert not speaks_for_pile(run, opened)
     calibration = api.calibrate(run, folds=3)
+    said = capsys.readouterr().err
+    assert said.index("6 trainings") < said.index("in all") < said.index("training 1 of 6") < said.index("training 6 of 6")
+    assert said.count("in all") == 1
     assert calibration.pile is not None
     assert (calibration.images, calibration.pile.images) == (100, 100)
     assert not (run.folder / FOLDS_FOLDER).exists()

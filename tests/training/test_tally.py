@@ -44,4 +44,4 @@ def test_a_command_that_trains_several_times_explains_them_once(
         assert done.returncode == 0, done.stderr
         explained = [line for line in done.stderr.splitlines() if line.startswith("loss: ")]
         assert len(explained) == 1
-        assert done.stderr.index("fold 1/2") < done.stderr.index(explained[0]) < done.stderr.index("fold 2/2")
+        assert done.stderr.index("training 1 of 2") < done.stderr.index(explained[0]) < done.stderr.index("training 2 of 2")

@@ -12,7 +12,7 @@ from fewscan.datasets.candidates import candidates, note_candidate, require_cand
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, require_folds
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, course_of, cross_fit, require_folds
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
@@ -49,13 +49,17 @@ def calibrate(
     parts = FOLDS if folds is None else folds
     run.load_network()  # an unfinished run is refused before hours of training
     require_candidate(dataset, run.identity)
+    in_turn = folds is not None or not has_enough_validation(dataset)
     fitted = None
-    if folds is None and has_enough_validation(dataset):
-        held_out = predict_held_out(Predictor.of(run), dataset, dataset.measuring("validation"))
-    else:
-        fitted = cross_fit(run, dataset, parts)
+    # Told as one: who waits wants to know how long all of it takes.
+    kinds = [*([False] if in_turn else []), *([True] if wanted else [])]
+    course = course_of(run, dataset, parts, *kinds) if kinds else None
+    if in_turn:
+        fitted = cross_fit(run, dataset, parts, course=course)
         held_out = fitted.held_out
-    of_pile = cross_fit(run, dataset, parts, as_pile=True) if wanted else None
+    else:
+        held_out = predict_held_out(Predictor.of(run), dataset, dataset.measuring("validation"))
+    of_pile = cross_fit(run, dataset, parts, as_pile=True, course=course) if wanted else None
     calibration = _calibrate(run, dataset, held_out, fitted, of_pile)
     if fitted is not None or of_pile is not None:
         # Only now, when what the folds said is written: hours of training lie in them.

@@ -1,6 +1,5 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from fewscan.atomic import remove_folder
 from fewscan.datasets.learnable import recounted
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError, Reasons
+from fewscan.evaluation.course import Course, told_before
 from fewscan.evaluation.held_out import HeldOut, group_folds, most_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
@@ -46,7 +46,7 @@ class CrossFit(NamedTuple):
     surety: Surety | None  # None where there are no unlabeled images to see it on
 
 
-def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> CrossFit:
+def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False, course: Course | None = None) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Trains as `trained_folds` does, and raises what that does. The folds' runs stay until who keeps what they said removes them.
@@ -54,7 +54,7 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     unlabeled = _surety_rows(dataset)
     predictions, sureties = [], []
     with folds_kept(run):
-        for fold in trained_folds(run, dataset, folds, as_pile=as_pile):
+        for fold in trained_folds(run, dataset, folds, as_pile=as_pile, course=course):
             predictor = Predictor.of(fold.run)
             predictions.append(predict_held_out(predictor, dataset, fold.rows))
             if len(unlabeled):
@@ -67,7 +67,21 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     return CrossFit(held_out_images, len(predictions), surety)
 
 
-def trained_folds(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> Iterator[Fold]:
+def course_of(run: Run, dataset: Snapshot, folds: int, *kinds: bool) -> Course:
+    """Say how long it takes to hold the labels of a run out in turn, once for each of `kinds`, and return the course of it.
+
+    kinds: of each time, whether it is done `as_pile`, as for `trained_folds`. Raises FewscanError as `require_folds`.
+    """
+    require_folds(run, dataset, folds)
+    parts = len(_parts(run, dataset, folds))
+    course = Course([each for kind in kinds for each in _folders(run, parts, kind)], run.training_seconds)
+    say(told_before(course, parts, kinds))
+    return course
+
+
+def trained_folds(
+    run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False, course: Course | None = None
+) -> Iterator[Fold]:
     """Train the run's settings once for every fold of its labeled and validation images, and yield each when it is trained.
 
     Labels that measure nothing (`labels.teaching`) are in no fold, and learned from in those that hold out none of their group.
@@ -75,24 +89,28 @@ def trained_folds(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = Fa
     What is held out is new to who predicts it, or with `as_pile` learned from without its label, as the unlabeled scans are:
     then it speaks for these, of which such a network may be surer than of new ones.
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
-    the run's folder FOLDS_FOLDER.
+    the run's folder FOLDS_FOLDER. course: what `course_of` has said of these trainings and others; None where they are all.
     Raises FewscanError where fewer than two folds are asked for, or the labeled images are too few for two.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
-    require_folds(run, dataset, folds)
+    course = course_of(run, dataset, folds, as_pile) if course is None else course
+    parts = _parts(run, dataset, folds)
+    for held_out, folder in zip(parts, _folders(run, len(parts), as_pile), strict=True):
+        course.begin(folder)
+        yield Fold(held_out, _train_without(run, dataset, held_out, folder, as_pile))
+
+
+def _parts(run: Run, dataset: Snapshot, folds: int) -> list[Rows]:
+    """Return the rows of each part of the labels that is held out."""
     rows = dataset.measuring("labeled", "validation")
     labels, groups = dataset.labels[rows], dataset.groups[rows]
-    parts = [rows[positions] for positions in group_folds(labels, groups, folds, run.settings.seed)]
+    return [rows[positions] for positions in group_folds(labels, groups, folds, run.settings.seed)]
+
+
+def _folders(run: Run, parts: int, as_pile: bool) -> list[Path]:
+    """Return where the trainings lie, or will, that hold so many parts out."""
     name = "pile-{}-of-{}" if as_pile else "{}-of-{}"
-    folders = [run.folder / FOLDS_FOLDER / name.format(number, len(parts)) for number in range(1, len(parts) + 1)]
-    missing = sum(not (folder / MODEL_FILE).is_file() for folder in folders)
-    minutes = math.ceil(missing * run.training_seconds / 60)
-    left = f"about {minutes} min left" if missing else "all are already done"
-    as_unlabeled = " (its images stay in as unlabeled scans)" if as_pile else ""
-    say(f"cross-fitting: {len(parts)} trainings, each with another part of the labels held out{as_unlabeled}; {left}")
-    for held_out, folder in zip(parts, folders, strict=True):
-        say(f"fold {folder.name.removeprefix('pile-').replace('-of-', '/')}")
-        yield Fold(held_out, _train_without(run, dataset, held_out, folder, as_pile))
+    return [run.folder / FOLDS_FOLDER / name.format(number, parts) for number in range(1, parts + 1)]
 
 
 @contextmanager
