@@ -91,7 +91,7 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
     assert counted.set_aside == 4
     assert counted.reasons == {"truncated or damaged": 1, "empty file": 1, "no such file": 1, "not an image": 1}
     assert [example.path for example in counted.examples] == list(aside["path"])
-    assert counted.examples[2].reason == "no such file: named in labels.csv, line 3"
+    assert counted.examples[2].reason == "no such file: named in labels.csv, row 3"
 
 
 def test_a_dataset_says_of_itself_how_many_images_can_be_used(scans, tmp_path):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import fit_classes, misspelled, number_key, settle_classes, spelling_key
+from fewscan.images.classes import fit_classes, number_key, settle_classes, spelling_key
+from fewscan.images.slips import misspelled
 from fewscan.images.sources import ScanFile
 
 

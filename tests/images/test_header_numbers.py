@@ -115,7 +115,7 @@ def test_two_studies_whose_numbers_differ_by_zeros_are_two(root):
 def test_the_plan_says_what_names_the_scans_and_which_rows_find_none(root):
     said = notes(root, "Zugangsnummer,label\nA0240001,glioma\nA0240002,normal\nA0249999,normal\n,glioma\n")
     (line,) = [line for line in said.splitlines() if "AccessionNumber" in line]
-    for expected in ("note on 4 images", "'Zugangsnummer'", "2 of 4 rows", "line 4 and 5", "slices without"):
+    for expected in ("note on 4 images", "'Zugangsnummer'", "2 of 4 rows", "rows 4 and 5", "slices without"):
         assert expected in line
     assert not any(number in said for number in ("A0240001", "A0249999"))
 
@@ -317,7 +317,7 @@ def test_labels_set_reads_the_numbers_of_the_imported_files_again(mri, root, opt
         **dict.fromkeys(["later_1", "later_2"], "glioma"),
         "picture#1": None,
     }
-    for expected in ("3 of 4 rows match", "line 4", "slices without"):
+    for expected in ("3 of 4 rows match", "row 4", "slices without"):
         assert expected in said
     written = (mri.folder / "labels.db").read_bytes().decode("latin-1") + said
     assert not any(number in written for number in ("240001", "240003", "A0249999"))

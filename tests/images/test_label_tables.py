@@ -9,6 +9,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
+from fewscan.images.listing.oddities import few_of_a_class, slips_in_classes
 from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import plan_of
@@ -662,8 +663,8 @@ def test_all_columns_and_rows_that_cannot_be_read_are_named_at_once(root):
     assert "'person'" in columns
     rows = f"path,label,split\nimg/{NAMES[0]}.png,a,fifth\nimg/{NAMES[1]}.png,b,train\nimg/{NAMES[2]}.png,a,sixth\n"
     said = refusal(root, labels=table(root, rows))
-    assert "line 2" in said
-    assert "line 4" in said
+    assert "row 2" in said
+    assert "row 4" in said
     make(root, *(f"{folder}/{name}.png" for folder in ("one/x", "two/x") for name in ("7", "8")))
     unclear = refusal(root, labels=table(root, "path,label\n7.png,a\n8.png,b\n"))
     assert "'7.png'" in unclear
@@ -675,3 +676,29 @@ def test_all_rows_that_contradict_each_other_are_named_at_once(root):
     said = refusal(root, labels=table(root, f"path,split\n{rows}"))
     assert NAMES[0] in said
     assert NAMES[1] in said
+
+
+def test_a_label_that_is_spelled_otherwise_is_named_with_its_rows_beside_folders_and_tables(tmp_path):
+    pool = make(tmp_path / "pool", *(f"glioma/{number}.png" for number in range(6)), "pituitary/3.png", "pituitary/4.png")
+    first = table(pool, "path,label\nglioma/1.png,Glioma\n", name="first.csv")
+    second = table(
+        pool, "path,label\nglioma/2.png,GLIOMA\npituitary/4.png,pituitary\npituitary/3.png,Glioma\n", name="second.csv"
+    )
+    said = refusal(pool, labels=[first, second])
+    assert "'Glioma' (first.csv, row 2; second.csv, row 4)" in said
+    assert "'GLIOMA' (second.csv, row 2)" in said
+
+
+def test_the_plan_names_rows_that_differ_or_name_no_file_and_a_class_that_may_be_a_slip(tmp_path):
+    pool = make(tmp_path / "pool", *(f"{name}/{number}.png" for name in ("meningioma", "pituitary") for number in range(4)))
+    rows = ["meningioma/0.png,menigioma", "gone.png,pituitary", "pituitary/1.png,pituitary", "away.png,pituitary"]
+    rows.append("pituitary/1.png,meningioma")
+    labels = table(pool, "path,label\n" + "".join(f"{row}\n" for row in rows))
+    scans = listed(pool, labels=labels)
+    lines = plan_of(scans, parse_sources([str(pool)])).lines
+    (aside,) = [line for line in lines if "set aside" in line]
+    assert all(words in aside for words in ("gone.png (labels.csv, row 3)", "away.png (labels.csv, row 5)"))
+    (differ,) = [line for line in lines if "rows of labels.csv differ" in line]
+    assert "pituitary/1.png (labels.csv, rows 4 and 6)" in differ
+    for (warning,) in (slips_in_classes(scans), few_of_a_class(scans)):
+        assert "'menigioma' (labels.csv, row 2)" in warning

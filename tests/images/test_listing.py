@@ -304,8 +304,8 @@ def test_rows_of_missing_files_are_set_aside_once_each(root, tmp_path):
     scans = listed(root, labels=[labels])
     assert [(scan.relative, scan.set_aside, scan.label) for scan in scans] == [
         ("a.png", None, "x"),
-        ("gone.png", "no such file: named in labels.csv, line 3", None),
-        ("other/z.png", "no such file: named in labels.csv, line 4", None),
+        ("gone.png", "no such file: named in labels.csv, row 3", None),
+        ("other/z.png", "no such file: named in labels.csv, row 4", None),
     ]
 
 
@@ -328,7 +328,7 @@ def test_several_csvs_add_up(root):
         ("path,label\n", "no rows"),
         ("path,label\ngone.png,x\n", "names no file of the sources: 'gone.png'"),
         ("path,label,patient\na.png,x,p\na.png,x,q\n", "two values for its patient"),
-        ("path,label\n,x\n", "labels.csv, line 2: the column 'path' names no file"),
+        ("path,label\n,x\n", "labels.csv, row 2: the column 'path' names no file"),
         ("path,label\na\0.png,x\n", "names no file"),
         ("path,label\na, b.png,x\n", "more cells than the first line"),
         ('path,label\n"a.png,x\n', "labels.csv, after line 2: unexpected end of data"),
@@ -363,7 +363,7 @@ def test_a_column_that_was_taken_for_paths_in_vain_is_named_and_no_patient(root,
 def test_tables_that_contradict_each_other_are_refused(root):
     make(root, "a.png")
     tables = [table(root / f"{label}.csv", f"path,label\na.png,{label}\n") for label in "xy"]
-    assert "two values for its label: 'x' (x.csv, line 2) and 'y' (y.csv, line 2)" in refusal(root, labels=tables)
+    assert "two values for its label: 'x' (x.csv, row 2) and 'y' (y.csv, row 2)" in refusal(root, labels=tables)
 
 
 def test_csvs_that_cannot_be_read_are_refused(root):

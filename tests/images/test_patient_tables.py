@@ -58,7 +58,7 @@ def test_a_row_without_its_scan_is_counted_and_no_file_that_is_set_aside(root: P
     assert [scan for scan in scans if scan.set_aside is not None] == []
     (note,) = [line for line in plan_of(scans, parse_sources([str(root)])).lines if "match" in line]
     assert "2 of 3 rows match" in note
-    assert "line 4" in note
+    assert "row 4" in note
 
 
 @pytest.mark.parametrize("written", ["p1", " P001 ", "P01"])

@@ -77,7 +77,7 @@ def test_a_contradiction_names_no_patient(scans, tmp_path):
     )
     with pytest.raises(FewscanError) as caught:
         import_scans([str(scans)], tmp_path / "dataset", labels=[tmp_path / "labels.csv"])
-    assert "two values for its patient (labels.csv, line 2 and labels.csv, line 3)" in str(caught.value)
+    assert "two values for its patient (labels.csv, row 2 and labels.csv, row 3)" in str(caught.value)
     assert not [name for name in NAMES if name in str(caught.value)]
 
 

@@ -201,10 +201,10 @@ def test_a_title_above_the_names_is_told_from_them_and_patients_are_not_repeated
             text.write_text("\n".join([title, "", *(mark.join(row) for row in rows[2:])]))
             for options in ({}, {"path_column": "Scan"}):
                 said = refusal(root, labels=text, **options)
-                assert all(words in said for words in ("one cell", "line 3"))
+                assert all(words in said for words in ("one cell", "row 3"))
                 assert "Meier" not in said
     said = refusal(root, labels=book_of(book, *rows))
-    assert all(words in said for words in ("one cell", "line 3"))
+    assert all(words in said for words in ("one cell", "row 3"))
     # Without names of columns there is no line to name.
     assert "one cell" not in refusal(root, labels=book_of(book, ("List",), ("Meier.png", "tumor"), ("Huber.png", "none")))
 

@@ -215,7 +215,7 @@ def test_few_labels_are_all_asked_for(table: Path, truth: list[str]) -> None:
     [
         (lambda asked: asked.iloc[::-1], "order"),
         (lambda asked: asked.drop(index=1), "order"),
-        (lambda asked: asked.assign(label=["", "glioma", *asked["label"][2:]]), "line 2"),
+        (lambda asked: asked.assign(label=["", "glioma", *asked["label"][2:]]), "row 2"),
         (lambda asked: asked.assign(label=["gliomas", *asked["label"][1:]]), "gliomas"),
         (lambda asked: asked[["path"]], "'label'"),
     ],
@@ -230,6 +230,31 @@ def test_answers_of_another_draw_or_in_other_words_are_refused(
     with pytest.raises(FewscanError, match=told):
         fewscan.check(table)
     assert answers.read_bytes() == before
+
+
+def test_all_answers_that_are_no_class_are_named_with_their_rows_and_what_may_be_meant(table: Path, truth: list[str]) -> None:
+    fewscan.check(table, least_score=0.7)
+    answers = table.with_suffix(".check.csv")
+    asked = asked_in(answers)
+    asked.loc[:4, "label"] = ["Gliomas", "no tumor", "no-tumour", "something", "Gliomas"]
+    asked.to_csv(answers, index=False)
+    with pytest.raises(FewscanError) as caught:
+        fewscan.check(table, least_score=0.7)
+    told = str(caught.value)
+    for slip, rows, meant in (("Gliomas", "rows 2 and 6", "glioma"), ("no-tumour", "row 4", "no tumor")):
+        assert f"'{slip}' ({rows}; did you mean '{meant}'?)" in told
+    assert "'something' (row 5)" in told
+    assert "row 3" not in told
+
+
+def test_the_first_row_of_another_scan_is_named(table: Path) -> None:
+    fewscan.check(table, least_score=0.7)
+    answers = table.with_suffix(".check.csv")
+    asked = asked_in(answers)
+    asked.loc[3, "path"] = asked.loc[2, "path"]
+    asked.to_csv(answers, index=False)
+    with pytest.raises(FewscanError, match="row 5 "):
+        fewscan.check(table, least_score=0.7)
 
 
 @pytest.mark.parametrize("name", ["nothing.csv", ".", "folder"])

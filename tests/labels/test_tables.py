@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
 from fewscan.images.sources import ScanFile, Source, file_and_part
+from fewscan.images.table_rows import TableRows
 from fewscan.images.tables.finding import Places
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.rows import Row
@@ -78,7 +79,7 @@ def test_rows_that_name_no_image_or_several_are_told_and_the_others_count(tmp_pa
     assert said(found) == {6: "glioma"}
     assert len(found.missing) == len(found.unclear) == 1
     assert "z/7.png" in found.missing[0]
-    assert "line 2" in found.unclear[0]
+    assert "row 2" in found.unclear[0]
 
 
 def test_a_table_that_names_no_image_is_refused(tmp_path: Path) -> None:
@@ -148,6 +149,43 @@ def test_labels_go_by_the_names_that_the_dataset_has(tmp_path: Path) -> None:
     assert said(read(tmp_path, "path,label\nc/9.png,01\nb/1.png,1.0\n", classes)) == {2: "1", 6: "1"}
     assert said(read(tmp_path, "path,label\nc/9.png,GLIOMA\n", classes, {"GLIOMA": "glioma"})) == {6: "glioma"}
     assert said(read(tmp_path, "path,label\nc/9.png,2.0\nb/1.png,02\na/2.png,new\n", classes)) == {1: "new", 2: "02", 6: "02"}
+
+
+def test_labels_that_differ_only_in_spelling_are_named_with_their_rows(tmp_path: Path) -> None:
+    """Row 3 is right, and of the class that is there nothing is to be corrected."""
+    text = "path,label\na/1.png,Glioma\na/2.png,glioma\n\nb/1.png,GLIOMA\nc/9.png,Glioma\n"
+    told = refusal(tmp_path, text.replace("a/1.png", str(SOURCES[0].folder / "a/1.png")))
+    assert "'Glioma' (labels.csv, rows 2 and 6)" in told
+    assert "'GLIOMA' (labels.csv, row 5)" in told
+    assert "row 3" not in told
+
+
+def test_new_classes_and_rows_that_differ_are_named_with_their_rows(tmp_path: Path) -> None:
+    paths = [str(SOURCES[0].folder / "a/1.png"), "a/2.png", "b/1.png", "a/2.png"]
+    labels = ["menigioma", "glioma", "gliom", "pituitary"]
+    pairs = zip(paths, labels, strict=True)
+    found = read(tmp_path, "path,label\n" + "".join(f"{path},{label}\n" for path, label in pairs))
+    assert {name: [*map(str, rows)] for name, rows in found.new_in.items()} == {
+        "menigioma": ["labels.csv, row 2"],
+        "gliom": ["labels.csv, row 4"],
+    }
+    (differing,) = found.repeated.examples
+    assert differing.startswith("labels.csv, rows 3 and 5: ")
+    assert ("'glioma'" in differing, "'pituitary'" in differing) == (True, True)
+
+
+def test_of_rows_that_differ_each_label_is_named_with_its_own_row(tmp_path: Path) -> None:
+    found = read(tmp_path, "path,label\na/2.png,glioma\na/2.png,gliom\na/2.png,glioma\na/2.png,gliom\n")
+    assert [*map(str, found.new_in["gliom"])] == ["labels.csv, rows 3 and 5"]
+
+
+def test_rows_have_the_numbers_that_a_spreadsheet_shows(tmp_path: Path) -> None:
+    """A report may go over several lines of the text, empty lines are rows, and Excel's line of the separator is none."""
+    for above, first in (("", 1), ("\n\n", 3), ("sep=,\n", 1)):
+        text = f'{above}path,label,report\na/2.png,glioma,"one\ntwo\nthree"\nb/1.png,gliom,short\n\ngone.png,glioma,""\n'
+        found = read(tmp_path, text)
+        assert [*map(str, found.new_in["gliom"])] == [f"labels.csv, row {first + 2}"]
+        assert found.missing == (f"labels.csv, row {first + 4}: 'gone.png'",)
 
 
 def test_several_findings_are_no_label_unless_asked_for(tmp_path: Path) -> None:
@@ -313,7 +351,7 @@ def test_images_within_reach_are_all_that_a_row_may_mean(paths: list, asked: str
         file, _, part = path.rpartition("#")
         scans.append(ScanFile(source, path, Path("/nowhere", source, file or path), part=part if file else None))
     for written in (asked, f"{asked}#axial=1", asked.replace("/", "\\"), f"/nowhere/one/{asked}", f"{asked}/", "/nowhere/two"):
-        row = Row(table=Path("/elsewhere/labels.csv"), where="line 2", path=written)
+        row = Row(table=Path("/elsewhere/labels.csv"), where=TableRows("labels.csv", (2,)), path=written)
         near = within_reach([row], SOURCES, images)
         every, some = Places(scans, SOURCES), Places([scans[number] for number in near], SOURCES)
         (expected,), (found,) = every.look([row]), some.look([row])

@@ -15,11 +15,13 @@ SHOWN = 20  # of a list on the terminal; --json has all
 
 def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: bool) -> list[str]:
     """Return what was set in a dataset's folder, or would be, what was not taken, and which classes may be slips."""
+    from fewscan.images.table_rows import in_rows
+
     told = done.summary()
     would = "would change" if done.batch is None else "changed"
     lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
     lines += change_lines(told["changes"])
-    lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
+    lines += [f"  new classes: {in_rows(done.new_classes, done.said.new_in)}"] if done.new_classes else []
     others = {
         f"unchanged, and {who} agrees": told["agreeing_readings"],
         _as_before(who, reading=reading): told["unchanged"],
@@ -32,6 +34,7 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
     repeated = done.said.repeated
     lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
+    lines += _examples("differ", told["differing"], told["differing_examples"], "scan")
     notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
     lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
     lines += _examples("name no scan of the dataset", told["missing"], told["missing_examples"])
@@ -102,5 +105,5 @@ def _repeated_line(repeated: "Repeated", rows: int) -> str:
     )
 
 
-def _examples(what: str, count: int, examples: Sequence[str]) -> list[str]:
-    return [f"  {what}: {counted(count, 'row')}, such as", *(f"    {one}" for one in examples)] if count else []
+def _examples(what: str, count: int, examples: Sequence[str], noun: str = "row") -> list[str]:
+    return [f"  {what}: {counted(count, noun)}, such as", *(f"    {one}" for one in examples)] if count else []

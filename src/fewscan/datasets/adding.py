@@ -14,7 +14,7 @@ from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
 from fewscan.errors import FewscanError, Reasons
 from fewscan.images.blocks import has_blocks, refuse_others
-from fewscan.images.classes import fit_classes, said_in_place
+from fewscan.images.classes import fit_classes, rows_of_labels, said_in_place
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImageSpec, ImportOptions, SourceOptions
 from fewscan.images.parallel import in_order
@@ -176,7 +176,7 @@ def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[Sc
         usable = [scan for scan in scans if scan.set_aside is None]
         labels = {(scan.source, label) for scan in usable for label in (*scan.disputed, scan.label) if label is not None}
         with reasons.noted():
-            fitted = fit_classes(labels, classes, {})
+            fitted = fit_classes(labels, classes, {}, where=lambda: rows_of_labels(usable))
 
     def named(scan: ScanFile) -> ScanFile:
         name = fitted.get((scan.source, scan.label or ""), scan.label)

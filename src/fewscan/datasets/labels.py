@@ -11,10 +11,11 @@ import pandas as pd
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.datasets.header_numbers import require_same_files, with_numbers, with_patients
 from fewscan.errors import FewscanError
-from fewscan.images.classes import IN_PLACE, fit_classes, misspelled
+from fewscan.images.classes import IN_PLACE, fit_classes
 from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
 from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.slips import misspelled
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
@@ -69,6 +70,7 @@ class LabelsSet:
             "repeated_rows": said.repeated.rows,
             "agreeing": said.repeated.agreeing,
             "differing": said.repeated.differing,
+            "differing_examples": list(said.repeated.examples[:EXAMPLES]),
             "ambiguous": len(said.unclear),
             "ambiguous_examples": list(said.unclear[:EXAMPLES]),
             "notes": dict(said.notes),

@@ -2,12 +2,10 @@
 
 import re
 import shlex
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from itertools import combinations, takewhile
+from functools import lru_cache, partial
 
 from fewscan.config import nearest
 from fewscan.errors import Reasons
@@ -15,11 +13,10 @@ from fewscan.images.kaggle import KAGGLE_SETS
 from fewscan.images.options import words_for_no_label
 from fewscan.images.sources import InPlace, ScanFile
 from fewscan.images.spelling import plainly
+from fewscan.images.table_rows import Standing, TableRows, in_rows, nowhere, standing
 from fewscan.wording import listed
 
 MAX_CLASSES = 100
-# In shorter words one letter tells more often than it slips: stage_a, stage_b.
-SHORTEST_MISSPELLED = 5
 # Stands between the classes that a scan has or may have, in tables that are read and written.
 BETWEEN_FINDINGS = "|"
 # Stands before what is said of a scan in place of a class, where labels are told apart: a state, or nothing for no label.
@@ -40,8 +37,6 @@ STUDY_LABELS = {
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*|,00?)?|\.[0-9]+)")
 # Between two digits a separator tells them apart (T1-2 is not T12); a minus before or after everything is a sign (ER-, -1).
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
-# As people write a letter whose key they lack, or which they have in its place.
-_AS_TWO_LETTERS = str.maketrans({"ä": "ae", "æ": "ae", "å": "aa", "ö": "oe", "ø": "oe", "œ": "oe", "ü": "ue"})
 _SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
 
 
@@ -72,16 +67,27 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str], no_labe
     rename = {shortest.get(_seen(old), old): new for old, new in rename.items()}
     _check_rename(rename, {(scan.source, label) for scan in scans for label in _labels(scan)})
     scans = [_named_all(scan, rename, no_label) for scan in scans]
-    _check_classes(Counter(label for scan in scans for label in _labels(scan)))
+    _check_classes(Counter(label for scan in scans for label in _labels(scan)), where=lambda: rows_of_labels(scans))
     return scans
 
 
+def rows_of_labels(scans: Sequence[ScanFile]) -> dict[str, list[TableRows]]:
+    """Return of each label of the images in which rows of tables it stands."""
+    usable = (scan for scan in scans if scan.set_aside is None)
+    return standing(pair for scan in usable for pair in zip(_labels(scan), scan.said_in, strict=False))
+
+
 def fit_classes(
-    labels: Collection[tuple[str, str]], classes: Collection[str], rename: Mapping[str, str], no_label: Collection[str] = ()
+    labels: Collection[tuple[str, str]],
+    classes: Collection[str],
+    rename: Mapping[str, str],
+    no_label: Collection[str] = (),
+    where: Standing = nowhere,
 ) -> dict[tuple[str, str], str]:
     """Return of each label of a source, given as (source, label), its class: one of `classes`, which are there, or a new one.
 
-    Of one that names no class, as in `settle_classes`, what is said in its place, behind IN_PLACE.
+    Of one that names no class, as in `settle_classes`, what is said in its place, behind IN_PLACE. where: says in which rows of
+    tables labels stand.
     Raises FewscanError as `settle_classes` does.
     """
     known = _shortest_names({label for _, label in labels}) | {_seen(name): name for name in sorted(classes)}
@@ -89,8 +95,16 @@ def fit_classes(
     rename = {known.get(_seen(old), old): new for old, new in rename.items()}
     _check_rename(rename, {(source, names[label]) for source, label in labels})
     fitted = {(source, label): _meant(source, names[label], rename, no_label, classes) for source, label in labels}
-    _check_classes(Counter(name for name in fitted.values() if not name.startswith(IN_PLACE)), classes)
+    names_in = partial(_where_fitted, fitted, where)
+    _check_classes(Counter(name for name in fitted.values() if not name.startswith(IN_PLACE)), classes, names_in)
     return fitted
+
+
+def _where_fitted(fitted: Mapping[tuple[str, str], str], where: Standing) -> dict[str, list[TableRows]]:
+    """Return in which rows each class stands, by those of the labels that it was made of."""
+    labels = where()
+    pairs = dict.fromkeys((name, label) for (_, label), name in fitted.items())
+    return standing((name, rows) for name, label in pairs for rows in labels.get(label, ()))
 
 
 def number_key(text: str) -> str | None:
@@ -118,50 +132,6 @@ def class_key(source: str, label: str, rename: Mapping[str, str], no_label: Coll
     """Return what is equal for all labels that `settle_classes` will make one class or state, or refuse as spellings of one."""
     meant = _meant(source, label, rename, no_label)
     return meant if meant.startswith(IN_PLACE) else spelling_key(meant)
-
-
-def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Return pairs of classes, one of `names` and another or one `known`, that a slip of a letter or accents alone tell apart.
-
-    A pair stands once, and none is of two that are `known`. Numbers and last letters tell classes apart on purpose.
-    """
-    new = sorted(set(names) - set(known))
-    pairs = [(name, other) for name in new for other in sorted(known)] + list(combinations(new, 2))
-    return [pair for pair in pairs if _accents_apart(*pair) or _one_slip(*pair)]
-
-
-def _accents_apart(one: str, other: str) -> bool:
-    """Whether two names are one where accents are left out, or a letter is written as two: ä as ae."""
-    return not _without_accents(one).isdisjoint(_without_accents(other))
-
-
-def _without_accents(name: str) -> set[str]:
-    key = spelling_key(name)
-    return {
-        "".join(sign for sign in unicodedata.normalize("NFD", spelled) if not unicodedata.combining(sign))
-        for spelled in (key, key.translate(_AS_TWO_LETTERS))
-    }
-
-
-def _one_slip(one: str, other: str) -> bool:
-    """Whether two names differ in one long word, and there in one letter that is not its last or in a plural's s."""
-    words = [re.findall(r"\d+|[^\W\d_]+", name.casefold()) for name in (one, other)]
-    differ = [pair for pair in zip(*words, strict=False) if pair[0] != pair[1]]
-    if len(words[0]) != len(words[1]) or len(differ) != 1:
-        return False
-    a, b = sorted(differ[0], key=len)
-    if len(a) < SHORTEST_MISSPELLED or a.isdigit() or b.isdigit():
-        return False
-    before = _begins_alike(a, b)
-    behind = _begins_alike(a[before:][::-1], b[before:][::-1])
-    left, right = a[before : len(a) - behind], b[before : len(b) - behind]
-    within = len(right) <= 1 or (len(left) == 2 and left == right[::-1])
-    return b == f"{a}s" or (within and a[-1] == b[-1])
-
-
-def _begins_alike(one: str, other: str) -> int:
-    """Return how many letters two words begin with alike."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _seen(label: str) -> str:
@@ -251,13 +221,13 @@ def _study_label(source: str, label: str) -> str:
     return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
 
 
-def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
+def _check_classes(labels: Counter[str], there: Collection[str] = (), where: Standing = nowhere) -> None:
     """Raise FewscanError where labels, counted, cannot be classes beside those that are `there` and right as they are."""
     with Reasons("the labels cannot be classes") as reasons:
-        reasons.add(*_unlike_classes(labels, there))
+        reasons.add(*_unlike_classes(labels, there, where))
 
 
-def _unlike_classes(labels: Counter[str], there: Collection[str]) -> Iterator[str]:
+def _unlike_classes(labels: Counter[str], there: Collection[str], where: Standing) -> Iterator[str]:
     """Yield why labels cannot be classes, with the options that help."""
     known = {spelling_key(name): name for name in there}
     spellings: dict[str, list[str]] = {key: [] for key in known}
@@ -267,7 +237,7 @@ def _unlike_classes(labels: Counter[str], there: Collection[str]) -> Iterator[st
         ways = " ".join(shlex.join(["--rename", f"{label}=NEW"]) for label in joined)
         yield (
             f"no class can be called {names}, since '{BETWEEN_FINDINGS}' separates classes in tables: rename with {ways}, or "
-            "say which folder names the class with --class-level"
+            f"say which folder names the class with --class-level{or_correct(joined, where)}"
         )
     for label in new:
         spellings.setdefault(spelling_key(label), []).append(label)
@@ -277,9 +247,16 @@ def _unlike_classes(labels: Counter[str], there: Collection[str]) -> Iterator[st
         alike = {name: [other for other, one in others.items() if one == name] for name in sorted(set(others.values()))}
         sets = "; ".join(listed([f"'{name}'" for name in (kept_name, *rest)]) for kept_name, rest in alike.items())
         ways = " ".join(shlex.join(["--rename", f"{label}={name}"]) for label, name in others.items())
-        yield f"the labels {sets} differ only in spelling: if they are one class, add {ways}"
+        yield f"the labels {sets} differ only in spelling: if they are one class, add {ways}{or_correct(others, where)}"
     if len(spellings) > MAX_CLASSES:
         yield (
             f"{len(spellings)} classes were found, more than the limit of {MAX_CLASSES}: if the folders are not classes, "
             "give the labels with --labels CSV, or give the folder with --unlabeled"
         )
+
+
+def or_correct(names: Collection[str], where: Standing) -> str:
+    """Return, for the end of a message, in which rows of tables such labels stand; "" where they do in none."""
+    rows = where()
+    found = [name for name in names if rows.get(name)]
+    return f", or correct {in_rows(found, rows)}" if found else ""

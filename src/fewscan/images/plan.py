@@ -11,6 +11,7 @@ from fewscan.images.formats.image import GivenSplit
 from fewscan.images.notes import by_kind, kind_of, of_spelling
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
+from fewscan.images.table_rows import together
 from fewscan.wording import counted, each_counted, folder_below, listed
 
 # So many names stand in a line; the rest is counted.
@@ -25,7 +26,7 @@ class SourcePlan(Settings):
 
     classes: name -> images; states: what is said in place of a class -> images. labels_from, patients_from: where labels and
     patients come from, in words. given_splits: parts of the split that the data came with. set_aside, notes: reason, and note
-    -> images; examples: for each of these the first few paths.
+    -> images; examples: for each of these the first few paths, with rows of a table.
     """
 
     name: str
@@ -104,7 +105,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile], patients: int) -> So
     for scan in scans:
         for text in scan.notes if scan.set_aside is None else (reasons[scan.set_aside],):
             if len(examples.setdefault(text, [])) < EXAMPLES_SHOWN:
-                examples[text].append(scan.relative)
+                examples[text].append(_called(scan, text))
     return SourcePlan(
         name=source.name,
         folder=str(source.folder),
@@ -122,6 +123,13 @@ def _source_plan(source: Source, scans: Sequence[ScanFile], patients: int) -> So
         kinds=_kinds_of_notes(taken),
         examples={text: tuple(paths) for text, paths in examples.items()},
     )
+
+
+def _called(scan: ScanFile, text: str) -> str:
+    """Return what an example of a note or reason is called: its path, with its rows of a table where these are the matter."""
+    rows = "; ".join(map(str, together(scan.said_in)))
+    about_rows = any(scan.set_aside is not None or one.table in text for one in scan.said_in) and rows not in text
+    return f"{scan.relative} ({rows})" if about_rows else scan.relative
 
 
 def _kinds_of_notes(scans: Sequence[ScanFile]) -> dict[str, int]:

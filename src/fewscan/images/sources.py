@@ -14,6 +14,7 @@ from fewscan.errors import FewscanError, Reasons
 from fewscan.images import kaggle, remote
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
+from fewscan.images.table_rows import TableRows
 
 # What `label_from` begins with where the label is a network's, before the name of the table.
 PREDICTIONS = "predictions "
@@ -75,7 +76,8 @@ class ScanFile:
     patient goes by, each with its scope, as of the columns of a table that is read by another one, or of a study where the
     header has the patient's number besides. `study` is the DICOM study's identifier. `numbers` are those of the file's
     header (`Contents.numbers`), where a table may name images by them. `set_aside` is the reason why the image need not be
-    read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
+    read at all, or None. `said_in` are the rows of a table that say its label, or each that is disputed, or that name a file
+    which is not there. `notes` are what a user should know of the file (`Contents.notes`).
     """
 
     source: str
@@ -96,6 +98,7 @@ class ScanFile:
     numbers: tuple[str, ...] = field(default=(), repr=False)
     set_aside: str | None = None
     part: str | None = None
+    said_in: tuple[TableRows, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,9 @@ import pandas as pd
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
+from fewscan.images.slips import likely_meant
 from fewscan.images.sources import CHECK
+from fewscan.images.table_rows import TableRows, in_rows, standing
 from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
 from fewscan.labeling.table import table_beside
@@ -38,7 +40,7 @@ class Answers(NamedTuple):
     def read(cls, file: Path, paths: Sequence[str], classes: Sequence[str]) -> "Answers":
         """Read the answers in a file, whose rows are the first of `paths`; where there is none, nothing was asked yet.
 
-        Raises AnotherDrawError where they are not, FewscanError where an answer is no class and none of NO_LABELS, and where
+        Raises AnotherDrawError where they are not, FewscanError where answers are no class and none of NO_LABELS, and where
         one was passed over.
         """
         if not file.exists():
@@ -50,32 +52,48 @@ class Answers(NamedTuple):
         # A program that writes tables may leave out what is empty at the end of a row.
         width = len(cells.columns)
         cells = Cells(cells.columns, [(line, [*row, *[""] * width][:width]) for line, row in cells.rows])
-        if [row[path] for _, row in cells.rows] != list(paths[: len(cells.rows)]):
+        drawn = [*paths[: len(cells.rows)], *[None] * (len(cells.rows) - len(paths))]
+        if (
+            other := next((line for (line, row), one in zip(cells.rows, drawn, strict=True) if row[path] != one), None)
+        ) is not None:
             raise AnotherDrawError(
-                f"{file} has other scans than those drawn from these labels, or has them in another order: leave its rows as "
-                "they are and give the same options again, or name another file with --answers. Which labels are drawn depends "
-                "on --least-score and, where neither this is given nor any label was accepted, on --at-most"
+                f"{file}, row {other} has another scan than is drawn from these labels: leave the rows and their order as they "
+                "are and give the same options again, or name another file with --answers. Which labels are drawn depends on "
+                "--least-score and, where neither this is given nor any label was accepted, on --at-most"
             )
-        words = {spelling_key(word): word for word in (*NO_LABELS, *classes)}
-        given = [words.get(spelling_key(row[label])) if row[label].strip() else "" for _, row in cells.rows]
-        for answer, (line, row) in zip(given, cells.rows, strict=True):
-            if answer is None:
-                raise FewscanError(f"{file}, line {line}: '{row[label]}' is not one of {', '.join((*classes, *NO_LABELS))}")
+        given = _words(file, [(line, row[label].strip()) for line, row in cells.rows], (*classes, *NO_LABELS))
         answered = given.index("") if "" in given else len(given)
         if any(given[answered:]):
+            later = next(at for at in range(answered, len(given)) if given[at])
             raise FewscanError(
-                f"{file}, line {cells.rows[answered][0]} has no label, but a later line has: answer the scans in their order, "
-                "and write 'unsure' where you are"
+                f"{file}, row {cells.rows[answered][0]} has no label, but row {cells.rows[later][0]} has: answer the scans in "
+                "their order, and write 'unsure' where you are"
             )
-        return cls(cells, tuple(word for word in given[:answered] if word is not None))
+        return cls(cells, tuple(given[:answered]))
 
     def rows(self, more: Sequence[str] = ()) -> pd.DataFrame:
         """Return the rows of the file, texts, and more of these paths, without a label; all with the origin CHECK."""
-        columns, standing = list(self.cells.columns), [row for _, row in self.cells.rows]
+        columns, there = list(self.cells.columns), [row for _, row in self.cells.rows]
         new = pd.DataFrame({"path": list(more)}, dtype="str").reindex(columns=columns, fill_value="")
-        rows = pd.concat([pd.DataFrame(standing, columns=columns, dtype="str"), new], ignore_index=True)
+        rows = pd.concat([pd.DataFrame(there, columns=columns, dtype="str"), new], ignore_index=True)
         # By that `labels set` and `import` know that these labels measure no network.
         return rows.assign(**{ORIGIN_COLUMN: CHECK})
+
+
+def _words(file: Path, answers: Sequence[tuple[int, str]], known: Sequence[str]) -> list[str]:
+    """Return which of the words that are known each answer is, "" for none yet; answers: their rows and texts.
+
+    Raises FewscanError, with all rows that hold another word.
+    """
+    words = {spelling_key(word): word for word in known}
+    other = standing((said, TableRows("", (line,))) for line, said in answers if said and spelling_key(said) not in words)
+    if other:
+        told = in_rows(other, other, lambda said: likely_meant(said, known))
+        raise FewscanError(
+            f"{file} has answers that are none of {', '.join(known)}: {told}: correct these cells, and write 'unsure' where no "
+            "class fits"
+        )
+    return [words[spelling_key(said)] if said else "" for _, said in answers]
 
 
 def write_answers(rows: pd.DataFrame, file: Path) -> None:

@@ -17,6 +17,7 @@ from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
 from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
 from fewscan.images.sources import ScanFile, Source, file_and_part
+from fewscan.images.table_rows import TableRows, standing
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
 from fewscan.images.tables.pointing import Pointed, pointed
@@ -26,6 +27,7 @@ from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_o
 from fewscan.images.tables.said import Said, add_rows, naming_of, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
+from fewscan.wording import listed
 
 # Images, and texts of a table -> these images with the numbers in their headers, and their patients' where among the texts.
 Numbered = Callable[[list[ScanFile], Collection[str]], list[ScanFile]]
@@ -34,13 +36,14 @@ Numbered = Callable[[list[ScanFile], Collection[str]], list[ScanFile]]
 class Repeated(NamedTuple):
     """How many rows of a table name what another row of it names, too, and of how many scans they agree and differ.
 
-    `note` is what comes of those that differ, as the notes have it.
+    `note` is what comes of those that differ, as the notes have it, and `examples` are these, in words.
     """
 
     rows: int = 0
     agreeing: int = 0
     differing: int = 0
     note: str = ""
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Statements:
 
     A row stands several times, one after the other, where rows of the table contradict each other.
     `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
-    that the table names and says nothing of, `notes` how often what was noticed of others. `by_path` says whether it names them
-    by paths, not by numbers in headers.
+    that the table names and says nothing of, `notes` how often what was noticed of others. `new_in` says of classes that are
+    new in which rows of the table they stand, `by_path` whether it names them by paths, not by numbers in headers.
     """
 
     origin: str
@@ -65,6 +68,7 @@ class Statements:
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
     notes: Mapping[str, int]
+    new_in: Mapping[str, Sequence[TableRows]] = field(default_factory=dict)
     repeated: Repeated = field(default_factory=Repeated)
 
 
@@ -92,7 +96,8 @@ def read_statements(
     spoken_of = [place for place, one in enumerate(of_each) if one is not None]
     said_rows = [None if one is None else one.label for one in of_each]
     names = [(place, (places.scans[place].source, label)) for place, row in enumerate(said_rows) if row for label in row.said]
-    fitted = fit_classes({name for _, name in names}, classes, rename, options.no_label)
+    rows_of = standing(pair for row in said_rows if row for pair in zip(row.said, row.said_in, strict=False))
+    fitted = fit_classes({name for _, name in names}, classes, rename, options.no_label, lambda: rows_of)
     stated = dict.fromkeys((place, fitted[name]) for place, name in names if fitted[name] != IN_PLACE)
     stating, labels = [place for place, _ in stated], [label for _, label in stated]
     notes = Counter(note for one in of_each if one is not None for note in dict.fromkeys(one.notes))
@@ -110,15 +115,19 @@ def read_statements(
         by_path=by_path,
         # A number is for no message.
         missing=tuple(
-            f"{row.where}: '{row.path}'" if by_path else row.where for row, one in zip(rows, looked, strict=True) if one is None
+            f"{row.where}: '{row.path}'" if by_path else str(row.where)
+            for row, one in zip(rows, looked, strict=True)
+            if one is None
         ),
         unclear=tuple(str(one) for one in looked if isinstance(one, FewscanError)),
         notes={note: notes[note] for note in sorted(notes, key=of_spelling)},
+        new_in=standing((fitted[name], rows) for name in fitted for rows in rows_of[name[1]] if fitted[name] not in classes),
         repeated=Repeated(
             rows=sum(one.rows for one in said.values() if one.rows > 1),
             agreeing=len(named_again) - differing,
             differing=differing,
             note=differing_note(table, options.several),
+            examples=tuple(_differing(one) for one in named_again if one.differ),
         ),
     )
 
@@ -154,6 +163,13 @@ def _pointed(
     return found, near
 
 
+def _differing(one: Said) -> str:
+    """Return what rows of a table say of a place where they differ: `labels.csv, rows 2 and 4: 'glioma' and 'pituitary'`."""
+    assert one.label is not None
+    findings = [f"'{label.removeprefix(IN_PLACE)}'" for label in one.label.findings]
+    return f"{one.label.where}: {listed(findings)}"
+
+
 def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Numbers:
     """Return the rows that a scan's number or path means; of a file with several images, and of a folder, all of them.
 
@@ -163,7 +179,7 @@ def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Num
         if int(name) >= len(images):
             raise FewscanError(f"there is no scan {name}: the dataset has scans 0 to {len(images) - 1}")
         return np.array([int(name)], dtype=np.int64)
-    row = Row(table=Path("here"), where="the scan", path=name)
+    row = Row(table=Path("here"), where=TableRows("the scan", ()), path=name)
     near = within_reach([row], sources, images)
     scans = scans_of(images.iloc[near], sources)
     places = Places(scans, sources)

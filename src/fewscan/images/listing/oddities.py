@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from pathlib import Path
 
-from fewscan.images.classes import misspelled
+from fewscan.images.classes import or_correct, rows_of_labels
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
 from fewscan.images.listing.stems import patient_pattern
@@ -13,6 +13,7 @@ from fewscan.images.not_known import may_say_unknown, unknown_options
 from fewscan.images.options import ImportOptions
 from fewscan.images.part_names import given_split
 from fewscan.images.patients import patient_key
+from fewscan.images.slips import misspelled
 from fewscan.images.sources import ScanFile, Source
 from fewscan.wording import counted, each_counted, folder_below, listed
 
@@ -43,7 +44,7 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
         return []
     return [
         f"{each_counted(few, _NAMES_SHOWN)}: a class needs at least {FEWEST_OF_CLASS} images, for training, validation, test: "
-        "add some, or merge it into another class with --rename OLD=NEW"
+        f"add some, or merge it into another class with --rename OLD=NEW{or_correct(few, lambda: rows_of_labels(scans))}"
     ]
 
 
@@ -52,6 +53,7 @@ def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> li
     names = {scan.label for scan in scans if scan.label is not None and scan.set_aside is None}
     return [
         f"the classes '{name}' and '{other}' are spelled almost alike: if one is a typo, give --rename OLD=NEW"
+        f"{or_correct((name, other), lambda: rows_of_labels(scans))}"
         for name, other in misspelled(names, known)
     ]
 

@@ -184,7 +184,7 @@ def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
     """Return the refusal of a table that has none of the `wanted` columns, with all options that it then takes."""
     if line := _line_of_names(cells):
         return FewscanError(
-            f"{table}: its first line holds only one cell, and names of columns seem to stand in line {line}: remove the lines "
+            f"{table}: its first line holds only one cell, and names of columns seem to stand in row {line}: remove the rows "
             "above that one"
         )
     guesses = [_guess(cells, what) for what in wanted]

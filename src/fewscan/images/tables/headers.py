@@ -17,6 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.image import HEADER_NUMBERS
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile
+from fewscan.images.table_rows import TableRows
 from fewscan.images.tables.column_names import NUMBERS, TOLD_PATIENT, may_be_data, names_headers, with_number
 from fewscan.images.tables.columns import NoFileNamedError
 from fewscan.images.tables.cut import REMEDY, cut_from, left_of
@@ -34,7 +35,6 @@ _WHOSE = {
 }
 # Shorter ones may be ages, weights or years, which are some patients' numbers, too: then the column's name has to say so.
 _SURE_LENGTH = 5
-_LINES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class ByNumber:
         """Say of an image how its row was found, and, where the table has `labels`, which images get one."""
         one, several = _WHOSE[self.number]
         rows = counted(len(self.lines), "row")
-        missing = [f"{line}" for line, place in zip(self.lines, self.places, strict=True) if place is None]
-        not_found = f" (not line {listed(missing, _LINES_SHOWN)})" if missing else ""
+        missing = tuple(line for line, place in zip(self.lines, self.places, strict=True) if place is None)
+        not_found = f" (not {TableRows('', missing)})" if missing else ""
         what = f"; all images of a {one} get its label, also slices without the finding" if labels else ""
         told = self.number == TOLD_PATIENT
         by = f"{self.table.name} names {several}{'' if told else f' by {self.number}'}, column '{self.column}'"

@@ -202,7 +202,8 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
     if scan.label is not None and row.predicted:
         return said, {}
     disputed = row.findings if row.disputed else ()
-    return said, {"label": row.label, "disputed": disputed, "label_from": row.origin if row.said else None, "label_level": None}
+    takes = {"label": row.label, "disputed": disputed, "said_in": row.said_in}
+    return said, takes | {"label_from": row.origin if row.said else None, "label_level": None}
 
 
 def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
@@ -235,5 +236,5 @@ def _missing_scan(row: Row, sources: Sequence[Source], otherwise: str) -> ScanFi
     for source in sources:
         if is_inside(path, source.folder):
             relative = real_path(path).relative_to(real_path(source.folder)).as_posix()
-            return ScanFile(source.name, relative, path, set_aside=reason)
-    return ScanFile(otherwise, row.path, path, set_aside=reason)
+            return ScanFile(source.name, relative, path, set_aside=reason, said_in=row.said_in)
+    return ScanFile(otherwise, row.path, path, set_aside=reason, said_in=row.said_in)

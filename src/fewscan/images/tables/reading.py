@@ -42,7 +42,7 @@ _HEAD_BYTES = 200
 
 
 class Cells(NamedTuple):
-    """A table as it stands: the names of its columns, and every row that holds anything, with the line that it ends on."""
+    """A table as it stands: the names of its columns, and every row that holds anything, with its number in a spreadsheet."""
 
     columns: tuple[str, ...]
     rows: list[tuple[int, list[str]]]
@@ -96,11 +96,13 @@ def _content(table: Path) -> bytes:
 
 
 def _text_rows(table: Path, content: bytes, encoding: str | None, separator: str | None) -> Iterator[tuple[int, list[str]]]:
-    text = _text(table, content, encoding).lstrip("\r\n")
+    whole = _text(table, content, encoding)
+    text = whole.lstrip("\r\n")
+    above = len(whole.removesuffix(text).splitlines())
     first = _first_line(text)
-    if first[:4].lower() == "sep=":  # Excel's own line
+    if first[:4].lower() == "sep=":  # Excel's own line, which it does not show
         text = text.removeprefix(first)
-    return _rows(table, text, SEPARATORS[separator] if separator else _separator(table, text))
+    return _rows(table, text, SEPARATORS[separator] if separator else _separator(table, text), above)
 
 
 def _text(table: Path, content: bytes, encoding: str | None) -> str:
@@ -168,12 +170,13 @@ def _is_even(text: str, mark: str) -> bool:
         return False
 
 
-def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(table: Path, text: str, mark: str, above: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows and their numbers, below so many that are empty; a cell may go over several lines of the text."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     try:
-        for row in reader:
+        for number, row in enumerate(reader, above + 1):
             if row:
-                yield reader.line_num, row
+                yield number, row
     except csv.Error as error:
         raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as comma-separated CSV") from None
 

@@ -13,6 +13,7 @@ from fewscan.images.not_known import unsettled
 from fewscan.images.options import Several, TableOptions, words_for_no_label
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
+from fewscan.images.table_rows import TableRows, standing
 from fewscan.images.tables.alike import NO_PATIENT
 from fewscan.images.tables.columns import Columns, NoFileNamedError, find_columns, is_one
 from fewscan.images.tables.copies import with_copies
@@ -31,12 +32,12 @@ class Row:
     """What one row says; `where` is which one, for people. A label behind IN_PLACE is what it says in place of one.
 
     `about_labels`: its table has labels, whether this row has or not. `several`: it names more than one finding, so that the
-    image has no one class, whatever else is known of it. `findings`: what rows of the table name, where they differ;
-    `disputed`: whether all of that stands until somebody settles it.
+    image has no one class, whatever else is known of it. `findings`: what rows of the table name, where they differ, each
+    `found_in` its rows; `disputed`: whether all of that stands until somebody settles it.
     """
 
     table: Path
-    where: str
+    where: TableRows
     path: str
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
@@ -45,6 +46,7 @@ class Row:
     about_labels: bool = False
     several: bool = False
     findings: tuple[str, ...] = ()
+    found_in: tuple[TableRows, ...] = ()
     disputed: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     chosen: str | None = None  # an origin of labels that only teach, which the row names itself
@@ -58,6 +60,11 @@ class Row:
         return self.chosen or (f"{PREDICTIONS}{self.table.name}" if self.predicted else self.table.name)
 
     @property
+    def said_in(self) -> tuple[TableRows, ...]:
+        """Which rows say each of `said`, or where none stands, the image's."""
+        return self.found_in if self.disputed else (self.where,)
+
+    @property
     def said(self) -> tuple[str, ...]:
         """The labels that stand: its own, or those over which rows of the table differ."""
         return self.findings if self.disputed else () if self.label is None else (self.label,)
@@ -69,20 +76,21 @@ def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], 
     A word for not known, `first` and `whole` settle it as in a cell of both. Else all stands, and is disputed; but what a
     network predicted is for nobody to settle.
     """
-    named: dict[str, str] = {}
-    for label in (*(first.findings or first.said), *(other.findings or other.said)):
-        named.setdefault(key(label), label)
-    findings = tuple(named.values())
+    said = [one for row in (first, other) for one in zip(row.findings or row.said, row.found_in or row.said_in, strict=False)]
+    names = {key(label): label for label, _ in reversed(said)}
+    where = standing((names[key(label)], rows) for label, rows in said)
+    findings, found_in = tuple(where), tuple(one for (one,) in where.values())
+    both = replace(first, where=first.where.with_others(other.where), findings=findings, found_in=found_in)
     if unknown := unsettled(findings, key):
         word, note = _unsettled(first.table, *unknown)
-        return replace(first, label=word, several=word is None, findings=findings, disputed=False, notes=(*first.notes, note))
+        return replace(both, label=word, several=word is None, disputed=False, notes=(*first.notes, note))
     one = first.label if several == "first" else None
     if several == "whole" and first.label and other.label:
         whole = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
         one = BETWEEN_FINDINGS.join(whole)
     disputed = several == "none" and len(findings) > 1 and not first.predicted
     note = differing_note(first.table, several)
-    return replace(first, label=one, several=one is None, findings=findings, disputed=disputed, notes=(*first.notes, note))
+    return replace(both, label=one, several=one is None, disputed=disputed, notes=(*first.notes, note))
 
 
 def differing_note(table: Path, several: Several) -> str:
@@ -174,10 +182,10 @@ class _RowReader:
         self.notes = (*taken, *([] if by is None else [by.note(labels=columns.has_labels)]))
 
     def row(self, line: int, row: Sequence[str]) -> Row:
-        where = f"{self.table.name}, line {line}"
+        where = TableRows(self.table.name, (line,))
         if any(text.strip() for text in row[len(self.names) :]):
             raise FewscanError(f"{where} has more cells than the first line: put names that contain a comma in quotes")
-        path = cell(row, self.columns.path) if self.by is None else where
+        path = cell(row, self.columns.path) if self.by is None else str(where)
         if path is None or "\0" in path:
             name = self.names[self.columns.path]
             lacking = f"{where}: the column '{name}' names no file: name the image there, or remove the row"
@@ -277,7 +285,7 @@ class _RowReader:
         said = _CHOSEN[self.options.several].format(f"several findings in {self.table.name}")
         return ([findings[0]] if self.options.several == "first" else []), said
 
-    def _split(self, where: str, row: Sequence[str]) -> GivenSplit | None:
+    def _split(self, where: TableRows, row: Sequence[str]) -> GivenSplit | None:
         text = cell(row, self.columns.split)
         if text is None or text.casefold() in self.nothing:
             return None

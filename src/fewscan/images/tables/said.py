@@ -60,7 +60,7 @@ def require_found(
     if not like and (like := places.but_for_cut(rows)):
         hint = f"; there is {like}, whose number a spreadsheet has cut: {REMEDY}"
     # A patient's or a study's number is for no terminal or log.
-    one = "nothing that it names is" if names_headers(row.path_column) else f"'{row.path}', for example, is not"
+    one = "nothing that it names is" if names_headers(row.path_column) else f"'{row.path}' ({row.where}), for example, is not"
     if row.path_column != "path" and not hint:
         hint = f"; its column '{row.path_column}' was taken as the paths: --path-column chooses another one"
         hint += f"; {HEADERS}" if names_headers(row.path_column) else ""
