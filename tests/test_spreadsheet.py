@@ -21,6 +21,7 @@ from fewscan.images.tables.reading import read_cells
 from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv, write_spreadsheet, write_spreadsheet_to
 from fewscan.training.run import Run
 from tests.fixtures import Command
+from tests.offered import offered_in
 
 NASTY = [
     "=1+1",
@@ -143,6 +144,31 @@ def test_a_workbook_holds_texts_as_texts_and_numbers_as_numbers(tmp_path: Path) 
     assert all(8 <= sheet.column_dimensions[letter].width <= 60 for letter in "ABCDEF")
 
 
+def test_cells_are_offered_words_of_any_kind_and_number_and_the_table_reads_back_the_same(tmp_path: Path) -> None:
+    """Excel's list in the cell itself holds no comma, and 255 characters in all."""
+    words = [
+        *(text for text in NASTY if text.isprintable() and text),
+        "a, b",
+        "01",
+        *(f"stage {number:03}" for number in range(90)),
+    ]
+    table = pd.DataFrame({"path": ["a.png", "b.png"], "label": ["", "x"], "state": ["none", ""]})
+    write_spreadsheet(table, tmp_path / "plain.xlsx")
+    write_spreadsheet(table, tmp_path / "offered.xlsx", choices={"label": words, "state": ["none"], "not there": ["z"]})
+    assert offered_in(tmp_path / "plain.xlsx") == {}
+    assert offered_in(tmp_path / "offered.xlsx") == {"label": words, "state": ["none"]}
+    assert read_cells(tmp_path / "offered.xlsx") == read_cells(tmp_path / "plain.xlsx")
+    assert pd.read_excel(tmp_path / "offered.xlsx").equals(pd.read_excel(tmp_path / "plain.xlsx"))
+    # A program that knows no hidden sheets shows this one.
+    book = openpyxl.load_workbook(tmp_path / "offered.xlsx")
+    for sheet in book.worksheets:
+        sheet.sheet_state = "visible"
+    book.save(tmp_path / "shown.xlsx")
+    assert read_cells(tmp_path / "shown.xlsx") == read_cells(tmp_path / "plain.xlsx")
+    write_spreadsheet(table[:0], tmp_path / "empty.xlsx", choices={"label": words})
+    assert offered_in(tmp_path / "empty.xlsx") == {}
+
+
 @pytest.mark.parametrize(
     ("table", "what"),
     [(pd.DataFrame({"a": range(2**20)}), "1,048,575"), (pd.DataFrame({"a": ["x", "\U0001f600" * 16_384]}), "32,767")],
@@ -248,6 +274,6 @@ def test_a_workbook_on_a_full_disk_leaves_no_file_that_python_complains_of_later
     monkeypatch.setattr(sys, "unraisablehook", lambda seen: complaints.append(str(seen.exc_value)))
     table = pd.DataFrame({"path": [f"{number}.png" for number in range(1000)]})
     with pytest.raises(OSError, match="No space left"):
-        write_spreadsheet_to(Path("/dev/full"), [table], Path("table.xlsx"))
+        write_spreadsheet_to(Path("/dev/full"), [table], Path("table.xlsx"), choices={"path": ["a.png"]})
     gc.collect()
     assert complaints == []

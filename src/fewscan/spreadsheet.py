@@ -6,7 +6,7 @@ an apostrophe in front, as spreadsheets themselves mark text, and reading takes 
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -49,16 +49,28 @@ def require_spreadsheet(out: Path, *others: str, argument: str = "--out") -> Non
         require_openpyxl(out, "name a .csv file")
 
 
-def write_spreadsheet(table: pd.DataFrame, out: Path, *, float_format: str | None = None) -> None:
-    """Write a table as a workbook or as CSV, by the name of `out`, atomically; its folder is made where there is none."""
+def write_spreadsheet(
+    table: pd.DataFrame, out: Path, *, float_format: str | None = None, choices: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Write a table as a workbook or as CSV, by the name of `out`, atomically; its folder is made where there is none.
+
+    choices: what cells of a workbook may be chosen from, as in `write_workbook`.
+    """
     with replaced_file(out, parents=True) as temporary:
-        write_spreadsheet_to(temporary, [table], out, float_format=float_format)
+        write_spreadsheet_to(temporary, [table], out, float_format=float_format, choices=choices)
 
 
-def write_spreadsheet_to(path: Path, tables: Iterable[pd.DataFrame], out: Path, *, float_format: str | None = None) -> None:
+def write_spreadsheet_to(
+    path: Path,
+    tables: Iterable[pd.DataFrame],
+    out: Path,
+    *,
+    float_format: str | None = None,
+    choices: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write tables of the same columns, at least one, below each other to `path`, of the kind that the name of `out` says."""
     if out.suffix.lower() == WORKBOOK:
-        write_workbook(path, tables, out, float_format)
+        write_workbook(path, tables, out, float_format, choices)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, table in enumerate(tables):

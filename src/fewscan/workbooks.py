@@ -6,9 +6,9 @@ a code would begin with.
 
 import math
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain, islice, zip_longest
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from fewscan.errors import FewscanError
 
 WORKBOOK = ".xlsx"
 AUTHOR = "fewscan"
+# The sheet, which is hidden, of what cells may be chosen from: it says nothing itself, also where a program shows it.
+CHOICES = "fewscan choices"
 
 _MOST_ROWS = 2**20 - 1  # below the names of the columns
 _MOST_CHARACTERS = 32_767  # of a cell, as UTF-16 counts them
@@ -63,11 +65,18 @@ def require_rows(out: Path, rows: int) -> None:
         raise _too_much(out, f"{_MOST_ROWS:,} rows, and this table has {rows:,} or more")
 
 
-def write_workbook(path: Path, frames: Iterable[pd.DataFrame], out: Path, float_format: str | None = None) -> None:
-    """Write frames of the same columns, at least one, below each other as the one sheet of a workbook.
+def write_workbook(
+    path: Path,
+    frames: Iterable[pd.DataFrame],
+    out: Path,
+    float_format: str | None = None,
+    choices: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write frames of the same columns, at least one, below each other as the one sheet of a workbook that is shown.
 
     Nothing, as None, NaN or "", is an empty cell. out: what `path` will be called. float_format: as of a CSV, such as "%.6f";
-    a cell holds the number that is left. Raises FewscanError where Excel cannot hold it.
+    a cell holds the number that is left. choices: of columns, by name, what their cells may be chosen from; Excel warns of
+    anything else, and takes it. Raises FewscanError where Excel cannot hold it.
     """
     from openpyxl import Workbook
     from openpyxl.utils import get_column_letter
@@ -87,16 +96,47 @@ def write_workbook(path: Path, frames: Iterable[pd.DataFrame], out: Path, float_
         column.width = min(max(longest + 1, _WIDTHS[0]), _WIDTHS[1])
         if not pd.api.types.is_numeric_dtype(kind):
             column.number_format = _TEXT_FORMAT  # of empty cells
-    with _nothing_left_of(sheet):
+    with ExitStack() as sheets:
+        sheets.enter_context(_nothing_left_of(sheet))
         sheet.append(_cells(sheet, list(first.columns), out, bold=True))
         count = 0
         for count, row in enumerate(chain(shown, rows), 1):
             require_rows(out, count)
             sheet.append(_cells(sheet, row, out))
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(first.columns))}{count + 1}"
+        if offered := {name: words for name, words in (choices or {}).items() if name in first.columns and count}:
+            listed = book.create_sheet(CHOICES)
+            sheets.enter_context(_nothing_left_of(listed))
+            _offer(offered, listed, sheet, list(first.columns), count, out)
         # Where openpyxl opens the file, an error leaves it open, and Python complains when it closes it on a full disk.
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
             ExcelWriter(book, archive).write_data()
+
+
+def _offer(choices: Mapping[str, Sequence[str]], listed: Any, sheet: Any, columns: list[str], rows: int, out: Path) -> None:
+    """Let cells of a sheet be chosen from words in the sheet `listed`: a list in the cell itself holds no comma and not many.
+
+    rows: so many below the names of the columns.
+    """
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    listed.sheet_state = "hidden"
+    for row in zip_longest(*choices.values()):
+        listed.append(_cells(listed, row, out))
+    for number, (name, words) in enumerate(choices.items(), 1):
+        source, asked = get_column_letter(number), get_column_letter(columns.index(name) + 1)
+        offered = DataValidation(
+            type="list",
+            formula1=f"'{CHOICES}'!${source}$1:${source}${len(words)}",
+            allow_blank=True,
+            showErrorMessage=True,
+            errorStyle="warning",
+            errorTitle=AUTHOR,
+            error="This is none of the list's words.",
+        )
+        offered.add(f"{asked}2:{asked}{rows + 1}")
+        sheet.data_validations.append(offered)
 
 
 @contextmanager

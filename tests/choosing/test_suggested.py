@@ -21,6 +21,7 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.mapping.scan_map import map_of
 from fewscan.training.run import Run
 from tests.made import remade
+from tests.offered import offered_in
 
 ENCODER = "resnet_small"
 
@@ -49,6 +50,8 @@ def test_a_table_that_is_filled_in_goes_back_into_the_log(
     assert all(f"fewscan {way} {unlabeled.folder}" in said.stdout for way in ("labels set", "review"))
     table = read(out, keep_default_na=False)
     assert len(table) == 10
+    if name.endswith(".xlsx"):
+        assert offered_in(out) == {"label": [*unlabeled.classes, "unsure", "not a scan"]}
     assert (table["label"] == "").all()
     assert table["reason"].str.contains("random").sum() == 2
     rows = table["row"].to_numpy()

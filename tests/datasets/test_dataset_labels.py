@@ -14,6 +14,7 @@ from fewscan.errors import FewscanError
 from fewscan.reviewing.readers import agreement
 from tests.fixtures import CLASSES
 from tests.made import empty_manifest, write_dataset
+from tests.offered import offered_in
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,8 @@ def test_what_was_exported_is_taken_back_on_another_copy_of_the_dataset(dataset:
     with pytest.raises(FewscanError, match="exists"):
         api.export_labels(dataset, out)
     api.export_labels(dataset, out, overwrite=True)
+    api.export_labels(dataset, tmp_path / "book.xlsx")
+    assert offered_in(tmp_path / "book.xlsx")["label"] == [*dataset.snapshot().classes, "unsure", "not a scan"]
 
 
 def test_copies_with_different_labels_are_listed(tmp_path: Path, make_dataset: Callable[..., Snapshot]) -> None:

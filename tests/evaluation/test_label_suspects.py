@@ -22,6 +22,7 @@ from fewscan.labels.teaching import SUSPECT_READING
 from fewscan.reporting.label_suspects_page import write_label_suspects
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.offered import offered_in
 
 
 def cross_fitted(run: Run, dataset: Snapshot, wrong: dict[int, float]) -> HeldOut:
@@ -95,6 +96,9 @@ def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes
     assert (unchanged.summary()["changed"], unchanged.summary()["unchanged"]) == (0, 4)
     write_label_suspects(found, split_dataset, tmp_path / "book.xlsx")
     assert now.labels.set(tmp_path / "book.xlsx").summary()["unchanged"] == 4
+    offered = offered_in(tmp_path / "book.xlsx")
+    assert offered["label"] == [*split_dataset.classes, "unsure", "not a scan"]
+    assert "none" in offered["label_state"]
     as_text = pd.read_excel(tmp_path / "book.xlsx", dtype={"row": "str", "copy_of": "str"})
     assert as_text.astype("str").equals(pd.read_csv(table, dtype={"row": "str", "copy_of": "str"}).astype("str"))
     corrected = split_dataset.classes[(labels[first] + 1) % 4]

@@ -17,6 +17,7 @@ from fewscan.images.tables.reading import read_cells
 from fewscan.labeling.check import Checked, LabelCheck
 from fewscan.labeling.table import read_table, write_table
 from fewscan.spreadsheet import write_spreadsheet
+from tests.offered import offered_in
 
 Command = Callable[..., CompletedProcess[str]]
 SCANS = 400
@@ -113,6 +114,7 @@ def test_a_workbook_is_checked_in_a_workbook(table: Path, truth: list[str], tmp_
     answers = tmp_path / "book.check.xlsx"
     asked = pd.read_excel(answers, keep_default_na=False)
     assert asked.equals(asked_in(tmp_path / "labels.check.csv"))
+    assert offered_in(answers) == {"label": ["glioma", "no tumor", "unsure", "not a scan"]}
     assert {"table", "answers"} == {key for key, value in by_text if value != getattr(began, key)}
 
     # Somebody answers in Excel, begins with a wrong one, and adds a column.
@@ -130,6 +132,7 @@ def test_a_workbook_is_checked_in_a_workbook(table: Path, truth: list[str], tmp_
         ["Unsure", "check", "second monitor"],
     )
     assert len(cells.rows) == began.asked + some.asked
+    assert offered_in(answers) == {"label": ["glioma", "no tumor", "unsure", "not a scan"]}
 
     book = openpyxl.load_workbook(answers)
     for row in range(began.asked + 2, len(cells.rows) + 2):

@@ -47,6 +47,7 @@ def set_labels(
 
 def export_labels(dataset: str | Path | Dataset, out: str | Path = "labels.csv", *, overwrite: bool = False) -> pd.DataFrame:
     """Write the labels of all usable scans as a CSV or a workbook (.xlsx) that `set_labels` takes, and return the table."""
+    from fewscan.labels.tables import choices_of
     from fewscan.spreadsheet import require_spreadsheet, write_spreadsheet
 
     require_spreadsheet(Path(out))
@@ -54,7 +55,7 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path = "labels.csv",
     opened = opened_dataset(dataset)
     refuse_replacing(Path(out), *read_of(opened))
     table = opened.labels.table()
-    write_spreadsheet(table, Path(out))
+    write_spreadsheet(table, Path(out), choices=choices_of(sorted({*table["label"]} - {""})))
     return table
 
 

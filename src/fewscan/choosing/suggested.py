@@ -12,6 +12,7 @@ from fewscan.choosing.pool import Pool
 from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose, honest_rows
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
+from fewscan.labels.tables import choices_of
 from fewscan.spreadsheet import write_spreadsheet
 from fewscan.wording import counted
 
@@ -25,6 +26,7 @@ class Suggested:
     suggestions: tuple[Suggestion, ...]
     table: pd.DataFrame  # a line each: path, label (empty), row, source, reason
     names: tuple[str, ...]  # source and path of each
+    classes: tuple[str, ...]  # that the dataset has
     model: str | None  # what the probabilities come from, in words; None where there were none
     labels: int  # that can be learned from
     honest: int  # of these, that nobody chose
@@ -36,7 +38,7 @@ class Suggested:
 
     def save(self, out: Path) -> None:
         """Write the table, as a workbook or as CSV by the name of `out`; raises FewscanError if that fails."""
-        write_spreadsheet(self.table, out)
+        write_spreadsheet(self.table, out, choices=choices_of(self.classes))
 
     def summary(self) -> dict[str, Any]:
         """Return the suggestions, by rows of the dataset, for programs."""
@@ -108,6 +110,7 @@ def suggest_from(
         tuple(found),
         table,
         names,
+        pool.dataset.classes,
         pool.model if any(one.kind == "uncertain" for one in found) else None,
         len(scans.labeled),
         len(honest),

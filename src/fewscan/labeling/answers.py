@@ -14,10 +14,8 @@ from fewscan.images.table_rows import TableRows, in_rows, standing
 from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
 from fewscan.labeling.table import table_beside
-from fewscan.labels.content import State
+from fewscan.labels.tables import NO_LABELS, choices_of
 from fewscan.spreadsheet import SPREADSHEETS, write_spreadsheet
-
-NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 
 
 def answers_beside(table: Path) -> Path:
@@ -96,6 +94,6 @@ def _words(file: Path, answers: Sequence[tuple[int, str]], known: Sequence[str])
     return [words[spelling_key(said)] if said else "" for _, said in answers]
 
 
-def write_answers(rows: pd.DataFrame, file: Path) -> None:
-    """Write rows as `Answers.rows` returns them."""
-    write_spreadsheet(rows, file)
+def write_answers(rows: pd.DataFrame, file: Path, classes: Sequence[str]) -> None:
+    """Write rows as `Answers.rows` returns them, to be answered with one of these classes or of NO_LABELS."""
+    write_spreadsheet(rows, file, choices=choices_of(classes))

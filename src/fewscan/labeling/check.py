@@ -144,7 +144,7 @@ class LabelCheck:
         """
         standing = len(self.answers.cells.rows)
         if standing < self._needed:
-            write_answers(self._rows(self._needed), self.answers_path)
+            write_answers(self._rows(self._needed), self.answers_path, self.classes)
         return max(standing, self._needed) - len(self.answers.given)
 
     def answer(self, said: str) -> None:
@@ -155,13 +155,13 @@ class LabelCheck:
         place = len(self.answers.given)
         rows = self._rows(place + 1 if self.answers.cells.rows else self._needed)
         rows.loc[place, "label"] = said
-        write_answers(rows, self.answers_path)
+        write_answers(rows, self.answers_path, self.classes)
 
     def take_back(self) -> None:
         """Take the last answer out of the file: its scan waits again."""
         rows = self._rows(0)
         rows.loc[len(self.answers.given) - 1, "label"] = ""
-        write_answers(rows, self.answers_path)
+        write_answers(rows, self.answers_path, self.classes)
 
     def _rows(self, least: int) -> pd.DataFrame:
         """Return the rows of the file, and as many more that there are at least so many."""

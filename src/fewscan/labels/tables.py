@@ -29,6 +29,9 @@ from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
 from fewscan.wording import listed
 
+# What can be said of a scan that has no class.
+NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
+
 # Images, and texts of a table -> these images with the numbers in their headers, and their patients' where among the texts.
 Numbered = Callable[[list[ScanFile], Collection[str]], list[ScanFile]]
 
@@ -207,6 +210,14 @@ def table_of(current: pd.DataFrame, images: pd.DataFrame, sources: Sequence[Sour
             "origin": current["origin"].fillna(""),
         }
     )
+
+
+def choices_of(classes: Collection[str]) -> dict[str, Sequence[str]]:
+    """Return what the cells of a table that `read_statements` reads may be chosen from; of no class that is there nothing.
+
+    Without any each class would be said to be none of the list.
+    """
+    return {"label": (*classes, *NO_LABELS), STATE_COLUMN: STATES} if classes else {}
 
 
 def scans_of(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:

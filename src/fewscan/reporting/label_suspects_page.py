@@ -11,6 +11,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.images.stored import one_by_one
+from fewscan.labels.tables import choices_of
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_spreadsheet
 from fewscan.wording import listed, scan_number
@@ -42,7 +43,8 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     written.
     """
     is_copy = suspects.table["copy_of"].notna()
-    write_spreadsheet(suspects.table.assign(label=suspects.table["label"].mask(is_copy)), table, float_format="%.4g")
+    lines = suspects.table.assign(label=suspects.table["label"].mask(is_copy))
+    write_spreadsheet(lines, table, float_format="%.4g", choices=choices_of(dataset.classes))
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     lines = suspects.table[~is_copy].head(pictures)
     copies = suspects.copies

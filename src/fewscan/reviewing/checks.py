@@ -99,7 +99,7 @@ class Checks:
             try:
                 yield
             except NotSavedError:
-                write_answers(now.answers.rows(), now.answers_path)
+                write_answers(now.answers.rows(), now.answers_path, now.classes)
                 raise
 
     def _answered_by(self, note: str) -> LabelCheck | None:

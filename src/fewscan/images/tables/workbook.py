@@ -18,7 +18,7 @@ from fewscan.images.sources import WORKBOOKS
 from fewscan.memory import is_too_little
 from fewscan.spreadsheet import as_text
 from fewscan.wording import listed
-from fewscan.workbooks import AUTHOR, require_openpyxl, unescaped
+from fewscan.workbooks import AUTHOR, CHOICES, require_openpyxl, unescaped
 
 # A file of a few kB can unpack to any size, and one row of it take all memory. So many bytes are 200,000 rows or more; of a
 # large file so many times its own, as a table of labels unpacks to ten.
@@ -152,14 +152,15 @@ def _too_large(table: Path, why: str) -> FewscanError:
 
 
 def _only_sheet(table: Path, book: Any, parts: dict[str, _Part]) -> Any:
-    """Return the sheet with cells among those that are shown, None where there is none."""
+    """Return the sheet with cells among those that are shown, None where there is none; CHOICES says nothing."""
     if not book.worksheets:  # Excel's "Strict Open XML", which openpyxl takes for a workbook without sheets
         raise FewscanError(f"{table} has no sheet that can be read: save it as CSV, or as 'Excel Workbook (.xlsx)'")
     filled = []
     for sheet in book.worksheets:
         # What a file says of a sheet's size may be wrong, and rows would be left out.
         sheet.reset_dimensions()
-        if sheet.sheet_state == "visible" and (
+        shown = sheet.sheet_state == "visible" and sheet.title != CHOICES
+        if shown and (
             parts[sheet._worksheet_path].formulas or any(one.value is not None for row in _bounded(table, sheet) for one in row)
         ):
             filled.append(sheet)
