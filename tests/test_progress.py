@@ -51,3 +51,13 @@ def test_what_is_announced_is_heard_once_from_all_processes_of_a_command(
     for number in range(2 * progress.MESSAGES_TOGETHER):
         progress.announce(f"message {number}")
     assert len(capsys.readouterr().err.splitlines()) == 2 * progress.MESSAGES_TOGETHER
+
+
+def test_a_bar_is_drawn_only_once_somebody_waits_and_counts_what_was_done_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, width=80, force_terminal=True, color_system=None))
+    for many in (0, 3, 10):
+        assert list(progress.track(range(many), "read", many, quick=10)) == [*range(many)]
+    assert not screen.getvalue()
+    assert list(progress.track(iter(range(11)), "read", 11, quick=10)) == [*range(11)]
+    assert "11/11" in screen.getvalue()

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -70,15 +71,20 @@ def progress_bar(*, passing: bool = False, idle: bool = False) -> Progress:
 
 
 def track(
-    items: Iterable[Item], description: str, total: int | None = None, *, passing: bool = False
+    items: Iterable[Item], description: str, total: int | None = None, *, passing: bool = False, quick: int = 0
 ) -> Generator[Item, None, None]:
     """Yield `items` while a progress bar counts them; whoever keeps what is returned closes it, and with it the bar.
 
-    passing: as in `progress_bar`.
+    passing: as in `progress_bar`. quick: so many are done before anybody waits, so that only with more a bar is drawn.
     """
+    left = iter(items)
+    yield from islice(left, quick)
+    following = list(islice(left, 1)) if quick else []
+    if quick and not following:
+        return
     with progress_bar(passing=passing) as bar:
-        task = bar.add_task(description, total=total, numbers="")
-        for item in items:
+        task = bar.add_task(description, total=total, completed=quick, numbers="")
+        for item in chain(following, left):
             yield item
             bar.advance(task)
 

@@ -57,7 +57,7 @@ def write_spreadsheet(
     choices: what cells of a workbook may be chosen from, as in `write_workbook`.
     """
     with replaced_file(out, parents=True) as temporary:
-        write_spreadsheet_to(temporary, [table], out, float_format=float_format, choices=choices)
+        write_spreadsheet_to(temporary, [table], out, float_format=float_format, choices=choices, rows=len(table))
 
 
 def write_spreadsheet_to(
@@ -67,10 +67,14 @@ def write_spreadsheet_to(
     *,
     float_format: str | None = None,
     choices: Mapping[str, Sequence[str]] | None = None,
+    rows: int | None = None,
 ) -> None:
-    """Write tables of the same columns, at least one, below each other to `path`, of the kind that the name of `out` says."""
+    """Write tables of the same columns, at least one, below each other to `path`, of the kind that the name of `out` says.
+
+    choices, rows: as `write_workbook` takes them.
+    """
     if out.suffix.lower() == WORKBOOK:
-        write_workbook(path, tables, out, float_format, choices)
+        write_workbook(path, tables, out, float_format, choices, rows)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, table in enumerate(tables):

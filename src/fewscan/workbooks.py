@@ -7,7 +7,7 @@ a code would begin with.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import chain, islice, zip_longest
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pandas as pd
 
 from fewscan.errors import FewscanError
+from fewscan.progress import track
 
 WORKBOOK = ".xlsx"
 AUTHOR = "fewscan"
@@ -32,6 +33,8 @@ _CODE_OF_ANY = re.compile(r"_x(000D|005F)_")
 _TEXT_FORMAT = "@"  # what is typed into such a cell stays as it is: 01, 1-2
 _WIDTHS = (8, 60)  # the least and the most of a column, in characters
 _ROWS_FOR_WIDTHS = 200
+# Of so many rows nobody waits long.
+ROWS_WITHOUT_BAR = 10_000
 _FILTER_BUTTON = 3  # characters that it hides
 
 
@@ -71,12 +74,14 @@ def write_workbook(
     out: Path,
     float_format: str | None = None,
     choices: Mapping[str, Sequence[str]] | None = None,
+    rows: int | None = None,
 ) -> None:
     """Write frames of the same columns, at least one, below each other as the one sheet of a workbook that is shown.
 
     Nothing, as None, NaN or "", is an empty cell. out: what `path` will be called. float_format: as of a CSV, such as "%.6f";
     a cell holds the number that is left. choices: of columns, by name, what their cells may be chosen from; Excel warns of
-    anything else, and takes it. Raises FewscanError where Excel cannot hold it.
+    anything else, and takes it. rows: how many there are, for whoever waits; None where that is not known. Raises FewscanError
+    where Excel cannot hold it.
     """
     from openpyxl import Workbook
     from openpyxl.utils import get_column_letter
@@ -87,8 +92,8 @@ def write_workbook(
     sheet = book.create_sheet(AUTHOR)
     first = next(frames := iter(frames))
     lines = chain.from_iterable(frame.itertuples(index=False, name=None) for frame in chain([first], frames))
-    rows = ([_value(value, float_format) for value in line] for line in lines)
-    shown = list(islice(rows, _ROWS_FOR_WIDTHS))
+    read = ([_value(value, float_format) for value in line] for line in lines)
+    shown = list(islice(read, _ROWS_FOR_WIDTHS))
     sheet.freeze_panes = "A2"
     for at, (name, kind) in enumerate(first.dtypes.items()):
         column = sheet.column_dimensions[get_column_letter(at + 1)]
@@ -100,7 +105,9 @@ def write_workbook(
         sheets.enter_context(_nothing_left_of(sheet))
         sheet.append(_cells(sheet, list(first.columns), out, bold=True))
         count = 0
-        for count, row in enumerate(chain(shown, rows), 1):
+        written = track(chain(shown, read), f"write {out.name}", rows, passing=True, quick=ROWS_WITHOUT_BAR)
+        sheets.enter_context(closing(written))
+        for count, row in enumerate(written, 1):
             require_rows(out, count)
             sheet.append(_cells(sheet, row, out))
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(first.columns))}{count + 1}"

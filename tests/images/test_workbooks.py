@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import io
 import re
 import sys
 import tracemalloc
@@ -14,8 +15,10 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import fewscan
+from fewscan import progress, workbooks
 from fewscan.errors import FewscanError
 from fewscan.images.tables import workbook
 from fewscan.images.tables.cut import cut_from
@@ -398,3 +401,25 @@ def test_a_large_workbook_of_labels_is_read_and_a_small_one_that_unpacks_to_as_m
     assert len(read_cells(tmp_path / "a.xlsx").rows) == 500
     write_spreadsheet(pd.DataFrame({"path": ["a" * 30_000] * 20}), tmp_path / "b.xlsx")
     assert "unpacks" in refused(tmp_path / "b.xlsx")
+
+
+def test_what_is_read_and_written_of_a_large_workbook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=120, force_terminal=True, color_system=None)
+    monkeypatch.setattr(progress, "console", console)
+    monkeypatch.setattr(workbook, "_BLOCK_BYTES", 1000)
+    table = pd.DataFrame({"path": [f"{number}.png" for number in range(60)], "label": "x"})
+
+    def told(rows_without_bar: int) -> str:
+        screen.truncate(0)
+        for module in (workbooks, workbook):
+            monkeypatch.setattr(module, "ROWS_WITHOUT_BAR", rows_without_bar)
+        monkeypatch.setattr(workbook, "_BLOCKS_WITHOUT_BAR", rows_without_bar // 10)
+        write_spreadsheet(table, tmp_path / "a.xlsx")
+        assert len(read_cells(tmp_path / "a.xlsx").rows) == 60
+        return screen.getvalue()
+
+    assert told(1000) == ""
+    said = told(10)
+    for what in ("write a.xlsx", "look into a.xlsx", "read a.xlsx", "60/60", "61/61"):
+        assert what in said

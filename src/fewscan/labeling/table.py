@@ -106,7 +106,8 @@ class LabelTable:
         """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
         counts: Counter[tuple[str | None, ...]] = Counter()
         with replaced_file(self.out) as temporary:
-            _write(temporary, self._counted(count, counts), self.schema, self.out)
+            rows = sum(pq.read_metadata(part).num_rows for part in self._parts())
+            _write(temporary, self._counted(count, counts), self.schema, self.out, rows)
         remove_folder(self.folder)
         return counts
 
@@ -153,7 +154,7 @@ def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write a table that `read_table` has read, and that was changed since, of the kind that its name says."""
     whole = pa.Table.from_pandas(table, preserve_index=False)
     with replaced_file(out, parents=True) as temporary:
-        _write(temporary, [whole], whole.schema, out)
+        _write(temporary, [whole], whole.schema, out, len(whole))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -181,12 +182,12 @@ def _kinds(names: Sequence[str]) -> list[str]:
     return ["float64" if name in ("score", "typicality") or name.startswith("probability_") else "str" for name in names]
 
 
-def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, out: Path) -> None:
-    """Write tables below each other to `path`, of the kind that the name of `out` says."""
+def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, out: Path, rows: int) -> None:
+    """Write tables of so many rows below each other to `path`, of the kind that the name of `out` says."""
     if out.suffix.lower() == _PARQUET:
         with pq.ParquetWriter(path, schema) as writer:
             for table in tables:
                 writer.write_table(table)
         return
     frames = (table.to_pandas(use_threads=False) for table in chain([schema.empty_table()], tables))
-    write_spreadsheet_to(path, frames, out, float_format="%.6f")
+    write_spreadsheet_to(path, frames, out, float_format="%.6f", rows=rows)

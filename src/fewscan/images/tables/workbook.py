@@ -5,9 +5,10 @@ import io
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from xml.parsers import expat
@@ -16,9 +17,10 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.sources import WORKBOOKS
 from fewscan.memory import is_too_little
+from fewscan.progress import track
 from fewscan.spreadsheet import as_text
 from fewscan.wording import listed
-from fewscan.workbooks import AUTHOR, CHOICES, require_openpyxl, unescaped
+from fewscan.workbooks import AUTHOR, CHOICES, ROWS_WITHOUT_BAR, require_openpyxl, unescaped
 
 # A file of a few kB can unpack to any size, and one row of it take all memory. So many bytes are 200,000 rows or more; of a
 # large file so many times its own, as a table of labels unpacks to ten.
@@ -27,6 +29,8 @@ _MOST_TIMES = 20
 _MOST_ROWS = 2**20  # of a sheet, in Excel
 _MOST_AT_ONCE = 2**18  # XML elements: of a row of 2^14 cells, the most that Excel has, 16 each
 _MOST_CELLS = 10_000_000
+_BLOCK_BYTES = 2**20
+_BLOCKS_WITHOUT_BAR = 16
 _OF_ROWS = ("sheetData", "sst")  # elements whose children, rows and texts, are read one by one
 _OVERFULL = "holds more than a sheet of Excel can"
 _NAMES_SHOWN = 3
@@ -70,7 +74,10 @@ def workbook_rows(table: Path, content: bytes) -> Rows:
             return []
         # Where another program saved it since, texts are shared, and openpyxl does not tell all that was escaped in them.
         ours = book.properties.creator == AUTHOR and not sheet._shared_strings
-        return _rows(table, sheet, parts[sheet._worksheet_path], ours=ours)
+        part = parts[sheet._worksheet_path]
+        read = track(_bounded(table, sheet), f"read {table.name}", part.rows, passing=True, quick=ROWS_WITHOUT_BAR)
+        with closing(read) as rows:
+            return _rows(table, rows, part, ours=ours)
 
 
 @contextmanager
@@ -91,20 +98,27 @@ def _damage_named(table: Path) -> Iterator[None]:
 class _Part:
     """What a part of a workbook, such as a sheet, says of its cells besides their values: where formulas are, what is merged.
 
+    `rows` counts its rows, or texts.
+
     Raises FewscanError where it has what Excel has not: too many rows or texts, or too many elements in one or besides.
     """
 
-    def __init__(self, table: Path, file: IO[bytes]) -> None:
+    def __init__(self, table: Path, file: IO[bytes], size: int) -> None:
         self.formulas: set[str] = set()  # names of cells, such as B2
         self.merged: list[str] = []  # ranges, such as B2:B9
         self._table, self._cell = table, ""
-        self._depth = self._rows = self._elements = 0
+        self.rows = 0
+        self._depth = self._elements = 0
         self._row_depth = 0  # of rows or texts, while the parser is among them
         parser = expat.ParserCreate()
         parser.StartElementHandler, parser.EndElementHandler = self._begin, self._end
         # What is no XML, such as a picture, is not read later either, and what is damaged is refused then.
-        with suppress(expat.ExpatError, LookupError, ValueError):
-            parser.ParseFile(file)
+        blocks = iter(partial(file.read, _BLOCK_BYTES), b"")
+        looked = track(blocks, f"look into {table.name}", -(-size // _BLOCK_BYTES), passing=True, quick=_BLOCKS_WITHOUT_BAR)
+        with closing(looked), suppress(expat.ExpatError, LookupError, ValueError):
+            for block in looked:
+                parser.Parse(block)
+            parser.Parse(b"", True)
 
     def may_calculate(self, name: str) -> bool:
         """Return whether a cell has a formula, or may have one, as a file need not say where its cells are."""
@@ -113,8 +127,8 @@ class _Part:
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         is_row = self._depth == self._row_depth
-        self._rows, self._elements = self._rows + is_row, 0 if is_row else self._elements + 1
-        if self._rows > _MOST_ROWS or self._elements > _MOST_AT_ONCE:
+        self.rows, self._elements = self.rows + is_row, 0 if is_row else self._elements + 1
+        if self.rows > _MOST_ROWS or self._elements > _MOST_AT_ONCE:
             raise _too_large(self._table, _OVERFULL)
         kind = name.rpartition(":")[2]
         if not self._row_depth and kind in _OF_ROWS:
@@ -143,7 +157,7 @@ def _parts(table: Path, archive: zipfile.ZipFile, most: int) -> dict[str, _Part]
     parts = {}
     for part in archive.infolist():
         with archive.open(part) as file:
-            parts[part.filename] = _Part(table, file)
+            parts[part.filename] = _Part(table, file, part.file_size)
     return parts
 
 
@@ -180,12 +194,12 @@ def _bounded(table: Path, sheet: Any) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def _rows(table: Path, sheet: Any, part: _Part, *, ours: bool) -> Rows:
-    """Return the rows of a sheet, as `workbook_rows` does; ours: as `workbooks.write_workbook` wrote it."""
+def _rows(table: Path, read: Iterable[tuple[Any, ...]], part: _Part, *, ours: bool) -> Rows:
+    """Return the rows that are read of a sheet, as `workbook_rows` does; ours: as `workbooks.write_workbook` wrote it."""
     rows: Rows = []
     width, cells, empty, wrong = None, 0, [], []
     starts, above = _merged_down(part), dict[int, tuple[int, str]]()  # of a column: the last row, and the text
-    for line, row in enumerate(_bounded(table, sheet), 1):
+    for line, row in enumerate(read, 1):
         texts = [_text(one, ours=ours) for one in row[:width]]
         for at, one in enumerate(row[:width]):
             if one.data_type == "e" and one.value != _NOT_AVAILABLE:
