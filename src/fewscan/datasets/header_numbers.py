@@ -19,7 +19,7 @@ _INSTEAD = "put back what was imported, or name files in the table"
 
 
 def with_numbers(scans: Sequence[ScanFile], images: pd.DataFrame, reading: Reading) -> list[ScanFile]:
-    """Return images of a dataset, those that are usable with the numbers of their files' headers.
+    """Return images of a dataset, those that are usable with the numbers of their files' headers, the others set aside.
 
     images: their columns sha256 and set_aside.
     Raises FewscanError where a file that may have some is gone, or was readable and is not: its image would keep its label,
@@ -41,7 +41,10 @@ def with_numbers(scans: Sequence[ScanFile], images: pd.DataFrame, reading: Readi
         places = [at for at, scan in enumerate(scans) if (scan.source, scan.file) in unread]
         require_same_files([scans[at] for at in places], images["sha256"].iloc[places])
     numbers = {(image.source, image.file): image.numbers for image in looked}
-    return [replace(scan, numbers=numbers.get((scan.source, scan.file), ())) for scan in scans]
+    return [
+        replace(scan, numbers=numbers.get((scan.source, scan.file), ()), set_aside=None if pd.isna(reason) else str(reason))
+        for scan, reason in zip(scans, images["set_aside"], strict=True)
+    ]
 
 
 def with_patients(scans: Sequence[ScanFile], patients: pd.Series, keys: PatientKeys, texts: Collection[str]) -> list[ScanFile]:

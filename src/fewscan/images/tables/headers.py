@@ -220,7 +220,8 @@ class _Known:
         self.set_of_image = np.full(len(scans), -1)
         for image, scan in enumerate(scans):
             written = _number_of(scan, number)
-            if (key := patient_key(written)) is None:
+            # What is set aside gets no label, and may have a number by its folder alone that its study has in headers.
+            if (key := patient_key(written)) is None or scan.set_aside is not None:
                 continue
             # All spellings of a patient's number are one patient. Two studies that differ so are two.
             is_patient = number in ("PatientID", TOLD_PATIENT)

@@ -1,0 +1,74 @@
+"""Tables that name the scans of a dataset by numbers in DICOM headers: import, add and labels set understand them alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import import_scans
+from tests.images.formats.dicom_objects import RAMP, saved, scan
+
+# Of each study: its patient; ninety has two.
+PATIENTS = {"A0240001": "0070011", "A0240002": "0070022", "A0240003": "0070033", "A0240004": "0070090", "A0240005": "0070090"}
+TABLE = "Patienten-ID,Zugangsnummer,Diagnose\n" + "".join(
+    f"{patient},{study},{'glioma' if study < 'A0240003' else 'normal'}\n" for study, patient in PATIENTS.items()
+)
+
+
+def add_study(root: Path, study: str, *names: str, below: str = "", **others: object) -> list[Path]:
+    """Save slices of a study, below a folder of its patient or another one."""
+    files = []
+    for name in names or ("1", "2"):
+        pixels = (np.random.default_rng([*name.encode(), *study.encode()]).random(RAMP.shape) * 4000).astype("<u2")
+        uid = f"1.2.826.1{study[1:]}"
+        named = {"PatientID": PATIENTS[study], "AccessionNumber": study, "StudyInstanceUID": uid, **others}
+        files.append(saved(scan(pixels, **named), root / (below or study) / f"{study}_{name}.dcm"))
+    return files
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for study in PATIENTS:
+        add_study(tmp_path / "scans", study)
+    return tmp_path / "scans"
+
+
+def table(root: Path, text: str = TABLE, name: str = "befunde.csv") -> Path:
+    path = root.parent / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def imported(root: Path, *tables: Path, **options: object) -> Dataset:
+    return import_scans([str(root)], root.parent / "mri", labels=list(tables), size_px=32, **options)
+
+
+def now(dataset: Dataset) -> dict[str, str]:
+    held = dataset.labels.table()
+    return {Path(path).stem: label for path, label in zip(held["path"], held["label"], strict=True)}
+
+
+@pytest.mark.parametrize("damaged", ["A0240001", "A0240004"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_whose_pixels_are_damaged_does_not_tell_its_study_from_its_patient(root: Path, damaged: str, gone: bool) -> None:
+    (broken,) = add_study(root, damaged, "3")
+    broken.write_bytes(broken.read_bytes()[:-300])
+    dataset = imported(root, table(root))
+    assert dataset.snapshot().manifest["set_aside"].notna().sum() == 1
+    if gone:
+        broken.unlink()
+    before = now(dataset)
+    done = dataset.labels.set(table(root))
+    assert (done.batch, done.changes.unchanged, now(dataset)) == (0, 10, before)
+    dataset.labels.set(table(root, TABLE.replace("A0240005,normal", "A0240005,glioma")))
+    assert {name for name, label in now(dataset).items() if label != before[name]} == {"A0240005_1", "A0240005_2"}
+
+
+def test_a_localizer_whose_patient_only_its_folder_tells_does_not_tell_its_study_from_its_patient(root: Path) -> None:
+    for study in ("A0240001", "A0240002", "A0240003"):
+        add_study(root, study, "loc", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    rows = [f"{patient},{study},{study},glioma" for study, patient in PATIENTS.items()]
+    text = "\n".join(["Patienten-ID,Ordner,Zugangsnummer,Diagnose", *rows])
+    dataset = imported(root, table(root, text), patient_level=1)
+    assert set(now(dataset).values()) == {"glioma"}
