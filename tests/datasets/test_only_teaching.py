@@ -16,10 +16,10 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.cross_fitting import _without_labels_of
 from fewscan.evaluation.held_out import most_folds
 from fewscan.labels.log import LabelLog
-from fewscan.splits.acceptance import independent
 from fewscan.splits.class_gaps import gap_warnings, never_measured
 from fewscan.splits.sizes import suitable_sizes
 from fewscan.splits.split import split
+from fewscan.splits.units import independent
 from tests.made import remade
 
 CHECKED = {"origin": "check"}

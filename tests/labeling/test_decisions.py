@@ -20,6 +20,7 @@ from fewscan.labeling.decisions import (
 from fewscan.labeling.grounds import _inclusion
 from fewscan.labeling.remedies import Remedies
 from fewscan.splits.support import OUT_OF_DISTRIBUTION, TARGETS, images_needed, images_to_keep, least_target
+from fewscan.splits.units import Units
 
 
 @pytest.mark.parametrize(("target", "needed"), [(0.05, 67), (0.1, 33), (0.01, 339)])
@@ -310,6 +311,11 @@ def test_an_estimate_of_labels_has_two_digits_and_is_never_less(labels: int, abo
     assert f"about {about} more images" in Remedies(labels=labels).words(("run",))
 
 
-@pytest.mark.parametrize("scans", [100, 5000])
-def test_of_more_labels_than_the_dataset_has_scans_it_is_said_how_many_these_are(scans: int) -> None:
-    assert (f"{scans} scans" in Remedies(labels=240).words(("run",), scans)) == (scans == 100)
+@pytest.mark.parametrize(("tested", "nouns"), [(0, "patients"), (12, "patients"), (0, "distinct images")])
+def test_it_is_said_of_what_more_are_needed_and_how_many_of_these_the_dataset_has(tested: int, nouns: str) -> None:
+    units = Units(nouns[:-1], nouns, to_hold_out=44, labeled=44 + tested, tested=tested, unlabeled=20)
+    said = Remedies(labels=240).words(("run",), units)
+    assert f"240 more {nouns}" in said
+    assert "20 in the dataset" in said
+    assert ("12" in said) == (tested == 12)
+    assert ("copies" in said) == (nouns == "distinct images")

@@ -14,10 +14,11 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.splits.acceptance import acceptance_warnings, independent
+from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.splits.sizes import ENOUGH_TO_TEST, suitable_sizes
 from fewscan.splits.split import split
 from fewscan.splits.support import TARGET_ERROR, images_needed, images_to_keep
+from fewscan.splits.units import independent
 from tests.made import remade
 
 MakeDataset = Callable[..., Snapshot]
@@ -125,7 +126,7 @@ def test_sizes_leave_enough_for_the_usual_target_error_where_three_tenths_of_the
     assert enough or sizes.validation == 0.2
     (among_many,) = acceptance_warnings(drawn, "run", runs=1000)
     # A run that train has calibrated by its validation set is calibrated anew.
-    assert ("--overwrite" in among_many) == (enough and "calibrate" in among_many)
+    assert ("--folds 5 --overwrite" in among_many) == (enough and "calibrate" in among_many)
 
 
 @pytest.mark.slow

@@ -93,8 +93,9 @@ def _why(done: "Snapshot", *, labeled: bool, test: bool) -> list[str]:
 
 def _trainings_to_come(done: "Snapshot") -> list[str]:
     """Return which further trainings a split asks for."""
-    from fewscan.splits.acceptance import independent, runs_to_choose_from
+    from fewscan.splits.acceptance import runs_to_choose_from
     from fewscan.splits.support import images_to_keep
+    from fewscan.splits.units import independent
 
     needed = images_to_keep(candidates=runs_to_choose_from(done))
     few, labels = independent(done, "validation") < needed, independent(done, "labeled", "validation")

@@ -19,8 +19,9 @@ from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.registry import method_type
 from fewscan.progress import say
-from fewscan.splits.acceptance import in_turn_helps, independent
+from fewscan.splits.acceptance import in_turn_helps
 from fewscan.splits.support import ENOUGH_VALIDATION
+from fewscan.splits.units import independent
 from fewscan.training.run import Run
 
 FOLDS = 5

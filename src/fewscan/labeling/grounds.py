@@ -21,8 +21,8 @@ from fewscan.labeling.decisions import Scores, acceptance_threshold, inclusion_t
 from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import DecisionRule
-from fewscan.splits.acceptance import independent
 from fewscan.splits.support import CONFIDENCE, among, images_needed
+from fewscan.splits.units import Units
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
@@ -52,7 +52,7 @@ class Grounds:
     asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
     odd: int = 0  # independent images that are held out besides, and out of distribution
-    scans: int | None = None  # that the dataset has; None where it is not known
+    units: Units | None = None  # what counts once in the dataset, and how many there are; None where that is not known
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, called: Called | None = None, *, population: Population = "new") -> Self:
@@ -82,6 +82,7 @@ class Grounds:
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
         called = called or called_with(run.folder, Path(run.record.dataset), dataset.folder)
         leaking, surer = doubt(run, dataset), _surer(of_pile or calibration)
+        units = Units.of(dataset)
         return cls(
             called,
             predictor,
@@ -92,13 +93,13 @@ class Grounds:
             source,
             len(candidates(dataset.folder) | {run.identity}),
             leaking is None and surer is not None,
-            independent(dataset, "labeled", "validation") if foldable else 0,
+            units.to_hold_out if foldable else 0,
             population,
             seen,
             asked_for,
             teaching_labels(dataset) if source == "cross-fitting" else 0,
             odd_groups,
-            len(dataset.usable),
+            units,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -118,7 +119,7 @@ class Grounds:
         helps = None
         if threshold is None:
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
-            accepting += f". What helps: {helps.words(self.called, self.scans)}"
+            accepting += f". What helps: {helps.words(self.called, self.units)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         if threshold is None and inclusion.any():
             # What accepted labels would have said.

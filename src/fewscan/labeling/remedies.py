@@ -7,14 +7,15 @@ from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
 from fewscan.splits.support import images_needed, kept_for
-from fewscan.wording import HOST, advised, command_line, counted
+from fewscan.splits.units import Units
+from fewscan.wording import HOST, advised, command_line
 
 
 class Remedies(Settings):
     """What would let a run accept labels that accepts none; None for what would not, or of which nobody can say it."""
 
     folds: int | None = None  # of 'fewscan calibrate', which holds out more labels
-    labels: int | None = None  # so many more, of other patients; after a calibration by folds, where one is named
+    labels: int | None = None  # of so many more patients or sets of copies; after a calibration by folds, where one is named
     target_error: float | None = None  # the least that the held-out images support as they are
 
     @classmethod
@@ -37,10 +38,10 @@ class Remedies(Settings):
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
 
-    def words(self, called: tuple[str | Path, ...], scans: int | None = None) -> str:
+    def words(self, called: tuple[str | Path, ...], units: Units | None = None) -> str:
         """Return what helps, as the end of a sentence on why nothing is accepted; `called` is what commands call the run.
 
-        scans: how many the dataset has, None where it is not known; more than these are said to be more.
+        units: those of the run's dataset, None where they are not known.
         """
         ways = []
         if self.folds is not None:
@@ -49,11 +50,14 @@ class Remedies(Settings):
             ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
         if self.labels is not None:
             about = _in_two_digits(self.labels)
-            beyond = f"; the dataset has {counted(scans, 'scan')}" if scans is not None and about > scans else ""
-            ways.append(
-                f"{'also ' if ways else ''}label about {about:,} more images of as many other patients (an estimate for a "
-                f"network that is wrong as often as this one{beyond})"
-            )
+            more = f"{about:,} more images of as many other patients"
+            there = ""
+            if units is not None:
+                more = units.count(about, "more ") + units.counting
+                sealed = f", and its test set holds {units.tested:,} that are labeled" if units.tested else ""
+                there = f"; {units.unlabeled:,} in the dataset have no label{sealed}"
+            estimate = f"an estimate for a network that is wrong as often as this one{there}"
+            ways.append(f"{'also ' if ways else ''}label about {more} ({estimate})")
         if self.target_error is not None:
             on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label again"
             allowed = advised(f"give --target-error {self.target_error:g}", on_page)

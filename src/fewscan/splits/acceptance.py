@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from fewscan.datasets.candidates import candidates
-from fewscan.datasets.descriptions import Split
+from fewscan.datasets.dataset import DEFAULT_SPLIT
 from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
@@ -18,15 +16,8 @@ from fewscan.splits.support import (
     images_to_keep,
     least_target,
 )
+from fewscan.splits.units import Units, independent
 from fewscan.wording import command_line
-
-
-def independent(dataset: Snapshot, *parts: Split) -> int:
-    """Return how many images of some parts can be held out that are independent: one of each patient or set of copies.
-
-    Labels that measure nothing are none of them.
-    """
-    return len(np.unique(dataset.groups[dataset.measuring(*parts)]))
 
 
 def runs_to_choose_from(dataset: Snapshot) -> int:
@@ -55,18 +46,18 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
             f"'fewscan label' accepts nothing with a run on this split: under protocol {protocol}, copies of held-out images "
             "may have been learned from; --protocol leakfree keeps them apart"
         ]
-    held_out, labels = independent(dataset, "validation"), independent(dataset, "labeled", "validation")
-    kept = images_to_keep(candidates=runs)
+    held_out, units = independent(dataset, "validation"), Units.of(dataset)
+    labels, kept = units.to_hold_out, images_to_keep(candidates=runs)
     if held_out >= kept:
         return []
     needed = images_needed(TARGET_ERROR, candidates=runs)
     nothing = f"nothing at its default --target-error of {TARGET_ERROR:g}{among(runs)}"
     takes = (
-        f"That takes at least {kept} labels that can be held out, each of a different patient or set of copies: {needed} if "
-        f"the network is right on all, and some to spare, because about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of "
-        "distribution."
+        f"That takes labels of at least {units.count(kept)}{units.counting} to hold out: {needed} if the network is right on "
+        f"all, and some to spare, because about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution."
     )
     needs = f"'fewscan label' would accept {nothing}. {takes}"
+    settled = _if_settled(units, runs)
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
     in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with five more trainings"
@@ -75,15 +66,48 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     if in_turn_helps(dataset, runs):
         return [
             f"after training, 'fewscan label' accepts {nothing}, until {in_turn}. {takes} {there} In turn it is {labels:,}."
+            f"{settled}"
         ]
     if labels >= kept:
         return [
             f"{needs} {there} Labels cannot be held out in turn, because those of {quoted(lone)} come from only one patient or "
-            "set of copies: label others, or leave the class out."
+            f"set of copies: label others, or leave the class out.{settled}"
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f" These labels can support --target-error {reachable:g} at best."
     return [
-        f"{needs} All labels together come to {labels:,}, so label at least {kept - labels:,} more. After training, {in_turn}; "
-        f"'fewscan label' then estimates from the network's mistakes how many more it takes.{larger}"
+        f"{needs} {_more_labels(dataset, units, kept)}{settled} After training, {in_turn}; 'fewscan label' then estimates from "
+        f"the network's mistakes how many more it takes.{larger}"
     ]
+
+
+def _more_labels(dataset: Snapshot, units: Units, kept: int) -> str:
+    """Return how many lack for `kept` to hold out, what a split without a test set changes, and how many can be labeled."""
+    lacking = kept - units.to_hold_out
+    sentences = [f"Of these this split has {units.to_hold_out:,}, so label {units.count(lacking, 'more ')}."]
+    if units.labeled > units.to_hold_out:
+        name = dataset.require_split().name
+        of_name = [] if name == DEFAULT_SPLIT else ["--name", name]
+        command = command_line("split", dataset.folder, *of_name, "--test", "0", "--overwrite")
+        lacking = max(0, kept - units.labeled)
+        then = f"label {lacking:,} more" if lacking else "that is enough"
+        sentences.append(f"Or seal no test set: with '{command}' it has {units.labeled:,}, and {then}.")
+    if units.unlabeled < lacking:
+        only = f"only {units.count(units.unlabeled)}" if units.unlabeled else f"no {units.noun}"
+        sentences.append(f"The dataset has {only} without a label: 'fewscan add' adds scans of others.")
+    else:
+        sentences.append(f"{units.count(units.unlabeled)} in the dataset have no label.")
+    return " ".join(sentences)
+
+
+def _if_settled(units: Units, runs: int) -> str:
+    """Return what fewer labels suffice for where the next of several runs is not chosen among them."""
+    if runs == 1:
+        return ""
+    kept = images_to_keep()
+    lacking = kept - units.to_hold_out
+    beyond = f", {lacking:,} more than this split has" if lacking > 0 else ""
+    return (
+        f" The next run counts as the best of {runs:,}: itself, and those on record. If you settle on it beforehand, whatever "
+        f"its score, 'fewscan label --candidates 1' takes {units.count(kept)}{beyond}."
+    )
