@@ -260,6 +260,39 @@ def test_the_first_row_of_another_scan_is_named(table: Path) -> None:
         fewscan.check(table, least_score=0.7)
 
 
+def test_a_table_that_a_spreadsheet_saved_in_another_way_gives_the_same_check(table: Path, tmp_path: Path) -> None:
+    began = fewscan.check(table, least_score=0.7)
+    for name, mark, encoding in (("semicolons.csv", ";", "utf-8"), ("tabs.csv", "\t", "utf-16")):
+        read_table(table).to_csv(tmp_path / name, index=False, sep=mark, encoding=encoding)
+        assert read_table(tmp_path / name).equals(read_table(table))
+        again = fewscan.check(tmp_path / name, least_score=0.7)
+        assert (again.labels, again.least_score, again.asked) == (began.labels, began.least_score, began.asked)
+
+
+@pytest.mark.parametrize("kind", [".csv", ".xlsx"])
+def test_texts_in_the_place_of_numbers_are_named_with_their_rows(kind: str, table: Path, tmp_path: Path) -> None:
+    spoiled = read_table(table).astype({"score": "str", "typicality": "str"})
+    spoiled.loc[3, "score"], spoiled.loc[8, "typicality"] = "0,91", "typical"
+    write_spreadsheet(spoiled, tmp_path / f"spoiled{kind}")
+    with pytest.raises(FewscanError) as caught:
+        fewscan.check(tmp_path / f"spoiled{kind}")
+    assert "'0,91' (row 5) and 'typical' (row 10)" in str(caught.value)
+
+
+def test_labels_of_no_class_and_scans_that_are_named_twice_are_told_with_their_rows_and_without_paths(
+    table: Path, fewscan: Command
+) -> None:
+    changed = read_table(table)
+    changed.loc[[4, 6], "label"] = "Gliomas"
+    changed.loc[9, "path"] = changed.loc[2, "path"]
+    write_table(changed, table)
+    done = fewscan("check", "labels.csv", cwd=table.parent)
+    assert done.returncode == 2
+    assert "'Gliomas' (rows 6 and 8; did you mean 'glioma'?)" in done.stderr
+    assert "rows 4 and 11" in done.stderr
+    assert "ward" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["nothing.csv", ".", "folder"])
 def test_what_is_no_table_is_refused(name: str, tmp_path: Path, fewscan: Command) -> None:
     (tmp_path / "folder").mkdir()

@@ -16,16 +16,20 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from fewscan.config import Settings
-from fewscan.errors import FewscanError
+from fewscan.errors import FewscanError, Reasons
+from fewscan.images.slips import likely_meant
+from fewscan.images.table_rows import TableRows, in_rows, standing
 from fewscan.labeling.answers import Answers, write_answers
 from fewscan.labeling.table import read_table, write_table
 from fewscan.labeling.worth_checking import Choice, choice_of, chosen_score, rows_from, worth_scores
 from fewscan.labeling.wrong_share import CONFIDENCE, checks_needed, most_wrong
 from fewscan.partial import growing
 from fewscan.seeds import stream
+from fewscan.wording import counted
 
 # Where more checks than that would be needed, fewer labels should be checked, those that the run is surer of.
 MOST_CHECKS = 300
+_TWICE_SHOWN = 3
 
 
 class ClassCheck(Settings):
@@ -102,7 +106,7 @@ class LabelCheck:
     @classmethod
     def of_labels(cls, table: pd.DataFrame, path: Path, answers: Path, at_most: float, least_score: float) -> "LabelCheck":
         """Return the check of the labels from a score on in a table that `read_labels` read; otherwise as `of`."""
-        classes = tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
+        classes = _classes_of(table)
         rows = rows_from(table, least_score)
         if not len(rows):
             raise FewscanError(f"{path} has no label with a score of {least_score:g} or more: give a lower --least-score")
@@ -241,12 +245,35 @@ def allowed_of(at_most: float, labels: int) -> int:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """Read a table that `label` wrote; raises FewscanError where it is none."""
+    """Read a table that `label` wrote, whose scans and labels may have been changed since.
+
+    Raises FewscanError where it is none, and, with the rows, where it names a scan twice or a label is none of its classes.
+    """
     table = read_table(path)
     lacking = [name for name in ("path", "label", "score", "decision", "reason") if name not in table.columns]
     if lacking:
         raise FewscanError(f"{path} is not a table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
+    classes, labels = _classes_of(table), table["label"]
+    other = _rows_where(labels.notna() & ~labels.isin(classes), labels)
+    twice = _rows_where(table["path"].duplicated(keep=False), table["path"])
+    with Reasons(f"{path} cannot be checked") as reasons:
+        if other:
+            told = in_rows(other, other, lambda label: likely_meant(label, classes))
+            reasons.add(f"{path} has labels that are no class of its run: {told}: give them back as the run gave them")
+        if twice:
+            # A path is for no terminal: folders are often called as patients or classes are.
+            told = "; ".join(str(rows) for of in list(twice.values())[:_TWICE_SHOWN] for rows in of)
+            reasons.add(f"{path} names {counted(len(twice), 'scan')} more than once: {told}: keep one row of each")
     return table
+
+
+def _classes_of(table: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
+
+
+def _rows_where(chosen: pd.Series, names: pd.Series) -> dict[str, list[TableRows]]:
+    """Return in which rows the names stand that are chosen; the first row of the table is row 2, below the columns' names."""
+    return standing((names.iloc[at], TableRows("", (at + 2,))) for at in np.flatnonzero(chosen.to_numpy()).tolist())
 
 
 def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Generator:

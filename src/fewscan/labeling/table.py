@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from fewscan.atomic import remove_folder, replaced_file, require_place, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.tables.reading import read_cells
+from fewscan.images.table_rows import TableRows, in_rows, standing
+from fewscan.images.tables.reading import Cells, cell, read_cells
 from fewscan.images.tables.workbook import is_workbook
 from fewscan.parquet import parquet_frame, parquet_table
 from fewscan.partial import partial_folder, refuse_finished
@@ -142,8 +143,12 @@ def require_table_place(out: Path, *, overwrite: bool) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
-    read = _read_workbook if is_workbook(path) else parquet_frame if path.suffix.lower() == _PARQUET else _read_csv
+    """Return a finished table as it was written, an empty cell being None or NaN.
+
+    A CSV or workbook may have been saved by a spreadsheet since. Raises FewscanError where it is gone, and where cells that are
+    to be numbers are none.
+    """
+    read = _read_cells if is_workbook(path) else parquet_frame if path.suffix.lower() == _PARQUET else _read_csv
     try:
         return read(path)
     except (OSError, ValueError, pa.ArrowException):
@@ -159,10 +164,18 @@ def write_table(table: pd.DataFrame, out: Path) -> None:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     # Classes may be called '01' or 'NA', and a scan that cannot be read has no number: no column's type can be guessed.
-    written = pd.read_csv(path, nrows=0).columns
+    try:
+        written = pd.read_csv(path, nrows=0).columns
+    except UnicodeDecodeError:
+        return _read_cells(path)
     names = [from_text(name) for name in written]
+    if "path" not in names:  # where somebody saved it with semicolons or tabs
+        return _read_cells(path)
     kinds = _kinds(names)
-    table = pd.read_csv(path, dtype=dict(zip(written, kinds, strict=True)), keep_default_na=False, na_values=[""])
+    try:
+        table = pd.read_csv(path, dtype=dict(zip(written, kinds, strict=True)), keep_default_na=False, na_values=[""])
+    except ValueError:
+        return _read_cells(path)  # it names the cells that are no numbers
     table.columns = names
     for name, kind in zip(names, kinds, strict=True):
         if kind == "str":
@@ -170,11 +183,29 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _read_workbook(path: Path) -> pd.DataFrame:
+def _read_cells(path: Path) -> pd.DataFrame:
     cells = read_cells(path)
+    _require_numbers(path, cells)
     rows = [[text or None for text in row] + [None] * (len(cells.columns) - len(row)) for _, row in cells.rows]
     table = pd.DataFrame(rows, columns=list(cells.columns), dtype="str")
     return table.astype(dict(zip(cells.columns, _kinds(cells.columns), strict=True)))
+
+
+def _require_numbers(path: Path, cells: Cells) -> None:
+    """Raise FewscanError, with their rows, where cells that are to be numbers are none."""
+    places = [at for at, kind in enumerate(_kinds(cells.columns)) if kind != "str"]
+    texts = ((line, text) for line, row in cells.rows for at in places if (text := cell(row, at)) is not None)
+    wrong = standing((text, TableRows("", (line,))) for line, text in texts if not _is_number(text))
+    if wrong:
+        raise FewscanError(f"{path} has texts where numbers belong: {in_rows(wrong, wrong)}: correct these cells")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _kinds(names: Sequence[str]) -> list[str]:
