@@ -13,6 +13,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.exporting.export import export_model
 from fewscan.images.options import ImageSpec
+from fewscan.images.patients import FILE_PREFIX
 from fewscan.labeling.other_dataset import evaluate_on
 from fewscan.labeling.other_evaluation import NO_PROMISE, other_evaluations
 from fewscan.phantoms import draw_phantom
@@ -21,7 +22,7 @@ from fewscan.reporting.page import write_report
 from fewscan.reporting.rendering import markdown
 from fewscan.splits.split import split
 from fewscan.training.run import Run
-from tests.made import calibrated, empty_manifest, write_dataset
+from tests.made import calibrated, empty_manifest, remade, write_dataset
 
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 SCANS = 24
@@ -78,6 +79,30 @@ def test_the_score_stands_there_with_what_it_does_not_say(run: Run, home: Snapsh
     for sentence in (*score.limits, *NO_PROMISE):
         assert sentence[1:] in words
         assert markdown(sentence) in card
+
+
+@pytest.mark.slow
+def test_how_many_patients_are_right_stands_beside_both_scores(
+    home: Snapshot, away: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    whose = [f"h{row % 4}-{row // 8}" for row in range(len(home.manifest))]  # two scans of one class each
+    groups = [row % 4 + 4 * (row // 8) for row in range(len(home.manifest))]
+    known = home.manifest.assign(patient=whose, group=groups, copy_set=range(len(groups)), split=None)
+    home = split(remade(home, known), labeled=48, test=40, validation=0.25)
+    volumes = [f"{FILE_PREFIX}{row % 3}-{row // 6}" for row in range(SCANS)]
+    away = remade(away, away.manifest.assign(patient=volumes))
+    run = untrained_run(home)
+    run.log({"epoch": 1})
+    here, there = evaluate(run, home).patients, evaluate_on(run, home, away).patients
+    assert here is not None
+    assert there is not None
+    assert (here.patients, there.patients) == (20, SCANS // 2)
+    words, card = shown(run, home, tmp_path)
+    for text in (words, card):
+        assert here.brief in text
+        assert there.brief in text
+    for one in here.classes:
+        assert one.said in words
 
 
 @pytest.mark.slow

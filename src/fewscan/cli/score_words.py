@@ -37,8 +37,12 @@ def score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]
         ]
         if result.leaking_pairs:
             lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score is optimistic")
+    of_patients = result.patients
+    lines += [] if of_patients is None else [f"  {of_patients.words:26}  {of_patients.sentence}"]
+    by_patient = {} if of_patients is None else {one.name: f"; {of_patients.words}: {one.said}" for one in of_patients.classes}
     lines += [
         f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
+        f"{by_patient.get(score.name, '')}"
         for score in result.classes
     ]
     lines += [

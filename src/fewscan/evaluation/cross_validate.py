@@ -7,7 +7,6 @@ from fewscan.datasets.asked_labels import asked_by_review, teaching_labels
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibrate import FOLDS, calibrate, cross_calibrated, has_enough_validation
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, are_taught_before, cross_fit
@@ -20,7 +19,7 @@ from fewscan.evaluation.evaluate import (
 )
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.intervals import NOT_DEFINED
-from fewscan.evaluation.metrics import confusion, score_intervals
+from fewscan.evaluation.metrics import score_intervals
 from fewscan.evaluation.today import SinceTraining, labels_of_today
 from fewscan.splits.class_gaps import never_learned
 from fewscan.training.run import Run
@@ -63,12 +62,11 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         nearest_neighbor_accuracy=NOT_DEFINED,
         similarity_accuracy=NOT_DEFINED,
         never_learned=never_learned(seen),
-        sources=source_scores(seen, rows, probabilities, labels),
         since_training=since,
         seen_without_labels=0 if are_taught_before(seen) else seen_among(seen, rows),
         asked_for=asked_by_review(seen, rows),
         only_teaching=teaching_labels(seen),
-        **described(run, seen, intervals, confusion(probabilities, labels), run.metrics()[-1]),
+        **described(run, seen, rows, probabilities, labels, intervals, run.metrics()[-1]),
     )
     write_predictions(run.folder / HELD_OUT_PREDICTIONS_FILE, seen, rows, labels, probabilities, raw)
     run.store(EVALUATION_FILE, evaluation, [HELD_OUT_PREDICTIONS_FILE])

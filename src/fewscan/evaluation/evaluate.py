@@ -17,10 +17,11 @@ from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import open_test_set
+from fewscan.evaluation.by_patient import PatientScore, patient_score
 from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows
-from fewscan.evaluation.metrics import Counts, Labels, Probabilities, confusion, score_intervals
+from fewscan.evaluation.metrics import Labels, Probabilities, confusion, score_intervals
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.evaluation.today import SinceTraining, Today
@@ -77,6 +78,7 @@ class Evaluation(Settings):
     classes: tuple[ClassScore, ...]
     never_learned: tuple[str, ...] = ()  # classes of which no image was learned from with its label
     sources: tuple[SourceScore, ...] = ()  # where the images are from several
+    patients: PatientScore | None = None  # where patients are known, and some of them have several of the images
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
     c_acc: float | None  # of the last epoch of training, as the run's log has them
     r_acc: float | None
@@ -212,11 +214,10 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
         nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
         similarity_accuracy=intervals["similarity_accuracy"],
         never_learned=never_learned(dataset),
-        sources=source_scores(dataset, rows, predicted.probabilities, labels),
         since_training=now.since,
         seen_without_labels=seen_among(dataset, rows),
         asked_for=asked_by_review(dataset, rows),
-        **described(run, dataset, intervals, confusion(predicted.probabilities, labels), last_epoch),
+        **described(run, dataset, rows, predicted.probabilities, labels, intervals, last_epoch),
     )
     write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, labels, predicted.probabilities, raw)
     run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
@@ -224,12 +225,19 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = 
 
 
 def described(
-    run: Run, dataset: Snapshot, intervals: Mapping[str, Interval], counts: Counts, last_epoch: Mapping[str, Any]
+    run: Run,
+    dataset: Snapshot,
+    rows: Rows,
+    probabilities: Probabilities,
+    labels: Labels,
+    intervals: Mapping[str, Interval],
+    last_epoch: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the fields of an evaluation that every kind of score has; `counts` (K, K), one row a true class.
+    """Return the fields of an evaluation that every kind of score has, of what was said of the rows (N,).
 
-    last_epoch: the last of the run's logged numbers.
+    probabilities: (N, K); labels: (N,); last_epoch: the last of the run's logged numbers.
     """
+    counts = confusion(probabilities, labels)
     return {
         "protocol": run.record.protocol,
         "images": int(counts.sum()),
@@ -243,6 +251,8 @@ def described(
             )
             for number, name in enumerate(dataset.classes)
         ),
+        "sources": source_scores(dataset, rows, probabilities, labels),
+        "patients": patient_score(dataset, rows, probabilities, labels),
         "confusion": tuple(tuple(int(count) for count in row) for row in counts),
         **{name: last_epoch.get(name) for name in ("c_acc", "r_acc", "p_acc")},
         "dataset_fingerprint": dataset.description.fingerprint,

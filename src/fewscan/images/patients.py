@@ -52,6 +52,12 @@ def is_known(patients: pd.Series) -> pd.Series:
     return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
 
 
+def patient_word(patients: pd.Series) -> str:
+    """Return what a value of a manifest's column `patient` stands for here: a patient, or a volume of an unknown one."""
+    known = is_known(patients[patients.notna()])
+    return "patient" if known.all() else "patient or volume" if known.any() else "volume"
+
+
 @lru_cache(maxsize=10_000)  # a patient's slices come one after the other
 def patient_key(written: str) -> str | None:
     """Return what all spellings of one patient have in common, or None where nothing is written.

@@ -20,11 +20,10 @@ from fewscan.datasets.records import require_notable
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError, Reasons
 from fewscan.evaluation.before_opening import open_test_set
-from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, described, write_predictions
 from fewscan.evaluation.intervals import NOT_DEFINED, Interval, Rows
-from fewscan.evaluation.metrics import Labels, Probabilities, confusion, decision_shares, score_intervals
+from fewscan.evaluation.metrics import Labels, Probabilities, decision_shares, score_intervals
 from fewscan.evaluation.predictor import Prediction
 from fewscan.evaluation.shift import shift
 from fewscan.images.options import ImageSpec
@@ -102,10 +101,9 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot, target_error: float =
         nearest_neighbor_accuracy=NOT_DEFINED,
         similarity_accuracy=NOT_DEFINED,
         never_learned=never_learned(seen),
-        sources=source_scores(known, rows, decided.probabilities, labels),
         asked_for=asked_by_review(known, rows),
         only_teaching=scored.only_teaching,
-        **described(run, known, intervals, confusion(decided.probabilities, labels), last_epoch),
+        **described(run, known, rows, decided.probabilities, labels, intervals, last_epoch),
     )
     predictions = predictions_file(evaluation.dataset)
     write_predictions(run.folder / predictions, known, rows, labels, decided.probabilities, raw)
