@@ -34,7 +34,7 @@ IMAGES = pd.DataFrame(
         ("two", "c/9.png"),
     ],
     columns=["source", "path"],
-)
+).assign(set_aside=None)
 
 
 def unnumbered(scans: list[ScanFile], texts: Collection[str]) -> list[ScanFile]:
@@ -392,7 +392,7 @@ AWKWARD = (
 
 @pytest.mark.parametrize("folder", ["", "one/fol#der %20?/", "/nowhere/one/fol#der %20?/"])
 def test_a_scan_is_found_by_its_name_whatever_signs_that_has(folder: str, tmp_path: Path) -> None:
-    images = pd.DataFrame({"source": "one", "path": [f"fol#der %20?/{name}" for name in AWKWARD]})
+    images = pd.DataFrame({"source": "one", "path": [f"fol#der %20?/{name}" for name in AWKWARD], "set_aside": None})
     for row, name in enumerate(AWKWARD):
         assert find_scan(f"{folder}{name}", images, SOURCES).tolist() == [row], name
     table = pd.DataFrame({"path": [f"{folder}{name}" for name in AWKWARD], "label": "glioma"})

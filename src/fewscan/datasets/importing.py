@@ -17,6 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import refuse_existing_dataset
 from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
+from fewscan.images.labeled_whole import for_whole
 from fewscan.images.listing import classes_apart, classes_unknown, few_of_a_class, list_scans, slips_in_classes, warnings_of
 from fewscan.images.looking import look_at
 from fewscan.images.notes import kind_of
@@ -238,14 +239,15 @@ def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame,
     contradict each other, all that they say is entered at once, and so disputed.
     """
     usable = images["set_aside"].isna().tolist()
-    said: dict[str, list[int]] = {}
-    for place, scan in enumerate(scans):
-        if (scan.label is not None or scan.state is not None or scan.disputed) and usable[place]:
-            said.setdefault(str(scan.label_from), []).append(place)
-    for origin, places in said.items():
-        told = [(first_row + place, label) for place in places for label in scans[place].disputed or (scans[place].label,)]
-        states: list[State] = [scans[row - first_row].state or "label" for row, _ in told]
-        log.enter([row for row, _ in told], [label for _, label in told], states=states, origin=origin)
+    told = [
+        (first_row + place, label, scan)
+        for place, scan in enumerate(scans)
+        if (scan.label is not None or scan.state is not None or scan.disputed) and usable[place]
+        for label in scan.disputed or (scan.label,)
+    ]
+    states: list[State] = [scan.state or "label" for *_, scan in told]
+    origins = [for_whole(str(scan.label_from), scan.label_whole) for *_, scan in told]
+    log.enter([row for row, *_ in told], [label for _, label, _ in told], states=states, origin=origins)
 
 
 def usable_table(shard: ShardWriter, sources: Sequence[Source]) -> pd.DataFrame:

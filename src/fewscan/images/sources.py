@@ -68,7 +68,8 @@ class ScanFile:
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where
     the label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network
-    filled; `label_level` says which folder, 1 being the one right below the source's. `state` is what is said in place of a
+    filled; `label_level` says which folder, 1 being the one right below the source's, and `label_whole` of what it was given
+    where that is several images (`labeled_whole.Whole`). `state` is what is said in place of a
     class, by `label_from` (`classes.said_in_place`), and `disputed` what rows of that table say that contradict each other.
     `given_split` is the part of a split that the data came with. `patient` is as it was given, so it is for no page or
     message. It means the same one within the source and within each of `patient_scopes`; where it is not `patient_known`,
@@ -86,6 +87,7 @@ class ScanFile:
     label: str | None = None
     label_from: str | None = None
     label_level: int | None = None
+    label_whole: str | None = None
     state: InPlace | None = None
     disputed: tuple[str, ...] = ()
     given_split: GivenSplit | None = None

@@ -26,6 +26,7 @@ from fewscan.evaluation.intervals import NOT_DEFINED, Interval, Rows
 from fewscan.evaluation.metrics import Labels, Probabilities, decision_shares, score_intervals
 from fewscan.evaluation.predictor import Prediction
 from fewscan.evaluation.shift import shift
+from fewscan.images.labeled_whole import origin_alone
 from fewscan.images.options import ImageSpec
 from fewscan.images.stored import Chosen
 from fewscan.labeling.asked import Asked
@@ -185,7 +186,7 @@ def _importing(other: Snapshot, options: Sequence[str]) -> list[str | Path]:
 
 def _from_folders(other: Snapshot) -> bool:
     """Return whether another import finds all labels, and which scans have none, by itself."""
-    return bool(other.manifest["label_from"].dropna().isin(_FOLDERS).all())
+    return bool(other.manifest["label_from"].dropna().map(origin_alone).isin(_FOLDERS).all())
 
 
 class _Chosen(NamedTuple):

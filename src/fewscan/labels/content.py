@@ -4,7 +4,8 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -176,9 +177,31 @@ def numbers_of(connection: sqlite3.Connection, texts: Collection[str]) -> dict[s
     return {text: connection.execute("SELECT id FROM text WHERE text = ?", (text,)).fetchone()[0] for (text,) in wanted}
 
 
-def append(connection: sqlite3.Connection, head: Head, rows: Numbers, said: Numbers, undoes: Numbers) -> int:
-    """Append a batch of at least one entry, within a writing transaction, and return its number."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+def chosen(content: Content, batch: int | Sequence[int] | None, rows: Numbers | None) -> Entries:
+    """Return the entries that an undo is about."""
+    entries, _, batches = content
+    if rows is not None:
+        entries = entries.take(np.isin(entries.row, rows))
+        if batch is None:
+            return entries.take((pd.Series(entries.batch).groupby(entries.row).transform("max") == entries.batch).to_numpy())
+    if batch is None or isinstance(batch, int):
+        asked = (batches[-1].id if batches else 0) if batch is None else batch
+        at_once = ([one.id for one in same] for _, same in groupby(batches, key=lambda one: one.at))
+        batch = next((ids for ids in at_once if asked in ids), [])
+    return entries.take(np.isin(entries.batch, batch))
+
+
+def moment(connection: sqlite3.Connection) -> str:
+    """Return the time of what is entered now (UTC, ISO 8601), another one than that of the batch before it."""
+    now = datetime.now(UTC)
+    newest = connection.execute("SELECT at FROM batch ORDER BY id DESC LIMIT 1").fetchone()
+    if newest is not None and newest[0] == now.isoformat(timespec="milliseconds"):
+        now += timedelta(milliseconds=1)
+    return now.isoformat(timespec="milliseconds")
+
+
+def append(connection: sqlite3.Connection, head: Head, rows: Numbers, said: Numbers, undoes: Numbers, *, at: str) -> int:
+    """Append a batch of at least one entry, within a writing transaction, and return its number; at: as `moment` gives it."""
     first, before = next_entry(connection), last_link(connection)
     numbers = numbers_of(connection, {text for text in (head.origin, head.who) if text is not None})
     texts = dict(connection.execute("SELECT id, text FROM text"))

@@ -16,7 +16,7 @@ from fewscan.atomic import refuse_existing, replaced_file
 from fewscan.errors import FewscanError
 from fewscan.labels import content, database
 from fewscan.labels.content import LABELED, STATES, Head, State, Stated
-from fewscan.labels.standing import Entries, Numbers, live, standing, voices
+from fewscan.labels.standing import Numbers, live, standing, voices
 from fewscan.labels.teaching import chosen_by_network, only_teaching
 
 __all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State", "person_name"]
@@ -84,7 +84,8 @@ class LabelLog:
     ) -> int:
         """Append an entry for each of `rows`, all or none, and return the number of this batch; 0 where there are no rows.
 
-        origin: of all, or of each; then those of one origin are a batch, and the last one's number is returned.
+        origin: of all, or of each; then those of one origin are a batch, at the same moment, and the last one's number is
+        returned.
         labels: names of classes, None for a state that is no label. states: None for "label" where there is a label and "none"
         where there is none. An origin is folder, file, review, check, audit or the name of a table. who: the person that says
         so, None where no one does.
@@ -103,9 +104,10 @@ class LabelLog:
             names = content.numbers_of(connection, {label for label in labels if label is not None})
             said = [codes[state] if label is None else names[label] for label, state in zip(labels, states, strict=True)]
             columns, batch = np.column_stack([numbers, np.array(said, np.int64), np.zeros_like(numbers)]), 0
+            at = content.moment(connection)
             for one in dict.fromkeys(origins):
                 of = columns[[each == one for each in origins]]
-                batch = content.append(connection, Head(one, who, note, settles), *of.T)
+                batch = content.append(connection, Head(one, who, note, settles), *of.T, at=at)
             return batch
 
     def undo(
@@ -113,19 +115,20 @@ class LabelLog:
     ) -> int:
         """Append entries that take others back, and return the number of this batch, which can be undone in its turn.
 
-        Takes back the entries of a batch, or of several, by itself the newest; of `rows`, what the newest batch about each says
-        of it; of both, the batch's entries of these rows. Raises FewscanError where there is nothing to take back.
+        Takes back the entries of a batch, by itself the newest, and of those that were entered with it, or of just the batches
+        in a list; of `rows`, what the newest batch about each says of it; of both, the batch's entries of these rows.
+        Raises FewscanError where there is nothing to take back.
         """
         numbers = None if rows is None else _row_numbers(rows)
         head = Head(UNDO, person_name(who), note)
         with database.writing(self.path, self.about) as connection:
-            entries = content.read(connection).entries
-            chosen = _chosen(entries, batch, numbers)
+            read = content.read(connection)
+            entries, chosen = read.entries, content.chosen(read, batch, numbers)
             taken = entries.take(np.isin(entries.id, chosen.id) & live(entries))
             if len(taken.id) == 0:
                 why = "was already taken back" if len(chosen.id) else "is not in the log"
                 raise FewscanError(f"{self.path}: nothing to take back, because it {why}")
-            return content.append(connection, head, taken.row, np.zeros_like(taken.id), taken.id)
+            return content.append(connection, head, taken.row, np.zeros_like(taken.id), taken.id, at=content.moment(connection))
 
     def entries(self, rows: Rows | None = None) -> pd.DataFrame:
         """Return the entries of all rows, or of some, in their order.
@@ -239,15 +242,6 @@ class LabelLog:
     def _read(self, until: int | None = None) -> content.Content:
         with self._reading() as connection:
             return content.read(connection, until)
-
-
-def _chosen(entries: Entries, batch: int | Sequence[int] | None, rows: Numbers | None) -> Entries:
-    """Return the entries that an undo is about."""
-    if rows is not None:
-        entries = entries.take(np.isin(entries.row, rows))
-        if batch is None:
-            return entries.take((pd.Series(entries.batch).groupby(entries.row).transform("max") == entries.batch).to_numpy())
-    return entries.take(np.isin(entries.batch, entries.batch.max(initial=0) if batch is None else batch))
 
 
 def _state(said: Numbers) -> pd.api.extensions.ExtensionArray:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
+from fewscan.images.labeled_whole import for_whole
 from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
 from fewscan.images.sources import ScanFile, Source, file_and_part
@@ -24,7 +25,7 @@ from fewscan.images.tables.pointing import Pointed, pointed
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import cell, read_cells, refuse_idle_for_text
 from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
-from fewscan.images.tables.said import Said, add_rows, naming_of, said_of
+from fewscan.images.tables.said import Said, add_rows, naming_of, said_of, whole_said
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
 from fewscan.wording import listed
@@ -65,7 +66,7 @@ class Statements:
     rows: Numbers
     states: tuple[State, ...]
     labels: tuple[str | None, ...]
-    origins: tuple[str, ...]  # of each, `origin` unless the table names another one whose labels only teach
+    origins: tuple[str, ...]  # of each; `origin` unless it is said of a whole study, say, or labels of another one only teach
     silent: int
     by_path: bool
     missing: tuple[str, ...]
@@ -84,7 +85,8 @@ def read_statements(
     rename: Mapping[str, str],
     numbered: Numbered,
 ) -> Statements:
-    """Read a table as `import` does, and find its rows among the images of a dataset: the columns source and path.
+    """Read a table as `import` does, and find its rows among the images of a dataset: the columns source, path
+    and set_aside.
 
     classes: those that the dataset has; labels that are spelled otherwise are refused, and `rename` says what they are called.
     numbered: is asked where rows name no image by path.
@@ -96,6 +98,7 @@ def read_statements(
     said: dict[str, Said] = {}
     add_rows(said, rows, found, places, naming_of(rename, options.no_label), options.several)
     of_each = [said_of(of, said) for of in places.of_each]
+    wholes = places.wholes(said, images["set_aside"].isna().iloc[near])
     spoken_of = [place for place, one in enumerate(of_each) if one is not None]
     said_rows = [None if one is None else one.label for one in of_each]
     names = [(place, (places.scans[place].source, label)) for place, row in enumerate(said_rows) if row for label in row.said]
@@ -113,7 +116,7 @@ def read_statements(
         rows=near[stating],
         states=tuple(state_of(label) for label in labels),
         labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
-        origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
+        origins=tuple(_origin(one, wholes) for place in stating if (one := of_each[place]) is not None),
         silent=len(spoken_of) - len({*stating}),
         by_path=by_path,
         # A number is for no message.
@@ -164,6 +167,12 @@ def _pointed(
     numbers = HeaderNumbers(lambda: numbered(scans_of(images, sources), texts))
     found = pointed(table, cells, options, sources, read, places_of, numbers)
     return found, near
+
+
+def _origin(one: Said, wholes: Mapping[str, str]) -> str:
+    """Return where what is said of a place comes from."""
+    assert one.label is not None
+    return for_whole(one.label.origin, whole_said(one, wholes))
 
 
 def _differing(one: Said) -> str:

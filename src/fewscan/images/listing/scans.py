@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fewscan.images.classes import settle_classes
 from fewscan.images.formats.reading import Reading
+from fewscan.images.labeled_whole import with_wholes
 from fewscan.images.listing.contents import look_into
 from fewscan.images.listing.masks import set_masks_aside
 from fewscan.images.listing.naming import name_images
@@ -38,7 +39,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     if not asked.keep_masks:
         scans = set_masks_aside(scans)
     scans = look_into(scans, sources, asked, asked.patient_tag, workers, numbers=bool(asked.labels))
-    scans = _without_words(name_images(scans, sources, asked), asked)
+    scans = with_wholes(_without_words(name_images(scans, sources, asked), asked))
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename, asked.no_label)
 

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -52,6 +52,7 @@ class Places:
         self._written = [str(source.folder) for source in sources]
         self._source_of: dict[str, str] = {}
         self._without_path: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
         self.scans = scans
         self._folders: dict[tuple[str, str], tuple[str, ...]] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
@@ -83,18 +84,30 @@ class Places:
         """Return whether all images of a place are set aside."""
         return place in self._set_aside
 
-    def mean(self, place: str, images: Sequence[int]) -> None:
-        """Let a row mean images by a place without a path: a study or a patient. It is closer than folders, files are closer.
+    def mean(self, place: str, images: Sequence[int], kind: str) -> None:
+        """Let a row mean images by a place without a path, a `kind` such as a study: closer than folders, files are closer.
 
         Of several such places of an image the one that is sorted first is the closest.
         """
         if place in self._without_path:
             return
         self._without_path[place] = self.scans[images[0]].source
+        self._kinds[place] = kind
         for image in images:
             places, own = self.of_each[image], 1 if self.scans[image].part is None else 2
             others = [one for one in places[own:] if one in self._without_path]
             self.of_each[image] = (*places[:own], *sorted([*others, place]), *places[own + len(others) :])
+
+    def wholes(self, among: Collection[str], usable: Iterable[bool]) -> Mapping[str, str]:
+        """Return those of some places that several usable images are in, and what each is: see `labeled_whole.Whole`."""
+        counts: Counter[str] = Counter()
+        kinds: dict[str, str] = {}
+        for scan, places, taken in zip(self.scans, self.of_each, usable, strict=True):
+            of_these = [place for place in places if taken and place in among]
+            counts.update(of_these)
+            file = places[0 if scan.part is None else 1]
+            kinds.update((place, self._kinds.get(place, "file" if place == file else "folder")) for place in of_these)
+        return {place: kinds[place] for place, images in counts.items() if images > 1}
 
     def find(self, rows: Sequence[Row]) -> list[Found | None]:
         """Return where each row of one table points; None where that is nowhere.

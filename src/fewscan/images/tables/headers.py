@@ -52,6 +52,11 @@ class ByNumber:
     places: tuple[str | None, ...]
     shared: int
 
+    @property
+    def whose(self) -> str:
+        """Whose number it is: that of a file, a series, a study or a patient."""
+        return _WHOSE[self.number][0]
+
     def note(self, *, labels: bool) -> str:
         """Say of an image how its row was found, and, where the table has `labels`, which images get one."""
         one, several = _WHOSE[self.number]

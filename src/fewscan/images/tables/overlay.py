@@ -18,7 +18,7 @@ from fewscan.images.tables.in_names import patients_in_names
 from fewscan.images.tables.pointing import pointed
 from fewscan.images.tables.reading import read_cells, refuse_idle_for_text
 from fewscan.images.tables.rows import Row, rows_of
-from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, said_of
+from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, said_of, whole_said
 from fewscan.wording import counted, listed
 
 _NAMES_SHOWN = 4
@@ -44,7 +44,7 @@ def label_from_tables(
         return list(scans)
     refuse_idle_for_text(tables, options.encoding, options.separator)
     if options.labels_only:
-        scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
+        scans = [replace(scan, label=None, label_from=None, label_level=None, label_whole=None) for scan in scans]
     places, numbers = Places(scans, sources), HeaderNumbers(lambda: scans)
     naming = naming_of(rename, options.no_label)
     said: dict[str, Said] = {}
@@ -132,12 +132,15 @@ def _overlaid(
     of_each = [said_of(of, said) for of in places.of_each]
     unlabeled = {source.name for source in sources if not source.labeled}
     no_classes = _without_classes(scans, of_each, options, naming)
+    wholes = places.wholes(said, (scan.set_aside is None for scan in scans))
     overlaid = []
     for scan, of in zip(scans, of_each, strict=True):
         if scan.label_from == "folder" and scan.source in no_classes:
             note = "folder names are not taken as classes, because tables name others"
-            scan = replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
-        overlaid.append(scan if of is None else _with_said(scan, of, naming, labeled=scan.source not in unlabeled))
+            scan = replace(scan, label=None, label_from=None, label_level=None, label_whole=None, notes=(*scan.notes, note))
+        if of is not None:
+            scan = _with_said(scan, of, naming, whole_said(of, wholes), labeled=scan.source not in unlabeled)
+        overlaid.append(scan)
     return overlaid
 
 
@@ -173,13 +176,13 @@ def _without_classes(
     return apart
 
 
-def _with_said(scan: ScanFile, of: Said, naming: Naming, *, labeled: bool) -> ScanFile:
+def _with_said(scan: ScanFile, of: Said, naming: Naming, whole: str | None, *, labeled: bool) -> ScanFile:
     changes: dict[str, Any] = {}
     notes = [*scan.notes, *of.notes]
     if labeled and of.label is not None:
         said, takes = _label(scan, of.label, naming)
         notes += said
-        changes |= takes
+        changes |= takes | ({"label_whole": whole} if takes else {})
     if of.split is not None:
         if scan.given_split not in (None, of.split.split):
             notes.append(

@@ -48,7 +48,7 @@ def pointed(
             by = numbers.column(table, cells, options.path_column or error.column, error, sure=options.path_column is not None)
     places = places_of(None)
     for place, images in numbers.images(by):
-        places.mean(place, images)
+        places.mean(place, images, by.whose)
     rows = read(options.model_copy(update={"path_column": by.column}), by)
     return Pointed(rows, [None if one is None else Found(one, closely=True) for one in by.places], places, by_path=False)
 

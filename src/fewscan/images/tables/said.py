@@ -27,6 +27,7 @@ class Said:
     `rows` counts those that name it; `differ` where their labels do.
     """
 
+    place: str  # of the label, where several say something of an image
     label: Row | None = None
     patient: Row | None = None
     split: Row | None = None
@@ -80,7 +81,7 @@ def add_rows(
         for row, hit in zip(rows, found, strict=True):
             if hit is None:
                 continue
-            one = said.setdefault(hit.place, Said())
+            one = said.setdefault(hit.place, Said(hit.place))
             one.rows += 1
             with reasons.noted():
                 _merge(one, row, partial(naming, places.source(hit.place)), several)
@@ -95,6 +96,7 @@ def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
         return found[0] if found else None
     labeling = next((one for one in found if one.label is not None), found[0])
     return Said(
+        labeling.place,
         label=labeling.label,
         patient=next((one.patient for one in found if one.patient is not None), None),
         split=next((one.split for one in found if one.split is not None), None),
@@ -103,6 +105,15 @@ def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
         rows=labeling.rows,
         differ=labeling.differ,
     )
+
+
+def whole_said(one: Said, wholes: Mapping[str, str]) -> str | None:
+    """Return of which whole, a study say, a label is said, given the places that are one (`Places.wholes`); None: of an image.
+
+    Labels that only teach are of images that a network chose.
+    """
+    only_teaches = one.label is None or one.label.chosen is not None or one.label.predicted
+    return None if only_teaches else wholes.get(one.place)
 
 
 def _merge(one: Said, row: Row, key: Callable[[str], str], several: Several) -> None:
