@@ -2,6 +2,8 @@
 
 from html.parser import HTMLParser
 
+from tests.plain_pages import plain
+
 
 class Page(HTMLParser):
     """What a reader sees of a page, and what it would load."""
@@ -17,7 +19,7 @@ class Page(HTMLParser):
         self.command = ""
         self._words: list[str] = []
         self._inside: list[str] = []
-        self.feed(html)
+        self.feed(plain(html))
         self.text = " ".join(" ".join(self._words).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

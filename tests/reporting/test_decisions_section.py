@@ -100,7 +100,7 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     changes: dict[str, object], calibrated: tuple[Run, Snapshot], tmp_path: Path
 ) -> None:
     run, dataset = calibrated
-    words = "90 of 100 draws of held-out images"
+    words = "90 of 100 cases"
     assert words in " ".join(write_report(run, dataset).read_text().split())
     leaking = with_record(run, tmp_path / "run", **changes)
     page = " ".join(write_report(leaking, dataset).read_text().split())
@@ -152,7 +152,7 @@ def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tup
     calibration = Calibration.load(run)
     assert calibration is not None
     page = " ".join(write_report(run, dataset).read_text().split())
-    assert f"Temperature {calibration.temperature:.2f}" in page
+    assert f"{calibration.temperature:.2f}" in page
     assert calibration.calibration_error_after.percent in page
     assert "Not calibrated" not in page
     assert str(run.folder.parent) not in page

@@ -115,12 +115,15 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
     )
     card = write_card(temperature=1.2345)
     assert f"| accuracy | {evaluation.accuracy.percent} |" in card
-    assert f"| macro AUROC | {evaluation.auroc.decimal} |" in card
+    assert f"| AUROC, mean of the classes | {evaluation.auroc.decimal} |" in card
     for score in evaluation.classes:
         assert f"| {score.name} | 6 | {score.sensitivity.percent} | {score.specificity.percent} |" in card
     text = " ".join(card.split())
     assert "This run opened the test set 1 time by evaluate; all runs together (1) opened it 1 time" in text
-    assert "Temperature 1.234, fitted on 16 labeled images in 15 groups outside the test set (by cross-fitting)." in text
+    assert (
+        "Temperature 1.234, fitted on 16 labeled images in 15 groups outside the test set (all labels, held out in turn)."
+        in text
+    )
     # The score was taken before the run got that temperature.
     assert "| calibration error (ECE), of probabilities with temperature 1, not this model's |" in card
     assert "12.3 % [10.0, 20.0] before, 4.5 % [1.0, 9.0] after" in text

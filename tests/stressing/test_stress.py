@@ -42,6 +42,7 @@ from fewscan.stressing.stress import STRESS_FILE, STRESS_TABLE_FILE, Condition, 
 from fewscan.training.run import Run
 from fewscan.verifying.verify import verify
 from tests.made import calibrated
+from tests.plain_pages import plain
 from tests.stressing.conftest import STRESSED_BY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -98,7 +99,7 @@ def test_nothing_is_accepted_of_a_run_that_is_not_calibrated(run: Run) -> None:
     assert test.threshold is None
     assert {(each.accepted.value, each.wrong_accepted.value) for each in test.conditions} == {(0.0, None)}
     # A calibration would not help: that its split leaks is said of it, too.
-    assert "protocol random" in test.threshold_reason
+    assert "image by image" in test.threshold_reason
     # Report and model card quote it, and are passed on.
     assert str(run.folder) not in (run.folder / STRESS_FILE).read_text()
 
@@ -208,7 +209,7 @@ def test_what_was_edited_is_noticed(run: Run) -> None:
 
 
 def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
-    page = " ".join(write_report(run, dataset, tmp_path / "page.html").read_text().split())
+    page = " ".join(plain(write_report(run, dataset, tmp_path / "page.html").read_text()).split())
     test = stress_test_of(run)
     assert page.count('alt="scan under ') == len(test.corruptions)
     for condition in test.at(MIDDLE):

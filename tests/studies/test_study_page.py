@@ -125,7 +125,7 @@ def test_ours_stand_beside_the_studys_with_spread_or_interval_and_not_run_where_
         assert rows["supervised"] == ["–", "not run", "–", "not run", "–"]
     rows = page.rows_below("r_acc, correlation accuracy")
     assert rows["joint proposed model"] == ["57.76", "not defined", "not defined", "not defined", "not defined"]
-    assert page.rows_below("AUROC, macro")["simclr SimCLR"] == ["50.00 [40.00, 60.00] (1 of 2 seeds)", "not run"]
+    assert page.rows_below("AUROC, mean of classes")["simclr SimCLR"] == ["50.00 [40.00, 60.00] (1 of 2 seeds)", "not run"]
     # What copies are worth, and that they are there, stands above the tables.
     above = page.text.partition("Table 1")[0]
     assert "joint +20.00 points" in above

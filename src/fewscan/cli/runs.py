@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fewscan.labeling.rule import Decision
 
 
+# Where held-out images are from.
+_FROM = {"validation": "the validation set", "cross-fitting": "all labels, held out in turn"}
+
+
 @app.command()
 def calibrate(
     run: RunFolder,
@@ -62,14 +66,14 @@ def calibrate(
     result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
     worse = "; the temperature made it no smaller" if result.no_better else ""
     lines = [
-        f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
+        f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({_FROM[result.source]})",
         f"  calibration error (ECE) before  {calibration_error_words(result.calibration_error_before)}",
         f"  calibration error (ECE) after   {calibration_error_words(result.calibration_error_after)}{worse}",
     ]
     if result.only_teaching:
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
     if result.pile is not None:
-        lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
+        lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (labels held out in turn)")
     opened = Run.open(run, data)
     if is_scored_otherwise(opened):
         lines.append("the run's score is of other probabilities than these; a new one opens the test set once more")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from fewscan.datasets.protocols import titled
 from fewscan.wording import counted, opened_times
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ def score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]
     before = result.calibration_error_before
     of_groups = f"{counted(result.images, result.image_word)} of {counted(result.groups, 'group')}"
     looks = opened_times(result.test_openings, result.test_set_openings) if result.folds is None else f"{result.folds} folds"
-    drawn = "" if result.kind == "another dataset" else f"{result.protocol} split, "
+    drawn = "" if result.kind == "another dataset" else f"split {titled(result.protocol)}, "
     lines = [
         f"{result.title}, {drawn}{of_groups}, {looks}",
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  chance                      {chance}",
-        f"  macro AUROC                 {result.auroc.decimal}",
+        f"  AUROC, mean of classes      {result.auroc.decimal}",
         f"  calibration error (ECE)     {calibration_error_words(result.calibration_error)}",
         *([] if before is None else [f"    before temperature{_of_run(result)}  {calibration_error_words(before)}"]),
         *([f"    the temperature made it larger {result.place}, not smaller"] if result.temperature_hurt else []),

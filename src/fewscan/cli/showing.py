@@ -43,10 +43,10 @@ def explain(
 
     The picture shows the scan, a heat map over it, and the five labeled scans that are most alike to the network.
 
-    The heat map shows how far the log-odds of the class fall if a place in the scan is blurred: places that speak for the class
-    are yellow, places that speak against it are blue. It shows what the network looks at, not what is medically right. A scan
-    that is out of distribution, as 'fewscan label' decides it, gets no map, since its prediction means nothing; --class NAME
-    draws one anyway.
+    The heat map shows how much less sure of the class the network gets if a place in the scan is blurred: places that speak for
+    the class are yellow, places that speak against it are blue. It shows what the network looks at, not what is medically
+    right. A scan that is out of distribution, as 'fewscan label' decides it, gets no map, since its prediction means nothing;
+    --class NAME draws one anyway.
 
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 

@@ -21,11 +21,12 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     labeled, test: whether these sizes were left to fewscan, which then says what it chose, and why.
     """
     from fewscan.datasets.asked_labels import TEACHING, teaching_labels
+    from fewscan.datasets.protocols import titled
 
     result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
-        f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
+        f"split {titled(result.protocol)}, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
         f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
         f"  labeled: {each_counted(granted.to_dict())}",
         *_why(done, labeled=labeled, test=test),

@@ -16,6 +16,7 @@ import torch
 import fewscan.training.fit  # noqa: F401
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.ways import Way
+from fewscan.datasets.protocols import titled
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.processes import processes, started_whole
@@ -45,7 +46,7 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
         methods = [Way.read(name).method for name in comparison.plan.methods]
         lines = labels_alone(comparison.dataset(protocol), methods)
         for line in lines:
-            say(f"under protocol {protocol} {line}" if len(comparison.plan.protocols) > 1 else line)
+            say(f"on the split {titled(protocol)} {line}" if len(comparison.plan.protocols) > 1 else line)
     missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
     done = len(comparison.plan.trials) - len(missing)
     say(f"{counted(len(comparison.plan.trials), 'run')}: {done} finished, {len(missing)} to do")

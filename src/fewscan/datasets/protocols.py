@@ -13,6 +13,7 @@ class SplitProtocol:
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for people
+    title: ClassVar[str] = ""  # how a split so drawn is called on pages; nothing: by the protocol's name
     keeps_groups: ClassVar[bool]  # whether copies of an image, and images of a patient, stay on one side
 
 
@@ -20,6 +21,7 @@ class LeakfreeProtocol(SplitProtocol):
     """Every group is on one side: to learn from, to choose by or to test on."""
 
     name = "leakfree"
+    title = "without leaks"
     summary = "copies never cross the split, nor do known patients"
     keeps_groups = True
 
@@ -28,6 +30,7 @@ class RandomProtocol(SplitProtocol):
     """Images at random, whatever copies of them lie elsewhere: scores are too good, by as much as copies are worth."""
 
     name = "random"
+    title = "drawn image by image"
     summary = "images at random, wherever their copies are"
     keeps_groups = False
 
@@ -51,6 +54,16 @@ def keeps_groups(protocol: str) -> bool:
     Raises FewscanError where there is no such protocol.
     """
     return protocol == UNSPLIT or (protocol != GIVEN and REGISTRY.find(protocol).keeps_groups)
+
+
+def titled(protocol: str) -> str:
+    """Return how a split that was drawn by a protocol is called, behind the word split: `without leaks`.
+
+    Raises FewscanError where there is no such protocol.
+    """
+    if protocol in (GIVEN, UNSPLIT):
+        return "as the data came" if protocol == GIVEN else "into no parts"
+    return REGISTRY.find(protocol).title or f"'{protocol}'"
 
 
 def may_leak(protocol: str) -> bool:

@@ -46,7 +46,9 @@ def calibrate(
     if known is not None and adds_pile(known, folds=folds, pile=pile, anew=anew):
         return _with_pile(run, dataset, known)
     if folds is None and known is not None and known.source == "cross-fitting":
-        raise FewscanError(f"{run.folder} is already calibrated by cross-fitting: to repeat that, give --folds {FOLDS}")
+        raise FewscanError(
+            f"{run.folder} is already calibrated on all labels, held out in turn: to repeat that, give --folds {FOLDS}"
+        )
     parts = FOLDS if folds is None else folds
     run.load_network()  # an unfinished run is refused before hours of training
     require_candidate(dataset, run.identity)

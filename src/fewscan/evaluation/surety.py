@@ -41,6 +41,7 @@ class Surety(Settings):
     def words(self) -> str:
         """What was found, for people."""
         return (
-            f"mean score {self.network:.3f}, against {np.mean(self.others):.3f} for the {len(self.others)} networks of the "
-            f"cross-fitting (standard deviation {np.std(self.others, ddof=1):.3f}), on {self.images} unlabeled images"
+            f"mean score {self.network:.3f}, against {np.mean(self.others):.3f} for the {len(self.others)} networks that "
+            f"learned without a part of the labels (standard deviation {np.std(self.others, ddof=1):.3f}), on {self.images} "
+            "unlabeled images"
         )

@@ -155,7 +155,7 @@ class Grounds:
         else:
             assumed = "that new scans are drawn in the same way as these"
         if self.source == "cross-fitting":
-            assumed += ", and are scored as the networks of the cross-fitting scored these"
+            assumed += ", and are scored as these were, by networks that had not learned from them"
         if self.seen and self.population == "new":
             assumed += ", and that the encoder, which has learned from these without their labels, knows new ones equally well"
         if self.held_out is not None and self.asked_for:

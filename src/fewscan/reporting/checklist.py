@@ -7,6 +7,7 @@ Intelligence 2:e200029). The topics are in our words; the guidelines' own texts 
 from typing import NamedTuple
 
 from fewscan.datasets.descriptions import SplitDescription
+from fewscan.datasets.protocols import titled
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
@@ -81,7 +82,10 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
     if audit:
         found = f"audited: {audit.copy_sets:,} sets of copies, {audit.conflicting_images:,} images with conflicting labels"
     known = known_patients(dataset.manifest)
-    patients = f"the patient of {known.with_patient:,} is known, as a salted hash ({known.patients:,} patients)"
+    patients = (
+        f"the patient of {known.with_patient:,} is known, as a code that cannot be read back (salted hash; "
+        f"{known.patients:,} patients)"
+    )
     return (
         Item(
             "sources of data",
@@ -111,7 +115,8 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             "de-identification",
             "",
             "12",
-            f"patients are kept as salted hashes; this page names {'files as they were given' if names else 'no file'}",
+            "patients are kept as codes that cannot be read back (salted hashes); this page names "
+            f"{'files as they were given' if names else 'no file'}",
             "how the scans were",
         ),
         Item("missing data", "11", "13", f"{aside:,} files set aside, none replaced", "scans that were never taken"),
@@ -124,7 +129,7 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
             "how the data were divided, and at which level",
             "12a",
             "20, 21",
-            f"protocol {split.protocol}, seed {split.seed}: {split.labeled:,} labeled, {split.validation:,} validation, "
+            f"split {titled(split.protocol)}, seed {split.seed}: {split.labeled:,} labeled, {split.validation:,} validation, "
             f"{split.unlabeled:,} unlabeled, {split.test:,} test; "
             + (
                 "copies never cross, nor do patients where they are known"
@@ -213,7 +218,8 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
     if evaluation is None:
         score, flow, classes = "", "not evaluated yet", ""
     else:
-        score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.decimal}"
+        auroc = f"AUROC (mean of the classes) {evaluation.auroc.decimal}"
+        score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, {auroc}"
         flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts are above"
         classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes"
         if evaluation.on_test_set:

@@ -77,7 +77,8 @@ def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
                 ScalarMappable(Normalize(-strength, strength), COLORS),
                 ax=mapped,
                 location="bottom",
-                label="drop in the class's log-odds where the scan is blurred\n(line: half of the largest drop)",
+                label="how much less sure of the class the network gets\nwhere the scan is blurred (drop in log-odds)\n"
+                "(line: half of the largest drop)",
             )
         _draw_probabilities(bars, evidence)
         below.suptitle(

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from fewscan.atomic import write_text, writing
+from fewscan.datasets.protocols import titled
+from fewscan.reporting.words import explained, explained_markdown
 
 OWN_PACKAGE = "fewscan.reporting"
 # What no line is to end in: a number with its percent sign; in text, not within a tag, an option of a command. Scripts, styles
@@ -40,11 +42,12 @@ def render(template: str, *, package: str = OWN_PACKAGE, **content: Any) -> str:
     """Return the page that `template`, a file in `templates/` of a package or of this one, makes of `content`.
 
     In HTML everything is escaped, and no line ends between a number and its percent sign, nor in an option; in Markdown what
-    passes the filter `markdown` is escaped. A name that the template asks for and `content` lacks is an error.
+    passes the filter `markdown` is escaped. Words of the field are explained (`words`). A name that the
+    template asks for and `content` lacks is an error.
     """
     is_html = template.endswith(".html")
     page = _environment(package, escaped=is_html).get_template(template).render(**content)
-    return _UNBROKEN.sub(_unbroken, page) if is_html else page
+    return _UNBROKEN.sub(_unbroken, explained(page)) if is_html else explained_markdown(page)
 
 
 def _unbroken(found: re.Match[str]) -> str:
@@ -76,6 +79,7 @@ def _environment(package: str, escaped: bool) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "count": "{:,}".format, "markdown": markdown, "sentence": sentence}
+    environment.filters["titled"] = titled
     return environment
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.patients import known_patients
+from fewscan.learning.registry import method_type
 from fewscan.reporting.figures import ACCURACIES, FEATURE_NUMBERS, loss_names, training_curves
 from fewscan.reporting.rendering import percent
 from fewscan.training.beginning import begun_from
@@ -18,6 +19,7 @@ def describe_run(run: Run, dataset: Snapshot) -> dict[str, Any]:
         "run_name": run.folder.resolve().name,
         "dataset_name": dataset.folder.resolve().name,
         "record": run.record,
+        "method_summary": method_type(run.settings.method.name).summary,
         "settings": run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
         "begun": begun_from(run.record.began_with, run.settings.encoder),
         "finished": run.finished,

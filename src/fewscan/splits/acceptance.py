@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.dataset import DEFAULT_SPLIT
-from fewscan.datasets.protocols import may_leak
+from fewscan.datasets.protocols import may_leak, titled
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
 from fewscan.splits.support import (
@@ -43,8 +43,8 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     protocol = dataset.require_split().protocol
     if may_leak(protocol):
         return [
-            f"'fewscan label' accepts nothing with a run on this split: under protocol {protocol}, copies of held-out images "
-            "may have been learned from; --protocol leakfree keeps them apart"
+            f"'fewscan label' accepts nothing with a run on this split: it was {titled(protocol)}, so copies of held-out "
+            "images may have been learned from; --protocol leakfree keeps them apart"
         ]
     held_out, units = independent(dataset, "validation"), Units.of(dataset)
     labels, kept = units.to_hold_out, images_to_keep(candidates=runs)

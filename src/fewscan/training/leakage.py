@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.protocols import may_leak
+from fewscan.datasets.protocols import may_leak, titled
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.errors import Reasons
 from fewscan.training.run import Run
@@ -72,7 +72,7 @@ def doubt(run: Run, dataset: Snapshot) -> str | None:
     dataset: the run's, as it was; an audit since counts, too.
     """
     if may_leak(run.record.protocol):
-        return f"protocol {run.record.protocol}: the run may have learned from copies of the held-out images"
+        return f"the split was {titled(run.record.protocol)}: the run may have learned from copies of the held-out images"
     if run.record.leaking_pairs is None:
         return "nobody had looked for copies before training, so the run may have learned from copies of the held-out images"
     leaking = leaking_now(run, dataset)

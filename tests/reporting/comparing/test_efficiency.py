@@ -29,6 +29,7 @@ from fewscan.reporting.comparing.efficiency_figure import _prepare, draw_efficie
 from fewscan.reporting.comparing.sentences import efficiency_headline as headline
 from fewscan.reporting.comparing.tables import bounds
 from tests.made import remade
+from tests.plain_pages import plain
 
 pytestmark = pytest.mark.usefixtures("all_painted")
 
@@ -45,7 +46,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.links: list[str] = []
         self._words: list[str] = []
-        self.feed(html[html.index("<body") :])
+        self.feed(plain(html[html.index("<body") :]))
         self.text = " ".join(" ".join(self._words).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -216,7 +217,7 @@ def test_every_budget_is_held_against_one_baseline(efficiency: LabelEfficiency) 
 def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: LabelEfficiency) -> None:
     figure = draw_efficiency(efficiency)
     panels = figure.findobj(lambda part: hasattr(part, "get_xscale"))
-    assert [axes.get_title() for axes in panels] == ["accuracy", "balanced accuracy", "AUROC, macro"]
+    assert [axes.get_title() for axes in panels] == ["accuracy", "balanced accuracy", "AUROC, mean of classes"]
     for axes, score in zip(panels, SCORES, strict=True):
         assert axes.get_xscale() == "log"
         assert [int(tick) for tick in axes.get_xticks()] == [32, 8]

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from fewscan.comparison.budgets import LabelEfficiency, Point
+from fewscan.datasets.protocols import titled
 from fewscan.reporting.comparing.canvas import new_figure, say_instead, write_figure
 from fewscan.reporting.comparing.curves import method_looks
 from fewscan.reporting.comparing.sentences import all_seeds, title
@@ -51,7 +52,7 @@ def draw_efficiency(efficiency: LabelEfficiency) -> Figure:
     for line, protocol in zip(grid, protocols, strict=True):
         points = {method: [efficiency.point(labels, protocol, method) for labels in efficiency.budgets] for method in methods}
         for axes, score in zip(line, SCORES, strict=True):
-            axes.set_title(f"{title(score)}, {protocol}" if len(protocols) > 1 else title(score), color=INK["light"])
+            axes.set_title(f"{title(score)}, {titled(protocol)}" if len(protocols) > 1 else title(score), color=INK["light"])
             _prepare(axes, efficiency.budgets)
             for number, (method, of_method) in enumerate(points.items()):
                 if any(point.row.runs for point in of_method):

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from fewscan.comparison.results import Results, Row
+from fewscan.datasets.protocols import titled
 from fewscan.reporting.comparing.canvas import footer, new_figure, say_instead, write_figure
 from fewscan.reporting.comparing.curves import Looks, draw_accuracies, draw_losses, hollow_marker, method_looks
 from fewscan.reporting.figures import INK, legend_below, prepare_epoch_axes
@@ -63,7 +64,7 @@ def _figure(results: Results, together: Together, draw: Draw) -> tuple[Figure, S
     protocols = results.comparison.plan.protocols
     figure, content = new_figure(4.4, together.footer)
     for axes, protocol in zip(content.subplots(1, len(protocols), squeeze=False)[0], protocols, strict=True):
-        axes.set_title(f"all methods, {protocol}", color=INK["light"])
+        axes.set_title(f"all methods, split {titled(protocol)}", color=INK["light"])
         prepare_epoch_axes(axes, "light")
         rows = [results.row(protocol, method) for method in together.methods]
         draw(axes, rows, together.looks)

@@ -8,7 +8,7 @@ from fewscan.comparison.ranking import Outcome, Standing, leaderboard, outcome
 from fewscan.comparison.results import Pair, Results, Row
 from fewscan.comparison.ways import Way
 from fewscan.datasets.descriptions import Protocol
-from fewscan.datasets.protocols import keeps_groups
+from fewscan.datasets.protocols import keeps_groups, titled
 from fewscan.training.settings import RunSettings
 from fewscan.wording import counted, listed
 
@@ -17,7 +17,7 @@ NOT_DEFINED = "not defined"
 
 # Scores as people call them; one that is not here goes by its own name.
 TITLES = {
-    "auroc": "AUROC, macro",
+    "auroc": "AUROC, mean of classes",
     "calibration_error": "calibration error (ECE)",
     "similarity_accuracy": "similarity read-out",
     "nearest_neighbor_accuracy": "nearest labeled neighbor",
@@ -73,7 +73,7 @@ def _for_whom(pair: Pair, said: str) -> str:
 
 def place(protocols: Sequence[Protocol], protocol: Protocol) -> str:
     """Return where a sentence about one of `protocols` holds; one that keeps copies together is named beside others only."""
-    return "On the test set," if len(protocols) == 1 and keeps_groups(protocol) else f"Under {protocol}"
+    return "On the test set," if len(protocols) == 1 and keeps_groups(protocol) else f"On the split {titled(protocol)},"
 
 
 def headline(results: Results) -> list[str]:
@@ -134,8 +134,8 @@ def evidence(results: Results, pair: Pair, score: str = "") -> str:
     numbers = f"{score or title(results.ranked_by)} {against}, {points(pair.difference)} points, corrected {chance(pair)}"
     images = counted(pair.test_images, "test image")
     if pair.of_methods:
-        return f"{numbers}, covering the variance of {images} and of {pair.seeds} seeds"
-    return f"{numbers}, covering the variance of {images} and not of seeds, so for these two networks alone"
+        return f"{numbers}, allowing for chance in {images} and in {pair.seeds} seeds"
+    return f"{numbers}, allowing for chance in {images} and not in seeds, so for these two networks alone"
 
 
 def _why_unpaired(results: Results, protocol: Protocol, came_out: Outcome) -> str:
@@ -191,10 +191,12 @@ def worth_of_copies(results: Results) -> str | None:
         return None
     differences = {method: copies_worth(results, method, crossing[0], kept[0]) for method in results.methods}
     if all(value is None for value in differences.values()):
-        return "The effect of copies in the test set is not known yet, since no method was run under both protocols."
+        return "The effect of copies in the test set is not known yet, since no method was run on both kinds of split."
     worth = [f"{method} {NOT_RUN if value is None else f'{points(value)} points'}" for method, value in differences.items()]
     said = ", ".join(worth)
-    return f"Effect of copies in the test set, accuracy under {crossing[0]} minus that under {kept[0]}: {said}."
+    return (
+        f"Effect of copies in the test set, accuracy on the split {titled(crossing[0])} minus that {titled(kept[0])}: {said}."
+    )
 
 
 def copies_worth(results: Results, method: str, crossing: Protocol, kept: Protocol) -> float | None:
