@@ -72,3 +72,16 @@ def test_a_localizer_whose_patient_only_its_folder_tells_does_not_tell_its_study
     text = "\n".join(["Patienten-ID,Ordner,Zugangsnummer,Diagnose", *rows])
     dataset = imported(root, table(root, text), patient_level=1)
     assert set(now(dataset).values()) == {"glioma"}
+
+
+def test_a_cell_in_doubt_of_a_column_of_a_class_enters_nothing(root: Path) -> None:
+    dataset = imported(root)
+    cells = {"A0240001": "1,", "A0240002": "1,?", "A0240003": ",V.a.", "A0240004": "x,1", "A0240005": "unsure,"}
+    crosses = table(root, "Fall,glioma,normal\n" + "".join(f"{study},{said}\n" for study, said in cells.items()))
+    done = dataset.labels.set(crosses, label_column="glioma,normal", who="A")
+    assert {name: label for name, label in now(dataset).items() if label} == dict.fromkeys(
+        ["A0240001_1", "A0240001_2"], "glioma"
+    )
+    assert set(dataset.labels.current(10)["state"]) == {"label", "none", "unsure"}
+    for row, word in ((3, "?"), (4, "V.a."), (5, "x")):
+        assert any(f"row {row}" in note and f"'{word}'" in note for note in done.said.notes)

@@ -9,7 +9,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
-from fewscan.images.listing.oddities import few_of_a_class, slips_in_classes
+from fewscan.images.listing.oddities import few_of_a_class, slips_in_classes, warnings_of
 from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import plan_of
@@ -370,6 +370,39 @@ def test_one_hot_columns_are_classes_and_those_that_are_not_so_are_asked_for(roo
     assert "--label-column" in refusal(root, labels=table(root, text))
     chosen = labels_of(root, labels=table(root, text), label_column="MEL,NV")
     assert [chosen[path] for path in PLAIN] == ["MEL", "NV", None, None]
+
+
+@pytest.mark.parametrize("yes", ["1", "1.0", "x", "X", "ja", "TRUE"])
+@pytest.mark.parametrize("no", ["0", "0,0", "", "nein", "FALSE"])
+def test_the_only_mark_of_a_column_that_was_asked_for_is_a_one_and_that_is_said(root, yes, no):
+    rows = zip(NAMES, [(yes, no), (no, yes), (yes, yes), (no, no)], strict=True)
+    labels = table(root, "image,MEL,NV\n" + "".join(f'{name},"{one}","{other}"\n' for name, (one, other) in rows))
+    scans = listed(root, labels=labels, label_column="MEL,NV")
+    assert [scan.label for scan in scans if scan.path.suffix == ".png"] == ["MEL", "NV", None, None]
+    assert (f"'{yes.lower()}' is read as 1" in notes_of(scans)) == (not yes.startswith("1"))
+
+
+@pytest.mark.parametrize("doubt", ["?", "V.a.", "x", "-1", "2", "10", "NA", "unsure"])
+@pytest.mark.parametrize("beside", ["1", "0", ""])
+def test_a_cell_of_a_class_that_is_neither_yes_nor_no_settles_nothing_and_is_named(root, doubt, beside):
+    rows = zip(NAMES, [f"{beside},{doubt}", "1,0", "0,1", "0,1"], strict=True)
+    labels = table(root, "image,MEL,NV\n" + "".join(f"{name},{cells}\n" for name, cells in rows))
+    scans = listed(root, labels=labels, label_column="MEL,NV")
+    of_table = [scan for scan in scans if scan.path.suffix == ".png"]
+    assert [scan.label for scan in of_table] == [None, "MEL", "NV", "NV"]
+    assert of_table[0].state == ("unsure" if doubt == "unsure" else None)
+    for expected in ("row 2", f"'{doubt}'", "'NV'"):
+        assert expected in notes_of(scans)
+
+
+@pytest.mark.parametrize("cells", ["1,1", "x,x", "?,?"])
+def test_where_a_table_is_given_nobody_is_told_to_give_one(tmp_path, cells):
+    root = make(tmp_path, *(f"t{number}/{number}.png" for number in range(4)))
+    labels = table(root, "image,MEL,NV\n" + "".join(f"t{number}/{number}.png,{cells}\n" for number in range(4)))
+    asked = ImportOptions.parse({"labels": [labels], "label_column": "MEL,NV"})
+    sources = parse_sources([str(root)])
+    (said,) = [line for line in warnings_of(list_scans(sources, asked), sources, asked) if "--class-level" in line]
+    assert "--labels CSV" not in said
 
 
 def test_words_for_no_label_are_no_class_and_are_counted(root):

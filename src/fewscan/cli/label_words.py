@@ -25,7 +25,7 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     others = {
         f"unchanged, and {who} agrees": told["agreeing_readings"],
         _as_before(who, reading=reading): told["unchanged"],
-        "named with an empty cell": told["silent"],
+        "named, and given no label": told["silent"],
         "cannot be used, whatever their label": told["unusable"],
         "keep a label that is not a prediction": told["predictions_not_taken"],
         "were disputed, and are now settled": told["settled"],
@@ -35,14 +35,23 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     repeated = done.said.repeated
     lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
     lines += _examples("differ", told["differing"], told["differing_examples"], "scan")
-    notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
-    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
+    lines += _note_lines({note: count for note, count in told["notes"].items() if note != repeated.note})
     lines += _examples("name no scan of the dataset", told["missing"], told["missing_examples"])
     lines += _examples("skipped, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
     if done.batch:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
     return [*lines, *_slip_lines(done, dataset), *_unknown_lines(done, dataset)]
+
+
+def _note_lines(notes: Mapping[str, int]) -> list[str]:
+    """Return a line for each kind of notes, of how many scans each was made."""
+    from fewscan.images.notes import kind_of, of_one_kind  # it loads what reads scans
+
+    kinds: dict[str, dict[str, int]] = {}
+    for note, count in notes.items():
+        kinds.setdefault(kind_of(note), {})[note] = count
+    return [f"  note: {of_one_kind(of, SHOWN)} ({counted(sum(of.values()), 'scan')})" for of in kinds.values()]
 
 
 def names_hint(*, names: bool) -> list[str]:

@@ -251,7 +251,7 @@ def _unlike_classes(labels: Counter[str], there: Collection[str], where: Standin
     if len(spellings) > MAX_CLASSES:
         yield (
             f"{len(spellings)} classes were found, more than the limit of {MAX_CLASSES}: if the folders are not classes, "
-            "give the labels with --labels CSV, or give the folder with --unlabeled"
+            f"give {'--labels-only' if where() else 'the labels with --labels CSV'}, or give the folder with --unlabeled"
         )
 
 

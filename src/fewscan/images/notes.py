@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from fewscan.wording import each_counted
+
 # Of one image there may be several notes, which stand in one field of a table so.
 BETWEEN_NOTES = " | "
 # Of a row that was found to be about an image all the same: nothing is lost by it.
@@ -30,6 +32,16 @@ def by_kind(counts: Mapping[str, int]) -> Counter[str]:
     for note, count in counts.items():
         kinds[kind_of(note)] += count
     return kinds
+
+
+def of_one_kind(notes: Mapping[str, int], most: int) -> str:
+    """Return notes of one kind, of how often each was made, as one text: what they differ in, the `most` frequent first."""
+    first = next(iter(notes))
+    if len(notes) == 1:
+        return first
+    kind = kind_of(first)
+    differing = {note.removeprefix(f"{kind}: "): count for note, count in Counter(notes).most_common()}
+    return f"{kind}: {each_counted(differing, most)}"
 
 
 def of_spelling(note: str) -> bool:

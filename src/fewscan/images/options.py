@@ -182,6 +182,11 @@ class SourceOptions(TableOptions, Layout):
     rename: dict[str, str] = pydantic.Field(default_factory=dict)
     follow_links: bool = False
 
+    @property
+    def unless_folders(self) -> str:
+        """What to give where folders are no classes."""
+        return "--labels-only" if self.labels else "the labels with --labels CSV"
+
     @pydantic.field_validator("labels_only")
     @classmethod
     def _of_tables(cls, labels_only: bool | None, given: pydantic.ValidationInfo) -> bool | None:

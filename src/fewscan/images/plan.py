@@ -8,7 +8,7 @@ from typing import get_args
 from fewscan.config import Settings
 from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
-from fewscan.images.notes import by_kind, kind_of, of_spelling
+from fewscan.images.notes import by_kind, kind_of, of_one_kind, of_spelling
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
 from fewscan.images.table_rows import together
@@ -204,10 +204,8 @@ def _notes(source: SourcePlan, *, examples: bool = True) -> list[str]:
     lines = []
     for one, count in source.kinds.items():
         notes = {note: images for note, images in source.notes.items() if kind_of(note) == one}
-        first = next(iter(notes))
-        differing = {note.removeprefix(f"{one}: "): images for note, images in Counter(notes).most_common()}
-        text = first if len(notes) == 1 else f"{one}: {each_counted(differing, NAMES_SHOWN if examples else KINDS_SHOWN)}"
-        such_as = f" ({_such_as(source, first)})" if examples else ""
+        text = of_one_kind(notes, NAMES_SHOWN if examples else KINDS_SHOWN)
+        such_as = f" ({_such_as(source, next(iter(notes)))})" if examples else ""
         lines.append(f"  note on {counted(count, 'image')}: {text}{such_as}")
     return lines
 

@@ -24,8 +24,9 @@ from fewscan.images.tables.headers import ByNumber, HeaderNumbers
 from fewscan.images.tables.pointing import Pointed, pointed
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import cell, read_cells, refuse_idle_for_text
-from fewscan.images.tables.rows import STATE_COLUMN, Row, differing_note, rows_of
+from fewscan.images.tables.rows import STATE_COLUMN, Row, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, said_of, whole_said
+from fewscan.images.tables.several import differing_note
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
 from fewscan.wording import listed

@@ -52,7 +52,7 @@ def class_names(labels: npt.NDArray[Any], images: int) -> Labels | str:
     if flat.dtype.kind not in "biuf" or not np.isin(flat, (0, 1)).all():
         return "its labels have several numbers for each image, so they are not read"
     if (flat.sum(axis=1) != 1).any():
-        return "its labels give an image several findings or none, so they are not read: give one class each with --labels CSV"
+        return "its labels give an image several findings or none, so they are not read: a table (--labels) can give one"
     return _names(flat.argmax(axis=1))
 
 

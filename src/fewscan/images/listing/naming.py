@@ -158,6 +158,6 @@ def _check_count(scans: Sequence[ScanFile], source: Source, asked: ImportOptions
         places = described_levels({scan.folders for scan in scans if scan.set_aside is None})
         raise FewscanError(
             f"source '{source.name}': {len(classes)} folders would be classes, more than the limit of {MAX_CLASSES} "
-            f"({places}): say which folder names the class with --class-level, give the labels with --labels CSV, or give the "
-            "folder with --unlabeled"
+            f"({places}): say which folder names the class with --class-level"
+            f"{'' if asked.labels else ', give the labels with --labels CSV'}, or give the folder with --unlabeled"
         )

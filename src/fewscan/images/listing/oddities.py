@@ -33,7 +33,7 @@ def warnings_of(scans: Sequence[ScanFile], sources: Sequence[Source], asked: Imp
     for source in sources:
         own = [scan for scan in taken if scan.source == source.name]
         found += [f"{source.name}: {text}" for text in (*_of_classes(own, source, asked), *_of_patients(own, asked))]
-    return found + list(_of_classes_and_patients(taken))
+    return found + list(_of_classes_and_patients(taken, asked))
 
 
 def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
@@ -92,25 +92,24 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
     by_folder = [scan for scan in scans if scan.label_level is not None and scan.label_from == "folder"]
     if asked.class_level is None and asked.class_from is None:
         if source.labeled and not any(scan.label is not None or scan.state is not None for scan in scans):
-            yield from _no_class(scans)
+            yield from _no_class(scans, asked)
             yield from _class_itself(scans, source)
         yield from _names_of_parts(by_folder)
-        yield from _folders_above(by_folder)
+        yield from _folders_above(by_folder, asked)
         yield from _classes_in_classes(by_folder)
         yield from _folders_in_classes(by_folder)
-        yield from _one_class(scans, by_folder, source)
+        yield from _one_class(scans, by_folder, source, asked)
     elif unfit := sum(scan.label is None and scan.state is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
         yield f"{option} gives no class for {unfit:,} of {counted(len(scans), 'image')}"
 
 
-def _no_class(scans: Sequence[ScanFile]) -> Iterator[str]:
+def _no_class(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
     places = {scan.folders for scan in scans if naming_levels(scan.folders)}
     if places:
-        yield (
-            f"no folder looks like a class ({described_levels(places)}): if one is, say which with --class-level, or give the "
-            "labels with --labels CSV"
-        )
+        instead = "correct the table, which gives no label" if asked.labels else f"give {asked.unless_folders}"
+        no_class = f"no folder looks like a class ({described_levels(places)})"
+        yield f"{no_class}: if one is, say which with --class-level, or {instead}"
 
 
 def _class_itself(scans: Sequence[ScanFile], source: Source) -> Iterator[str]:
@@ -148,7 +147,7 @@ def _names_of_parts(scans: Sequence[ScanFile]) -> Iterator[str]:
         yield f"taken as classes, but named like parts of a split: {listed(names, _NAMES_SHOWN)}"
 
 
-def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
+def _folders_above(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
     """Yield a line where the folders above classes might be the classes: these recur in several, or each is in one only.
 
     Of the folders above that is the nearest of which there are several, or else one of patients, wherever it stands.
@@ -169,8 +168,8 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
     if (recurring := _recurring(names)) and stands in whose:
         yield (
             f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names appear again under "
-            f"folders that look like patients' ({listed(parents, _NAMES_SHOWN)}): if they are series, not classes, give the "
-            "labels with --labels CSV, or give the folder with --unlabeled"
+            f"folders that look like patients' ({listed(parents, _NAMES_SHOWN)}): if they are series, not classes, give "
+            f"{asked.unless_folders}, or give the folder with --unlabeled"
         )
     elif recurring:
         yield (
@@ -221,7 +220,7 @@ def _folders_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
         )
 
 
-def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source: Source) -> Iterator[str]:
+def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source: Source, asked: ImportOptions) -> Iterator[str]:
     """Yield a line where one folder is the only class, though it holds only some images, or all and other folders."""
     folders = {scan.folders[: scan.label_level] for scan in by_folder}
     deeper = {scan.folders[scan.label_level or 0 :] for scan in by_folder}
@@ -231,7 +230,7 @@ def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source:
             held = f"{len(by_folder):,} of {counted(len(scans), 'image')}" if some else "all images"
             yield (
                 f"{held} are in the folder '{next(iter(folders))[-1]}', which is taken as the only class: if it is not a "
-                f"class, give labels with --labels CSV, or give the source with --unlabeled {source.name}={source.folder}"
+                f"class, give {asked.unless_folders}, or give the source with --unlabeled {source.name}={source.folder}"
             )
 
 
@@ -276,7 +275,7 @@ def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]
         )
 
 
-def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
+def _of_classes_and_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
     whose: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
     classes: dict[tuple[str, str | None], dict[str, str]] = defaultdict(dict)  # of each of a patient's classes, one image
     for scan in scans:
@@ -291,7 +290,7 @@ def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
     if len(labeled) > 1 and len(alone) == len(labeled):
         yield (
             "every class has scans of only one patient, so the class cannot be told from the patient: if the folders are "
-            "patients, say where the classes are with --class-level or --labels CSV"
+            f"patients, say where the classes are with --class-level{'' if asked.labels else ' or --labels CSV'}"
         )
     several = [shown for shown in classes.values() if len(shown) > 1]
     if several:

@@ -19,6 +19,7 @@ from fewscan.images.tables.column_names import (
     may_be_data,
     names_headers,
 )
+from fewscan.images.tables.one_hot import ClassColumn, asked_columns, in_words, sure_columns
 from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted, listed
 
@@ -29,7 +30,6 @@ HEADERS = "rows may also name numbers in DICOM headers (docs/labels.md)"
 _AND_NONE = "' and no column '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _NAMES_SHOWN = 8
-_ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
 
 class NoFileNamedError(FewscanError):
@@ -45,13 +45,13 @@ class NoFileNamedError(FewscanError):
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions of the columns that are used; `one_hot` are those of 0 and 1 that are classes each, by name."""
+    """Positions of the columns that are used; `one_hot` are those of 0 and 1 that are classes each."""
 
     path: int
     label: int | None = None
     patient: int | None = None
     split: int | None = None
-    one_hot: tuple[tuple[int, str], ...] = ()
+    one_hot: tuple[ClassColumn, ...] = ()
     patients: tuple[int, ...] = ()  # all that name the patient, unless one was asked for
     taken: str = ""  # in words, where a column goes by another name than `path`, `label`, `patient` or `split`
 
@@ -72,7 +72,7 @@ def find_columns(
     """
     asked = {"path": options.path_column, "label": options.label_column, "patient": options.patient_column}
     asked |= {"split": options.split_column}
-    one_hot = _asked_one_hot(cells, asked["label"])
+    one_hot = asked_columns(cells, asked["label"])
     if one_hot:
         asked["label"] = None
     left = ("patient", "split") if labels_alone else ()
@@ -92,7 +92,7 @@ def find_columns(
     if one_hot:
         found["label"] = None
     elif found["label"] is None:
-        one_hot = _one_hot(cells, _taken(found) | beside)
+        one_hot = sure_columns(cells, _taken(found) | beside)
         speaks_otherwise = found["patient"] is not None or found["split"] is not None
         if not one_hot and (_close(cells.columns, "label") or unsure or not speaks_otherwise):
             lacking.append("label")
@@ -106,8 +106,8 @@ def find_columns(
     named = {what: cells.columns[at] for what, at in found.items() if at is not None and (by_path or what != "path")}
     said = [f"{what} in '{name}'" for what, name in named.items() if name != what]
     if one_hot:
-        said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
-    if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
+        said.append(in_words(one_hot))
+    if unread := _unread_labels(cells.columns, _taken(found) | {one.at for one in one_hot}):
         said.append(f"not read: {', '.join(unread)} (--label-column says which column holds the labels)")
     patients: Sequence[int] = () if found["patient"] is None else (found["patient"],)
     if found["patient"] is not None and not asked["patient"]:
@@ -255,27 +255,3 @@ def _close(columns: Sequence[str], wanted: str) -> str | None:
     names = [name for name in columns if name and not may_be_data(name)]
     close = difflib.get_close_matches(wanted, names, n=1)
     return close[0] if close else None
-
-
-def _asked_one_hot(cells: Cells, asked: str | None) -> tuple[tuple[int, str], ...]:
-    """Return the columns that were asked for as NAME,NAME and are all there; none where one column has that very name."""
-    if asked is None or asked in cells.columns:
-        return ()
-    names = [name.strip() for name in asked.split(",")]
-    return tuple((cells.columns.index(name), name) for name in names) if set(names) <= set(cells.columns) else ()
-
-
-def _one_hot(cells: Cells, taken: set[int]) -> tuple[tuple[int, str], ...]:
-    """Return the columns of 0 and 1, of which one alone is 1 in every row; none where there is no such set of two or more."""
-    columns = [
-        (position, name)
-        for position, name in enumerate(cells.columns)
-        if name and position not in taken and all(_ZERO_OR_ONE.fullmatch(cell(row, position) or "") for _, row in cells.rows)
-    ]
-    single = all(sum(is_one(row, position) for position, _ in columns) == 1 for _, row in cells.rows)
-    return tuple(columns) if len(columns) > 1 and cells.rows and single else ()
-
-
-def is_one(row: Sequence[str], position: int) -> bool:
-    """Return whether a cell holds 1, as `1` or `1.0`."""
-    return (cell(row, position) or "").startswith("1")

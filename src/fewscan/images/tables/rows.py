@@ -15,12 +15,14 @@ from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.table_rows import TableRows, standing
 from fewscan.images.tables.alike import NO_PATIENT
-from fewscan.images.tables.columns import Columns, NoFileNamedError, find_columns, is_one
+from fewscan.images.tables.columns import Columns, NoFileNamedError, find_columns
 from fewscan.images.tables.copies import with_copies
 from fewscan.images.tables.cut import REMEDY, left_of
 from fewscan.images.tables.headers import ByNumber
+from fewscan.images.tables.one_hot import marks_of
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, plain, position_of
+from fewscan.images.tables.several import chosen_note, differing_note, unsettled_note
 
 # A column of fewscan's own tables, and what it says of a scan: that it has its label, or what in place of one.
 STATE_COLUMN = "label_state"
@@ -82,7 +84,7 @@ def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], 
     findings, found_in = tuple(where), tuple(one for (one,) in where.values())
     both = replace(first, where=first.where.with_others(other.where), findings=findings, found_in=found_in)
     if unknown := unsettled(findings, key):
-        word, note = _unsettled(first.table, *unknown)
+        word, note = unsettled_note(first.table, *unknown)
         return replace(both, label=word, several=word is None, disputed=False, notes=(*first.notes, note))
     one = first.label if several == "first" else None
     if several == "whole" and first.label and other.label:
@@ -91,26 +93,6 @@ def with_finding(first: Row, other: Row, several: Several, key: Callable[[str], 
     disputed = several == "none" and len(findings) > 1 and not first.predicted
     note = differing_note(first.table, several)
     return replace(both, label=one, several=one is None, disputed=disputed, notes=(*first.notes, note))
-
-
-def differing_note(table: Path, several: Several) -> str:
-    """Return what is said of an image that rows of a table name with different labels."""
-    return _OF_ROWS[several].format(f"rows of {table.name} differ, as with several findings or readers")
-
-
-def _unsettled(table: Path, word: str, unsure: bool) -> tuple[str | None, str]:
-    """Return the label of an image of several, of which this one says that nobody knows, and what is to be said of that."""
-    said = f"{table.name} says '{word.removeprefix(IN_PLACE)}' beside another label"
-    return word if unsure else None, f"{said}: not settled, so {'it is unsure' if unsure else 'no label'}"
-
-
-_CHOSEN: dict[Several, str] = {
-    "none": "{}: no single class, so no label (--several first takes the first one; docs/data.md: one finding or none)",
-    "first": "{}: the first is taken as the label",
-    "whole": "{}: together they are the label",
-}
-# What one row says cannot be entered as a dispute: it may be true all at once.
-_OF_ROWS = _CHOSEN | {"none": "{}: all is kept, and no label until somebody settles it (--several first takes the first one)"}
 
 
 def rows_of(
@@ -193,11 +175,7 @@ class _RowReader:
         written = cell(row, self.columns.label)
         if IN_PLACE in (written or ""):
             raise FewscanError(f"{where}: a label cannot contain the NUL character: write its name in letters")
-        findings, notes = self._findings(row)
-        several = len(findings) > 1
-        if several:
-            findings, said = self._chosen(findings)
-            notes = (*notes, said)
+        label, several, notes = self._label(line, row)
         patient = cell(row, self.columns.patient)
         if patient is not None and patient.casefold() in self.nobody:
             notes = (*notes, f"'{patient}' in {self.table.name} is read as no patient")
@@ -210,12 +188,12 @@ class _RowReader:
             table=self.table,
             where=where,
             path=path,
-            label=findings[0] if findings else None,
+            label=label,
             patient=patient,
             patient_columns=tuple((column, text) for column, text in of_patient if text.casefold() not in self.nobody),
             split=self._split(where, row),
             about_labels=self.columns.has_labels,
-            several=several and not findings,
+            several=several,
             predicted=self.predicted,
             chosen=kept_origin(cell(row, self.origin)),
             path_column=self.names[self.columns.path],
@@ -255,15 +233,25 @@ class _RowReader:
             )
         return row
 
+    def _label(self, line: int, row: Sequence[str]) -> tuple[str | None, bool, tuple[str, ...]]:
+        """Return a row's one label, whether it has none because it names several or a doubt, and what is to be said of that."""
+        marks = marks_of(self.columns.one_hot, row)
+        if marks.doubts:
+            return "unsure" if marks.unsure else None, not marks.unsure, (marks.note(self.table.name, line),)
+        findings, notes = (marks.classes, ()) if marks.classes else self._findings(row)
+        if len(findings) < 2:
+            return next(iter(findings), None), False, notes
+        chosen, said = self._chosen(findings)
+        return next(iter(chosen), None), not chosen, (*notes, said)
+
     def _findings(self, row: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-        """Return the labels that a row names, and what is to be said where it names none."""
+        """Return the labels that a row names, without marks, and what is to be said where it names none."""
         columns = self.columns
         if not columns.has_labels:
             return [], ()
         name = self.table.name
         if columns.one_hot:
-            findings = [label for position, label in columns.one_hot if is_one(row, position)]
-            return findings, (() if findings else (f"no column of {name} has a 1: no label from it",))
+            return [], (f"no column of {name} has a 1: no label from it",)
         text = cell(row, columns.label)
         if text is None:
             return [], (f"its cell in {name} is empty: no label from it",)
@@ -280,9 +268,9 @@ class _RowReader:
     def _chosen(self, findings: Sequence[str]) -> tuple[list[str], str]:
         """Return what is left of several findings, and what is to be said of that."""
         if unknown := unsettled(findings, self.key, self.nothing):
-            label, note = _unsettled(self.table, *unknown)
+            label, note = unsettled_note(self.table, *unknown)
             return ([] if label is None else [label]), note
-        said = _CHOSEN[self.options.several].format(f"several findings in {self.table.name}")
+        said = chosen_note(self.table, self.options.several)
         return ([findings[0]] if self.options.several == "first" else []), said
 
     def _split(self, where: TableRows, row: Sequence[str]) -> GivenSplit | None:
