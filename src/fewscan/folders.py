@@ -98,8 +98,8 @@ def require_file(folder: Path, name: str, kind: Kind, instead: str | None = None
     # What stands there may be what one is made of: scans, or a dataset.
     made_of = folder if (kind, found) == ("run", "dataset") or (kind == "dataset" and not found and folder.is_dir()) else of
     advice = f"check the path, or make one with '{command_line(verb, made_of, '--out', out)}'"
-    if (kind, found) == ("run", "dataset") and (runs := _runs_of(folder)):
-        advice = f"give a run on it: {listed(runs, _RUNS_SHOWN)}"
+    if (kind, found) == ("run", "dataset") and (runs := runs_of(folder)):
+        advice = f"give a run on it: {listed(list(map(str, runs)), _RUNS_SHOWN)}"
     if instead is not None and found not in (None, kind):
         advice = instead
     elif (kind, found) == ("dataset", "run"):
@@ -108,7 +108,7 @@ def require_file(folder: Path, name: str, kind: Kind, instead: str | None = None
     raise FewscanError(f"{folder} is not a {kind} ({why}): {advice}")
 
 
-def _runs_of(dataset: Path) -> list[str]:
+def runs_of(dataset: Path) -> list[Path]:
     """Return the runs on a dataset that lie where they are made by default, the newest first."""
     found = []
     for mark in RUNS.glob(f"*/{MARKS['run']}"):
@@ -118,7 +118,7 @@ def _runs_of(dataset: Path) -> list[str]:
             continue
         if isinstance(of, str) and Path(of).resolve() == dataset.resolve():
             found.append(mark)
-    return [str(mark.parent) for mark in sorted(found, key=lambda mark: mark.stat().st_mtime_ns, reverse=True)]
+    return [mark.parent for mark in sorted(found, key=lambda mark: mark.stat().st_mtime_ns, reverse=True)]
 
 
 def refuse_existing_run(folder: Path) -> None:

@@ -156,6 +156,26 @@ def test_where_a_run_knows_all_that_its_dataset_holds_what_it_lacks_comes_next(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("method", "named"), [("supervised", ["--method", "supervised"]), ("mixmatch", [])])
+def test_another_training_is_of_the_method_that_was_asked_for_and_its_calibration_takes_known_time(
+    method: str, named: list[str], make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
+) -> None:
+    made = make_dataset(images=40)
+    label = made.manifest["label"].where(made.manifest.index >= 16)
+    place = placed(remade(made, made.manifest.assign(label=label)), tmp_path)
+    fewscan("split", "my data", "--test", "0", cwd=place)
+    # Wherever it lies among the runs; `train` itself chooses mixmatch where there are unlabeled scans.
+    trained = fewscan("train", "my data", "--method", method, "--out", "runs/mine", *QUICK, cwd=place)
+    assert next_words(trained) == ["calibrate", "runs/mine"]
+    assert re.search(r"5 trainings, about \d+ (s|min) in all", trained.stdout)
+    Dataset.open(place / "my data").labels.set(0, made.classes[0])
+    assert next_words(fewscan("labels", "history", "my data", cwd=place)) == ["train", "my data", *named]
+    # One that was stopped early says nothing of what is wanted.
+    (place / "runs" / "mine" / "model.safetensors").unlink()
+    assert next_words(fewscan("labels", "history", "my data", cwd=place)) == ["train", "my data"]
+
+
+@pytest.mark.slow
 def test_a_table_by_which_nothing_would_change_leads_on(split_dataset: Snapshot, fewscan: Command, tmp_path: Path) -> None:
     place = placed(split_dataset, tmp_path)
     words = next_words(fewscan("labels", "export", "my data", cwd=place))

@@ -313,7 +313,7 @@ def test_an_estimate_of_labels_has_two_digits_and_is_never_less(labels: int, abo
 
 @pytest.mark.parametrize(("tested", "nouns"), [(0, "patients"), (12, "patients"), (0, "distinct images")])
 def test_it_is_said_of_what_more_are_needed_and_how_many_of_these_the_dataset_has(tested: int, nouns: str) -> None:
-    units = Units(nouns[:-1], nouns, to_hold_out=44, labeled=44 + tested, tested=tested, unlabeled=20)
+    units = Units(nouns[:-1], nouns, to_learn=44, to_hold_out=44, labeled=44 + tested, tested=tested, unlabeled=20)
     said = Remedies(labels=240).words(("run",), units)
     assert f"240 more {nouns}" in said
     assert "20 in the dataset" in said

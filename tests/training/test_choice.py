@@ -11,6 +11,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.splits.split import split
+from fewscan.splits.units import Units
 from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, SOLVED_LABELS, WORTH, choose
 from fewscan.training.settings import RunSettings
 
@@ -118,6 +119,19 @@ def test_train_counts_a_set_of_copies_as_one_label_when_it_chooses(
     monkeypatch.setattr("fewscan.training.choice.SOLVED_LABELS", 60)
     assert chosen(list(range(80))) == "supervised"
     assert chosen([row // 8 * 4 + row % 4 for row in range(80)]) == "probe"
+
+
+def units(to_learn: int) -> Units:
+    return Units("patient", "patients", to_learn=to_learn, to_hold_out=to_learn, labeled=to_learn, tested=0, unlabeled=20)
+
+
+def test_of_many_images_of_few_patients_the_patients_are_counted_and_that_is_said() -> None:
+    few, enough = (choose(603, 3000, 224, units=units(number), cuda=False) for number in (SOLVED_LABELS - 1, SOLVED_LABELS))
+    assert (few.method, enough.recipe) == ("propagation", "finetune")
+    for number, choice in ((SOLVED_LABELS - 1, few), (SOLVED_LABELS, enough)):
+        assert f"603 labels of {number} patients" in choice.reasons[0]
+    # README's labels are of as many heads, as far as is known: nothing changes for them.
+    assert choose(988, 3000, 224, units=units(988), cuda=False) == choose(988, 3000, 224, cuda=False)
 
 
 @pytest.mark.parametrize("unlabeled", [3000, 0])

@@ -166,6 +166,7 @@ def _say_before(comparison: Comparison) -> None:
     """Say where scans take long, and which row would stand for what `train` does by itself on this dataset, if it lacks one."""
     from fewscan.comparison.planning import missing_way
     from fewscan.progress import say
+    from fewscan.splits.units import Units
     from fewscan.training.devices import size_lines
 
     plan = comparison.plan
@@ -175,7 +176,7 @@ def _say_before(comparison: Comparison) -> None:
     slow = (size_lines(comparison.settings(trial), dataset.spec) for trial in of_each_method)
     for line in dict.fromkeys(chain.from_iterable(slow)):
         say(line)
-    missing = missing_way(plan, **sizes, size_px=dataset.spec.size_px)
+    missing = missing_way(plan, **sizes, size_px=dataset.spec.size_px, units=Units.of(dataset))
     if missing is not None:
         say(
             f"'fewscan train' would choose {missing} here, which is not compared: "

@@ -113,15 +113,14 @@ def _chosen(
 ) -> Choice:
     """Return what is trained, with all settings that are laid over the recipe's: chosen where the user names no method."""
     from fewscan.config import merge
+    from fewscan.splits.units import Units
     from fewscan.training.choice import Choice, choose
     from fewscan.training.recipes import DEFAULT_RECIPE
 
     if method is not None:
         return Choice(recipe or DEFAULT_RECIPE, method, dict(settings), (), bool(unlabeled_first))
     asked: dict[str, Any] = {"recipe": recipe, "changes": settings, "unlabeled_first": unlabeled_first}
-    copies = dataset.manifest["copy_set"].iloc[dataset.rows("labeled")]
-    distinct = int(copies.nunique() + copies.isna().sum())
-    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, distinct=distinct, **asked)
+    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, units=Units.of(dataset), **asked)
     return replace(choice, changes=merge(choice.changes, settings))
 
 
@@ -149,8 +148,7 @@ def _begun_without_labels(
             "instead, or start from a finished run without labels, encoder.weights=RUN"
         )
     refuse_existing_run(out)
-    method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
-    asked, changes = divided(method, choice.changes)
+    asked, changes = divided(choice.method_name, choice.changes)
     # What is wrong with the second run is said before the first one.
     second = RunSettings.resolve(choice.method, choice.recipe, changes, **sizes)
     require_shareable(devices, second, dataset)

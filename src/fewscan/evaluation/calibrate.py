@@ -12,7 +12,7 @@ from fewscan.datasets.candidates import candidates, note_candidate, require_cand
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, course_of, cross_fit, require_folds
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, course_of, cross_fit, require_folds, trainings_of
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
@@ -23,6 +23,7 @@ from fewscan.splits.acceptance import in_turn_helps
 from fewscan.splits.support import ENOUGH_VALIDATION
 from fewscan.splits.units import independent
 from fewscan.training.run import Run
+from fewscan.wording import counted
 
 FOLDS = 5
 
@@ -70,13 +71,23 @@ def calibrate(
     return calibration
 
 
+def trainings_to_calibrate(run: Run, dataset: Snapshot, folds: int = FOLDS) -> str:
+    """Return by how many trainings `calibrate` holds the labels of a finished run out, and how long they take, in words.
+
+    Raises FewscanError where they cannot be held out in turn.
+    """
+    kinds = [False, True] if run.settings.solved and _learns_from_unlabeled(run, dataset) else [False]
+    parts, course = trainings_of(run, dataset, folds, *kinds)
+    return f"{counted(parts * len(kinds), 'training')}, {course.left}"
+
+
 def adds_pile(known: Calibration, *, folds: int | None, pile: bool | None, anew: bool) -> bool:
     """Return whether `calibrate` so asked leaves a calibration as it is, and only adds what it lacks for unlabeled scans."""
     return bool(pile) and folds is None and not anew and known.pile is None
 
 
 def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
-    learns = method_type(run.settings.method.name).uses_unlabeled and len(dataset.rows("unlabeled")) > 0
+    learns = _learns_from_unlabeled(run, dataset)
     if asked is None and learns and run.settings.solved and (why := cannot_cross_fit(run, dataset)) is not None:
         say(f"no labels are held out for decisions on the dataset's own unlabeled scans: {why}")
         return False
@@ -86,6 +97,10 @@ def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
             "new scans also holds for those: leave out --pile"
         )
     return learns and run.settings.solved if asked is None else asked
+
+
+def _learns_from_unlabeled(run: Run, dataset: Snapshot) -> bool:
+    return method_type(run.settings.method.name).uses_unlabeled and len(dataset.rows("unlabeled")) > 0
 
 
 def _known(run: Run, anew: bool) -> Calibration | None:

@@ -72,11 +72,16 @@ def course_of(run: Run, dataset: Snapshot, folds: int, *kinds: bool) -> Course:
 
     kinds: of each time, whether it is done `as_pile`, as for `trained_folds`. Raises FewscanError as `require_folds`.
     """
-    require_folds(run, dataset, folds)
-    parts = len(_parts(run, dataset, folds))
-    course = Course([each for kind in kinds for each in _folders(run, parts, kind)], run.training_seconds)
+    parts, course = trainings_of(run, dataset, folds, *kinds)
     say(told_before(course, parts, kinds))
     return course
+
+
+def trainings_of(run: Run, dataset: Snapshot, folds: int, *kinds: bool) -> tuple[int, Course]:
+    """Return in how many parts the labels are held out, and the course of it; otherwise as `course_of`, and nothing is said."""
+    require_folds(run, dataset, folds)
+    parts = len(_parts(run, dataset, folds))
+    return parts, Course([each for kind in kinds for each in _folders(run, parts, kind)], run.training_seconds)
 
 
 def trained_folds(

