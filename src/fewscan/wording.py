@@ -33,9 +33,17 @@ def listed(names: Sequence[str], most: int | None = None) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def each_counted(counts: Mapping[str, int], most: int | None = None) -> str:
-    """Return names with their numbers, `a (3), b (4) and c (1)`: a name that is a number itself is told from its count."""
-    return listed([f"{name} ({count:,})" for name, count in counts.items()], most)
+def each_counted(counts: Mapping[str, int], most: int | None = None, patients: Mapping[str, int] | None = None) -> str:
+    """Return names with their numbers, `a (3), b (4) and c (1)`: a name that is a number itself is told from its count.
+
+    patients: how many known patients stand behind a number, `a (150, 13 patients)`; none is said where there are none.
+    """
+    return listed([f"{name} ({count:,}{and_patients((patients or {}).get(name, 0))})" for name, count in counts.items()], most)
+
+
+def and_patients(patients: int) -> str:
+    """Return what goes behind a number of images: `, 13 patients`; nothing where no patient is known."""
+    return f", {counted(patients, 'patient')}" if patients else ""
 
 
 def folder_below(level: int) -> str:

@@ -7,8 +7,9 @@ import PIL.Image
 import pytest
 
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.importing import import_scans
+from fewscan.datasets.importing import import_scans, plan_import, summary
 from fewscan.images.labeled_whole import origin_alone, whole_of
+from fewscan.wording import each_counted
 from tests.images.test_header_numbers import add_slices, elements, table
 
 
@@ -127,6 +128,19 @@ def test_a_row_that_names_a_folder_or_a_file_with_several_images(tmp_path: Path)
     found = wholes(dataset)
     assert (found["2.png"], found["3.png"], found["alone.png"]) == ("folder", "folder", None)
     assert [whole for name, whole in found.items() if name.startswith("stack")] == ["file", "file"]
+
+
+def test_each_class_is_counted_in_patients_where_these_are_known(scans: Path, tmp_path: Path) -> None:
+    by_study = by("AccessionNumber", one="glioma", two="normal", later="normal")
+    [plan] = plan_import([str(scans)], labels=[table(scans, by_study)], workers=1).sources
+    assert (plan.classes, plan.class_patients) == ({"glioma": 3, "normal": 3}, {"glioma": 1, "normal": 1})
+    dataset = imported(scans, by_study)
+    assert summary(dataset.snapshot()).class_patients == {"glioma": 1, "normal": 1}
+    assert summary(dataset.snapshot()).classes == {"glioma": 3, "normal": 3}
+
+
+def test_patients_stand_beside_images_only_where_they_are_known() -> None:
+    assert each_counted({"glioma": 150, "normal": 3}, patients={"glioma": 13}) == "glioma (150, 13 patients) and normal (3)"
 
 
 def test_an_origin_without_what_it_is_of() -> None:

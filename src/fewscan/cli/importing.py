@@ -72,11 +72,14 @@ def import_(
 
 def _lines(dataset: "Snapshot", result: "ImportSummary") -> list[str]:
     from fewscan.images.patients import known_patients
-    from fewscan.wording import counted
+    from fewscan.wording import and_patients, counted
 
     lines = [f"{counted(result.images, 'image')} in {result.folder}"]
     lines += [f"  {dataset.spec.shown_sentence}"] if dataset.spec.shown_sentence else []
-    lines += [f"  {name}: {counted(count, 'image')}" for name, count in result.classes.items()]
+    lines += [
+        f"  {name}: {counted(count, 'image')}{and_patients(result.class_patients.get(name, 0))}"
+        for name, count in result.classes.items()
+    ]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")
     if result.in_color:

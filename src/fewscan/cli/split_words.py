@@ -22,13 +22,15 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     """
     from fewscan.datasets.asked_labels import TEACHING, teaching_labels
     from fewscan.datasets.protocols import titled
+    from fewscan.images.patients import patients_by_class
 
     result = done.require_split()
-    granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
+    labeled_images = done.manifest.iloc[done.rows("labeled")]
+    granted = labeled_images["label"].value_counts().reindex(done.classes, fill_value=0).to_dict()
     lines = [
         f"split {titled(result.protocol)}, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
         f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
-        f"  labeled: {each_counted(granted.to_dict())}",
+        f"  labeled: {each_counted(granted, patients=patients_by_class(labeled_images))}",
         *_why(done, labeled=labeled, test=test),
     ]
     if teaching := teaching_labels(done):

@@ -23,7 +23,7 @@ from fewscan.images.looking import look_at
 from fewscan.images.notes import kind_of
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
-from fewscan.images.patients import known_patients
+from fewscan.images.patients import known_patients, patients_by_class
 from fewscan.images.plan import ImportPlan, plan_of
 from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, parse_sources
@@ -46,13 +46,15 @@ class SetAsideFile(Settings):
 class ImportSummary(Settings):
     """What an import took in and what it did not.
 
-    `images` counts the usable ones; `classes` and `unlabeled` add up to it. `reasons` counts what was set aside by the kind of
-    reason; `examples` are the first few of these files. `notes` are what was seen while pixels were read.
+    `images` counts the usable ones; `classes` and `unlabeled` add up to it, `class_patients` counts known patients. `reasons`
+    counts what was set aside by the kind of reason; `examples` are the first few of these files. `notes` are what was seen
+    while pixels were read.
     """
 
     folder: str
     images: int
     classes: dict[str, int]
+    class_patients: dict[str, int]
     unlabeled: int
     in_color: int  # before they were stored, as gray or in color
     images_with_patient: int  # whose patient a header or a CSV gives
@@ -175,6 +177,7 @@ def summary(dataset: Snapshot) -> ImportSummary:
         folder=str(dataset.folder),
         images=len(usable),
         classes={name: int(counts.get(name, 0)) for name in dataset.classes},
+        class_patients=patients_by_class(usable),
         unlabeled=int(usable["label"].isna().sum()),
         in_color=int(usable["color"].fillna(False).sum()),
         images_with_patient=patients.with_patient,

@@ -47,6 +47,12 @@ def known_patients(manifest: pd.DataFrame) -> KnownPatients:
     return KnownPatients(len(patients), len(known), int(known.nunique()))
 
 
+def patients_by_class(images: pd.DataFrame) -> dict[str, int]:
+    """Return how many known patients each class has among some images of a manifest."""
+    labeled = images[images["label"].notna() & is_known(images["patient"])]
+    return {str(name): int(patients) for name, patients in labeled.groupby("label")["patient"].nunique().items()}
+
+
 def is_known(patients: pd.Series) -> pd.Series:
     """Say of every value of a manifest's column `patient` whether it is a patient, not a file that stands for one."""
     return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from fewscan.config import Settings
@@ -24,15 +24,17 @@ EXAMPLES_SHOWN = 3
 class SourcePlan(Settings):
     """What was understood of one source; numbers count images.
 
-    classes: name -> images; states: what is said in place of a class -> images. labels_from, patients_from: where labels and
-    patients come from, in words. given_splits: parts of the split that the data came with. set_aside, notes: reason, and note
-    -> images; examples: for each of these the first few paths, with rows of a table.
+    classes: name -> images; class_patients: name -> known patients; states: what is said in place of a class -> images.
+    labels_from, patients_from: where labels and patients come from, in words. given_splits: parts of the split that the data
+    came with. set_aside, notes: reason, and note -> images; examples: for each of these the first few paths, with rows of a
+    table.
     """
 
     name: str
     folder: str
     images: int
     classes: dict[str, int]
+    class_patients: dict[str, int]
     states: dict[str, int]
     labels_from: dict[str, int]
     unlabeled: int
@@ -86,17 +88,18 @@ class ImportPlan(Settings):
 def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:
     """Return the plan for images that `listing.list_scans` listed."""
     of: dict[str, list[ScanFile]] = {source.name: [] for source in sources}
-    patients: dict[str, set[str | None]] = {source.name: set() for source in sources}
+    patients: dict[str, set[tuple[str, str | None]]] = {source.name: set() for source in sources}
     # As they will be in the dataset: one may go by several names.
     for scan, patient in zip(scans, PatientKeys().hashed(scans), strict=True):
         of[scan.source].append(scan)
-        if scan.set_aside is None and scan.patient_known:
-            patients[scan.source].add(patient)
-    plans = (_source_plan(source, of[source.name], len(patients[source.name] - {None})) for source in sources)
+        if scan.set_aside is None and scan.patient_known and patient is not None:
+            patients[scan.source].add((patient, scan.label))
+    plans = (_source_plan(source, of[source.name], patients[source.name]) for source in sources)
     return ImportPlan(sources=tuple(plans), warnings=tuple(warnings))
 
 
-def _source_plan(source: Source, scans: Sequence[ScanFile], patients: int) -> SourcePlan:
+def _source_plan(source: Source, scans: Sequence[ScanFile], patients: Collection[tuple[str, str | None]]) -> SourcePlan:
+    """Return the plan of a source; patients: the known ones, each with every label that images of theirs have."""
     taken = [scan for scan in scans if scan.set_aside is None]
     known = [scan for scan in taken if scan.patient is not None and scan.patient_known]
     reasons = _reasons([scan.set_aside for scan in scans if scan.set_aside is not None])
@@ -111,10 +114,11 @@ def _source_plan(source: Source, scans: Sequence[ScanFile], patients: int) -> So
         folder=str(source.folder),
         images=len(taken),
         classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items(), key=_in_order)),
+        class_patients=dict(sorted(Counter(label for _, label in patients if label is not None).items())),
         labels_from=_labels_from(taken),
         unlabeled=sum(scan.label is None for scan in taken),
         states=dict(sorted(Counter(scan.state for scan in taken if scan.state is not None).items())),
-        patients=patients,
+        patients=len({patient for patient, _ in patients}),
         images_with_patient=len(known),
         patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
         given_splits={part: parts[part] for part in get_args(GivenSplit) if parts[part]},
@@ -163,7 +167,8 @@ def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
 def _understood(source: SourcePlan) -> list[str]:
     lines = [f"{source.name}: {counted(source.images, 'image')} in {source.folder}"]
     if source.classes:
-        lines.append(f"  classes, from {listed(list(source.labels_from))}: {each_counted(source.classes, NAMES_SHOWN)}")
+        classes = each_counted(source.classes, NAMES_SHOWN, source.class_patients)
+        lines.append(f"  classes, from {listed(list(source.labels_from))}: {classes}")
     if source.unlabeled:
         states = f", of which {each_counted(source.states, NAMES_SHOWN)}" if source.states else ""
         lines.append(f"  without a label: {source.unlabeled:,}{states}")
