@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,7 @@ from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.labels.changes import in_words
 from fewscan.reviewing.readers import agreement
 from tests.fixtures import CLASSES
 from tests.made import empty_manifest, write_dataset
@@ -74,6 +76,42 @@ def test_people_who_differ_leave_a_scan_without_a_label_until_it_is_settled(data
     settled = dataset.labels.set(0, "glioma", who="Edith", settle=True)
     assert (settled.changes.settled, settled.disputed, labels_of(dataset)[0]) == (1, 0, "glioma")
     assert len(dataset.labels.conflicts().people) == 0
+
+
+def test_what_becomes_disputed_is_said_to_before_and_when_it_is_entered(dataset: Dataset) -> None:
+    dataset.labels.set([0, 1, 2], "pituitary", who="Ada")
+    dataset.labels.set([2, 3], "glioma", who=" Grace ")
+    dataset.labels.set(table(dataset, "0004.png,glioma", "0004.png,pituitary"))
+    said = table(
+        dataset, "0000.png,no_tumor", "0001.png,pituitary", "0002.png,pituitary", "0003.png,no_tumor", "0004.png,glioma"
+    )
+    dry, wet = (dataset.labels.set(said, who="Grace", dry_run=dry_run) for dry_run in (True, False))
+    assert {(one["before"], one["after"], one["scans"]) for one in dry.summary()["changes"]} == {
+        ("pituitary", "disputed", 1),
+        ("disputed", "pituitary", 1),
+        ("glioma", "no_tumor", 1),
+        ("disputed", "glioma", 1),
+    }
+    assert dry.summary() | {"batch": wet.batch} == wet.summary()
+    assert (dry.disputed, dry.changes.settled) == (1, 2)
+    edith = dataset.labels.set([0, 5], "glioma", who="Edith")
+    assert (edith.disputed, edith.summary()["still_disputed"], edith.summary()["changed"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_dry_run_says_what_will_hold(seed: int, dataset: Dataset) -> None:
+    drawn = np.random.default_rng(seed)
+    for _ in range(8):
+        rows = drawn.integers(0, 4, 3).tolist()
+        said = table(dataset, *(f"{row:04}.png,{drawn.choice([*CLASSES, 'unsure'])}" for row in rows))
+        who = [None, "Ada", "Grace"][drawn.integers(3)]
+        settle = bool(drawn.random() < 0.2)
+        dry = dataset.labels.set(said, who=who, settle=settle, dry_run=True)
+        before = in_words(dataset.labels.current(12))
+        dataset.labels.set(said, who=who, settle=settle)
+        now, told = dataset.labels.current(12), dict(zip(dry.changes.rows.tolist(), dry.changes.after, strict=True))
+        assert before.to_dict() | told == in_words(now).to_dict()
+        assert dry.disputed == now["disputed"].sum()
 
 
 @pytest.mark.parametrize("first", ["Ada", "Grace"])

@@ -29,6 +29,7 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
         "cannot be used, whatever their label": told["unusable"],
         "keep a label that is not a prediction": told["predictions_not_taken"],
         "were disputed, and are now settled": told["settled"],
+        "stay disputed": told["still_disputed"],
         "had a person's label, which this one replaces": told["overruled"],
     }
     lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
@@ -40,7 +41,8 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     lines += _examples("skipped, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
     if done.batch:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
-    lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
+    then = "would be disputed" if done.batch is None else "disputed"
+    lines += [f"{then}, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
     return [*lines, *_slip_lines(done, dataset), *_unknown_lines(done, dataset)]
 
 

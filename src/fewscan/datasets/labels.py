@@ -32,7 +32,7 @@ class LabelsSet:
     """What was set, or would be: what was said, what of it changes a label, and `batch`, the number of the entries.
 
     `batch` is 0 where nothing changes, and None of a dry run. `names` are those of the rows that change, `disputed` is how many
-    rows are disputed then; None of a dry run.
+    rows are disputed then.
     """
 
     said: Statements
@@ -42,7 +42,7 @@ class LabelsSet:
     slips: tuple[tuple[str, str], ...]  # new classes, each with another that is spelled almost alike
     unknown: tuple[str, ...]  # new classes whose names may say that nobody knows, and were not asked for by renaming
     names: pd.Series
-    disputed: int | None
+    disputed: int
 
     def summary(self) -> dict[str, Any]:
         """Return what can be said in numbers and a few examples, for programs."""
@@ -60,6 +60,7 @@ class LabelsSet:
             "unusable": changes.unusable,
             "predictions_not_taken": changes.predicted,
             "settled": changes.settled,
+            "still_disputed": len({*changes.rows[changes.still].tolist()}),
             "overruled": changes.overruled,
             "disputed": self.disputed,
             "new_classes": list(self.new_classes),
@@ -135,14 +136,12 @@ class DatasetLabels(LabelLog):
             said = _of_rows(what, labels, state, images, classes)
         changes = changes_of(self, current, images["set_aside"].isna(), said, who, settle=settle, reading=reading)
         new = sorted({label for label in changes.labels if label is not None} - {*classes})
-        batch = disputed = None
+        batch = None
         if not dry_run:
             batch = self.enter(
                 changes.rows, changes.labels, states=changes.states, origin=changes.origins, who=who, note=note, settles=settle
             )
-            disputed = int(current["disputed"].sum()) - changes.settled
-            if batch and (changes.disputing or (who is not None and not settle)):
-                disputed = int(self.disputed(len(images)).sum())
+        disputed = int(current["disputed"].sum()) + changes.disputing - changes.settled
         slips = tuple(misspelled(new, classes))
         unknown = tuple(may_say_unknown(name for name in new if name not in (rename or {}).values()))
         return LabelsSet(said, changes, batch, tuple(new), slips, unknown, _names(images, changes.rows), disputed)
