@@ -1,5 +1,6 @@
 """A dataset, or a run, -> what is known of its scans when some of them are to be labeled next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.choosing.disputed_wholes import DisputedWhole, disputed_wholes
 from fewscan.choosing.model import deviation_over, probed
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Bools, Floats, Int64s, Scans, reduced
@@ -41,7 +43,7 @@ class Pool:
     """What there is to choose from in a dataset, with what an encoder makes of its scans.
 
     features: (N, D); deviation: (D,) theirs over the scans that take part. probabilities: (N, K), None where no label teaches
-    a model. model: where they come from, in words.
+    a model. model: where they come from, in words. wholes: what is one dispute over several of the disputed scans.
     """
 
     dataset: Snapshot
@@ -51,6 +53,7 @@ class Pool:
     deviation: Floats
     probabilities: npt.NDArray[np.float32] | None
     model: str | None
+    wholes: Sequence[DisputedWhole]
 
 
 def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | None = None, data: Path | None = None) -> Pool:
@@ -72,13 +75,14 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     points = reduced(features, np.flatnonzero(parts.learning))
     scans = parts.scans(points, snapshot.groups)
     deviation = deviation_over(features, np.flatnonzero(parts.learning))
+    wholes = disputed_wholes(dataset, snapshot, parts.disputed)
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities
-        return Pool(snapshot, parts, scans, features, deviation, said, f"run {run.folder.name}")
+        return Pool(snapshot, parts, scans, features, deviation, said, f"run {run.folder.name}", wholes)
     probabilities = probed(features, scans.labels, scans.groups, snapshot.classes, deviation)
     model = None if probabilities is None else f"logistic regression on {len(scans.labeled):,} labels"
-    return Pool(snapshot, parts, scans, features, deviation, probabilities, model)
+    return Pool(snapshot, parts, scans, features, deviation, probabilities, model, wholes)
 
 
 def any_open(run: Run, data: Path | None = None) -> bool:

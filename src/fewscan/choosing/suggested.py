@@ -1,5 +1,6 @@
 """The scans of a dataset to label next, as a table that `labels set` takes once its column of labels is filled in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fewscan.choosing.disputed_wholes import DisputedWhole
 from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import Pool
+from fewscan.choosing.scans import Scans
 from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose, honest_rows
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
 from fewscan.labels.tables import choices_of
+from fewscan.splits.units import Units
 from fewscan.spreadsheet import write_spreadsheet
 from fewscan.wording import counted
 
 COPIES_DIFFER = "copies of it have different labels"
+OF_WHOLE = "the label of these {:,} images as a whole is disputed: one answer is for all of them"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Suggested:
     labels: int  # that can be learned from
     honest: int  # of these, that nobody chose
     accuracy: Interval | None  # on these, of a model that has not learned from them; None where they are too few
+    asked: int  # how many suggestions were asked for
+    kept_together: str  # of what one scan at most is suggested, in words
     open: int  # scans that could have been suggested
     judging: int  # scans that never are: of test set or validation set, or belonging to these
     set_aside: int  # likewise, since they cannot be used
@@ -69,6 +76,11 @@ class Suggested:
                 f"logistic regression on the {self.labels:,} labels is right on {self.accuracy.percent} of the scans, measured "
                 f"on the {self.honest:,} that were drawn at random"
             )
+        if len(self.suggestions) < self.asked:
+            lines.append(
+                f"{self.asked:,} were asked for: of {self.kept_together} one scan at most is suggested at a time, "
+                "so there are no others until these have labels"
+            )
         if self.judging:
             lines.append(f"never suggested: {counted(self.judging, 'scan')} in or belonging to the test or validation set")
         if self.set_aside:
@@ -83,9 +95,10 @@ def suggest_from(
 ) -> Suggested:
     """Return the scans of a pool to label next, `count` of them, 1 or more; raises FewscanError where none is left."""
     scans, manifest = pool.scans, pool.dataset.manifest
-    found = choose(scans, count, probabilities=pool.probabilities, strategy=strategy, random_share=random_share, seed=seed)
-    conflict = manifest["conflict"].to_numpy(bool)
-    found = [one._replace(why=COPIES_DIFFER) if one.kind == "disputed" and conflict[one.row] else one for one in found]
+    chosen: dict[str, Any] = {"strategy": strategy, "random_share": random_share, "seed": seed}
+    found = choose(_asked_once(scans, pool.wholes), count, probabilities=pool.probabilities, **chosen)
+    wholes = {int(whole.rows[0]): whole for whole in pool.wholes}
+    found = [_with_dispute(one, pool, wholes.get(one.row)) if one.kind == "disputed" else one for one in found]
     aside = int(manifest["set_aside"].notna().sum())
     if not found:
         raise FewscanError(
@@ -95,9 +108,13 @@ def suggest_from(
     rows = np.array([one.row for one in found])
     folders = {source.name: str(source.folder).rstrip("/") for source in pool.dataset.description.sources}
     facts = manifest.iloc[rows]
+    paths = [
+        wholes[one.row].path if one.kind == "disputed" and one.row in wholes else path
+        for one, path in zip(found, facts["path"], strict=True)
+    ]
     table = pd.DataFrame(
         {
-            "path": (facts["source"].map(folders) + "/" + facts["path"]).to_numpy(),
+            "path": (facts["source"].map(folders) + "/" + paths).to_numpy(),
             "label": "",
             "row": rows,
             "source": facts["source"].to_numpy(),
@@ -115,8 +132,25 @@ def suggest_from(
         len(scans.labeled),
         len(honest),
         held_out_accuracy(pool.features, scans.labels, scans.groups, pool.dataset.classes, pool.deviation, honest),
+        count,
+        f"each {Units.of(pool.dataset).noun}",
         int(scans.open.sum()),
         int((pool.parts.judging & manifest["set_aside"].isna().to_numpy()).sum()),
         aside,
         pool.dataset.description.audit is not None,
     )
+
+
+def _with_dispute(one: Suggestion, pool: Pool, whole: DisputedWhole | None) -> Suggestion:
+    """Return a disputed suggestion with what is disputed about it."""
+    if whole is not None:
+        return one._replace(why=OF_WHOLE.format(len(whole.rows)))
+    return one._replace(why=COPIES_DIFFER) if pool.dataset.manifest["conflict"].iloc[one.row] else one
+
+
+def _asked_once(scans: Scans, wholes: Sequence[DisputedWhole]) -> Scans:
+    """Return the scans with one that is disputed, and to be labeled, of each whole."""
+    others = [row for whole in wholes for row in whole.rows[1:].tolist()]
+    open_, disputed = scans.open.copy(), scans.disputed.copy()
+    open_[others] = disputed[others] = False
+    return scans._replace(open=open_, disputed=disputed)

@@ -45,7 +45,9 @@ One scan in five is drawn at random instead (--random-share), and marked. Chosen
 only labels of randomly drawn scans can say how good a model is.
 
 It never suggests scans of the test or validation set, what belongs to them, or what was set aside. It suggests at most one of
-several copies, and at most one of a patient's scans. A copy of a labeled scan counts as labeled.
+several copies, and at most one of a patient's scans, so there may be fewer than --count. A copy of a labeled scan counts as
+labeled. What is disputed comes first, also several scans of a patient. If it is the label of a whole study, one line names the
+study's folder, and one answer is for all of its scans.
 
 The table has a column 'label'. Fill it in, with 'unsure' or 'not a scan' where that applies, and give it to 'fewscan labels
 set'.
