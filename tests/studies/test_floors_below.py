@@ -21,8 +21,9 @@ ROOT = Path(fewscan.__file__).parent
 BELOW = set().union(*FLOORS[: next(number for number, floor in enumerate(FLOORS) if "studies" in floor)])
 # DICOM's studies, and public sources of images that are fetched by name.
 OTHERS = {"images"}
-# What a user writes up, the title of a paper, and where a method comes from.
+# A DICOM study that one label is about, what a user writes up, the title of a paper, and where a method comes from.
 ANOTHER_MEANING = (
+    "said of a whole study, say,",
     "it is a study of machine learning",
     "kind of study",
     "observer ROC studies",

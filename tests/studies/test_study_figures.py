@@ -19,6 +19,7 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.planning import make_plan
 from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trials
+from fewscan.datasets.protocols import titled
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
@@ -186,9 +187,9 @@ def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: MakeComp
         assert picture.getpixel((0, picture.height - 1)) == (255, 255, 255, 255)
     shown = draw_figures(results, "figure7.png", "figure8_accuracy.png")
     run = results.row("study", "joint").runs[0]
-    curve = line(panel(shown["figure7.png"], "(b) joint (proposed model), study", "accuracy (%)"), "c_acc")
+    curve = line(panel(shown["figure7.png"], "(b) joint (proposed model), split as published", "accuracy (%)"), "c_acc")
     np.testing.assert_allclose(curve.get_ydata(), [100 * numbers["c_acc"] for numbers in run.run.metrics()])
-    tested = sealed_markers(panel(shown["figure8_accuracy.png"], "all methods, study", "accuracy (%)"))
+    tested = sealed_markers(panel(shown["figure8_accuracy.png"], "all methods, split as published", "accuracy (%)"))
     assert sorted(float(marker.get_ydata()[0]) for marker in tested) == pytest.approx(
         sorted(100 * results.row("study", name).runs[0].evaluation.accuracy.value for name in ("supervised", "joint"))
     )
@@ -204,7 +205,7 @@ def test_methods_apart_show_mean_and_range_over_seeds(whole: dict[str, Figure], 
         shown = "joint (proposed model)" if method == "joint" else method
         logs = [log_of(method, seed) for seed in (0, 1)]
         for protocol in BOTH:
-            title = f"({letter}) {shown}, {protocol}"
+            title = f"({letter}) {shown}, split {titled(protocol)}"
             for ylabel, numbers, scale in (
                 ("accuracy (%)", ("p_acc", "c_acc", "r_acc"), 100),
                 ("loss", ("loss", MAIN_LOSS[method], "cross_entropy"), 1),
@@ -229,7 +230,7 @@ def test_methods_apart_show_mean_and_range_over_seeds(whole: dict[str, Figure], 
 def test_methods_together_show_training_curves_and_sealed_accuracies(whole: dict[str, Figure]) -> None:
     figure = whole["figure8_accuracy.png"]
     for protocol in BOTH:
-        axes = panel(figure, f"all methods, {protocol}", "accuracy (%)")
+        axes = panel(figure, f"all methods, split {titled(protocol)}", "accuracy (%)")
         for method in TRAINING_METHODS:
             values = [[epoch["p_acc"] for epoch in log_of(method, seed)] for seed in (0, 1)]
             np.testing.assert_allclose(line(axes, method).get_ydata(), 100 * np.mean(values, axis=0))
@@ -247,7 +248,7 @@ def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comp
         finish(comparison, trial, log)
     axes = panel(
         draw_figures(collect(comparison), "figure8_loss.png")["figure8_loss.png"],
-        "all methods, leakfree",
+        "all methods, split without leaks",
         "loss / loss of the first epoch",
     )
     for method in ("simclr", "joint"):
@@ -260,7 +261,10 @@ def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_compar
     for trial, epochs in zip(comparison.plan.trials, (3, 2), strict=True):
         finish(comparison, trial, log_of("joint", trial.seed, epochs))
     drawn = draw_figures(collect(comparison), "figure7.png", "figure8_accuracy.png")
-    for name, title in (("figure7.png", "(b) joint (proposed model), study"), ("figure8_accuracy.png", "all methods, study")):
+    for name, title in (
+        ("figure7.png", "(b) joint (proposed model), split as published"),
+        ("figure8_accuracy.png", "all methods, split as published"),
+    ):
         label = "p_acc" if name == "figure7.png" else "joint"
         np.testing.assert_array_equal(line(panel(drawn[name], title, "accuracy (%)"), label).get_xdata(), [1, 2])
 
@@ -270,7 +274,11 @@ def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> Non
     comparison = make_comparison(methods=("nnclr",), protocols=("study",))
     log = [epoch | {"validation_accuracy": 0.1 * epoch["epoch"]} for epoch in log_of("nnclr")]
     finish(comparison, comparison.plan.trials[0], log, val_p_acc=0.9)
-    axes = panel(draw_figures(collect(comparison), "figure9.png")["figure9.png"], "(b) nnclr, study", "accuracy (%)")
+    axes = panel(
+        draw_figures(collect(comparison), "figure9.png")["figure9.png"],
+        "(b) nnclr, split as published",
+        "accuracy (%)",
+    )
     np.testing.assert_allclose(line(axes, "validation accuracy").get_ydata(), [10, 20, 30])
     assert sealed_markers(axes) == []
 
@@ -283,7 +291,9 @@ def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
     assert list(words(drawn["figure7.png"])).count("not run") == 6
     assert list(words(drawn["figure9.png"])).count("not run") == 8
     for name in ("figure8_accuracy.png", "figure8_loss.png"):
-        ran, not_run = panels(drawn[name], "all methods, leakfree") + panels(drawn[name], "all methods, study")
+        ran, not_run = panels(drawn[name], "all methods, split without leaks") + panels(
+            drawn[name], "all methods, split as published"
+        )
         shown = [text.get_text() for text in ran.get_legend().get_texts()]
         assert sorted(shown) == sorted(name if name == "simclr" else f"{name}: not run" for name in TRAINING_METHODS)
         shown = [text.get_text() for text in not_run.get_legend().get_texts()]
@@ -293,13 +303,13 @@ def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
 
 
 def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> None:
-    together = [panel(whole["figure8_accuracy.png"], "all methods, study", "accuracy (%)")]
-    together.append(panel(whole["figure8_loss.png"], "all methods, study", "loss / loss of the first epoch"))
+    together = [panel(whole["figure8_accuracy.png"], "all methods, split as published", "accuracy (%)")]
+    together.append(panel(whole["figure8_loss.png"], "all methods, split as published", "loss / loss of the first epoch"))
     apart = {
-        "simclr": ("figure7.png", "(a) simclr, study"),
-        "joint": ("figure7.png", "(b) joint (proposed model), study"),
-        "barlow_twins": ("figure9.png", "(a) barlow_twins, study"),
-        "nnclr": ("figure9.png", "(b) nnclr, study"),
+        "simclr": ("figure7.png", "(a) simclr, split as published"),
+        "joint": ("figure7.png", "(b) joint (proposed model), split as published"),
+        "barlow_twins": ("figure9.png", "(a) barlow_twins, split as published"),
+        "nnclr": ("figure9.png", "(b) nnclr, split as published"),
     }
     for method in TRAINING_METHODS:
         look = LOOKS[method]
@@ -372,7 +382,7 @@ def test_footers_say_what_the_curves_were_made_with(whole: dict[str, Figure]) ->
         assert "squares" not in text
         assert ".png" not in text
         if name == "figure2.png":
-            assert "drawn at random from the leakfree split" in text
+            assert "drawn at random from the split without leaks" in text
         else:
             recipe = "recipe study with encoder.name=study_cnn encoder.dense_units=16 epochs=3 batch_size=32"
             assert all(part in text for part in (recipe, "3 epochs", "seeds 0, 1", "range over seeds"))

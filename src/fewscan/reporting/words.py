@@ -94,7 +94,7 @@ WORDS = (
         "labeled, but not learned from: kept apart to see whether predictions are right",
     ),
     Word("ImageNet", r"ImageNet", "a public collection of everyday photographs, from which many networks learn to see first"),
-    Word("95 % interval", r"95 % intervals?", "the range that is meant to hold the true value in 95 of 100 such studies"),
+    Word("95 % interval", r"95 % intervals?", "the range that is meant to hold the true value in 95 of 100 such measurements"),
     Word(
         "leak",
         r"leak-free|leaks?|leaking",

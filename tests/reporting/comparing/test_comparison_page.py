@@ -118,14 +118,14 @@ def test_the_page_speaks_of_the_score_that_ranks_and_copies_stay_worth_accuracy(
 @pytest.mark.slow
 def test_a_single_protocol_is_named_where_copies_may_lie_on_both_sides(made_up: Callable[..., Results]) -> None:
     (said,) = headline(made_up({("study", "joint"): (30,), ("study", "supervised"): (20,)}, protocols=("study",)))
-    assert said.startswith("On the split as in the published study, joint ")
+    assert said.startswith("On the split as published, joint ")
 
 
 @pytest.mark.slow
 def test_each_protocol_has_a_sentence_and_copies_a_worth(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "joint"): (20, 22), ("study", "joint"): (30, 32), ("leakfree", "supervised"): (20,)}
     results = made_up(right, protocols=("leakfree", "study"), leaking_pairs=1234)
-    for said, named in zip(headline(results), ("without leaks", "as in the published study"), strict=True):
+    for said, named in zip(headline(results), ("without leaks", "as published"), strict=True):
         assert named in said
     above = page_of(results).text.partition("Leaderboard")[0]
     assert "joint +25.00 points" in above

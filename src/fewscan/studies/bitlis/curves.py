@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from fewscan.comparison.results import Results, Row
+from fewscan.datasets.protocols import titled
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparing.canvas import new_figure, say_instead
 from fewscan.reporting.comparing.curves import draw_series, draw_test_accuracy, over_seeds, percentages
@@ -34,7 +35,7 @@ def methods_apart(results: Results, methods: tuple[str, str], footer: list[str])
         rows = [results.row(protocol, method) for protocol in protocols]
         for part, draw in ((next(parts), draw_accuracies), (next(parts), draw_losses)):
             for axes, row in zip(part.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
-                axes.set_title(f"({letter}) {TITLES.get(method, method)}, {row.protocol}", color=INK["light"])
+                axes.set_title(f"({letter}) {TITLES.get(method, method)}, split {titled(row.protocol)}", color=INK["light"])
                 prepare_epoch_axes(axes, "light")
                 draw(axes, row)
                 if not row.runs:

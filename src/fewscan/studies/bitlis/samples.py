@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from fewscan.comparison.results import Results
+from fewscan.datasets.protocols import titled
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.comparing.canvas import WIDTH_INCHES, new_figure
 from fewscan.reporting.figures import INK
@@ -26,7 +27,7 @@ def samples(results: Results) -> Figure:
     scan_inches = WIDTH_INCHES / SAMPLES_A_ROW
     heights = (0.35 + len(dataset.classes) * (scan_inches + 0.25), 0.35 + UNLABELED_ROWS * scan_inches)
     footer = [
-        f"drawn at random from the {protocol} split",
+        f"drawn at random from the split {titled(protocol)}",
         f"{dataset.spec.size_px} px",
         STAND_IN if stands_in(results) else "",
     ]

@@ -2,6 +2,7 @@
 
 from fewscan.comparison.results import Pair, Results
 from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.protocols import titled
 from fewscan.reporting.comparing import sentences
 from fewscan.reporting.comparing.sentences import NOT_RUN, verdict
 from fewscan.studies.bitlis.outcome import STAND_IN, stands_in
@@ -22,9 +23,9 @@ def _against_left_out(results: Results, protocol: Protocol) -> str:
     pair = results.pair(protocol, PROPOSED, LEFT_OUT)
     if pair is None:
         why = _why_unpaired(results, protocol)
-        return f"under {protocol} it is not known whether {PROPOSED} beats {LEFT_OUT}, since {why}"
+        return f"on the split {titled(protocol)} it is not known whether {PROPOSED} beats {LEFT_OUT}, since {why}"
     first, second = (PROPOSED, LEFT_OUT) if pair.of_methods else (f"the one network of {PROPOSED}", f"that of {LEFT_OUT}")
-    return f"under {protocol} {first} {_beats(pair, second)} ({sentences.evidence(results, pair, SCORE)})"
+    return f"on the split {titled(protocol)} {first} {_beats(pair, second)} ({sentences.evidence(results, pair, SCORE)})"
 
 
 def _beats(pair: Pair, second: str) -> str:
@@ -54,13 +55,14 @@ def findings(results: Results) -> list[str]:
 def ranking(results: Results, protocol: Protocol) -> str:
     """Return a sentence on whether `joint` is the best of the study's four rows in val_p_acc."""
     if not results.row(protocol, PROPOSED).runs:
-        return f"Under {protocol} the place of {PROPOSED} among the study's four rows is not known, since it was {NOT_RUN}."
+        place = f"the place of {PROPOSED} among the study's four rows is not known, since it was {NOT_RUN}"
+        return f"On the split {titled(protocol)} {place}."
     pairs = {other: results.pair(protocol, PROPOSED, other) for other in PUBLISHED if other != PROPOSED}
     known = [pair for pair in pairs.values() if pair is not None]
     missing = [other for other, pair in pairs.items() if pair is None]
     rest = f" {listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN} with its seeds." if missing else ""
     if not known:
-        return f"Under {protocol} there is no other of the study's four rows to compare {PROPOSED} with.{rest}"
+        return f"On the split {titled(protocol)} there is no other of the study's four rows to compare {PROPOSED} with.{rest}"
     closest = min(known, key=lambda pair: pair.difference)
     rows = "those of the study's four rows that were run" if missing else "the study's four rows"
     if closest.difference > 0:
@@ -69,7 +71,7 @@ def ranking(results: Results, protocol: Protocol) -> str:
         said = f"{PROPOSED} shares the first place among {rows} with {closest.second}"
     else:
         said = f"{PROPOSED} is not the best of {rows}: {closest.second} is better"
-    return f"Under {protocol} {said} ({sentences.evidence(results, closest, SCORE)}: {verdict(closest)}).{rest}"
+    return f"On the split {titled(protocol)} {said} ({sentences.evidence(results, closest, SCORE)}: {verdict(closest)}).{rest}"
 
 
 def caption(results: Results) -> str:
