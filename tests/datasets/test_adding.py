@@ -215,8 +215,11 @@ def test_a_table_labels_what_is_new_and_may_tell_of_what_is_there(pile: Path, da
     draw(tmp_path / "more" / "x.png", 1)
     draw(tmp_path / "more" / "y.png", 2)
     table = tmp_path / "labels.csv"
-    table.write_text("path,label\npile/a/0.png,b\nmore/x.png,b\nmore/gone.png,a\n")
+    at_home = tmp_path / "pile" / "b" / "1.png"
+    table.write_text(f"path,label\npile/a/0.png,b\nmore/x.png,b\nmore/gone.png,a\npile/b/0.png,b\n{at_home},a\n")
     added = fewscan.add_scans(dataset, tmp_path / "more", labels=table)
+    ((told,), held) = added.tables, added.held
+    assert (told.held, told.change, told.nothing, held) == ((2, 5, 6), (2, 6), (4,), 3)
     now = facts_of(Dataset.open(dataset.folder)).set_index("path")
     assert (added.images, added.unlabeled, added.set_aside) == (2, 1, 1)
     assert (now["label"]["x.png"], now["label_from"]["x.png"]) == ("b", "labels.csv")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
 from tests.images.formats.dicom_objects import RAMP, saved, scan
@@ -21,8 +22,8 @@ def add_study(root: Path, study: str, *names: str, below: str = "", **others: ob
     files = []
     for name in names or ("1", "2"):
         pixels = (np.random.default_rng([*name.encode(), *study.encode()]).random(RAMP.shape) * 4000).astype("<u2")
-        uid = f"1.2.826.1{study[1:]}"
-        named = {"PatientID": PATIENTS[study], "AccessionNumber": study, "StudyInstanceUID": uid, **others}
+        named = {"PatientID": PATIENTS[study], "AccessionNumber": study, **others}
+        named = {"StudyInstanceUID": "1.2.826.1" + str(named["AccessionNumber"])[1:], **named}
         files.append(saved(scan(pixels, **named), root / (below or study) / f"{study}_{name}.dcm"))
     return files
 
@@ -85,3 +86,46 @@ def test_a_cell_in_doubt_of_a_column_of_a_class_enters_nothing(root: Path) -> No
     assert set(dataset.labels.current(10)["state"]) == {"label", "none", "unsure"}
     for row, word in ((3, "?"), (4, "V.a."), (5, "x")):
         assert any(f"row {row}" in note and f"'{word}'" in note for note in done.said.notes)
+
+
+GROWN = TABLE.replace("A0240002,glioma", "A0240002,normal") + "0070099,A0249999,normal\n0070033,A0240006,glioma\n"
+
+
+@pytest.mark.parametrize("named", ["study", "patient"])
+def test_a_table_that_grows_is_told_apart_into_what_is_new_there_or_nowhere(root: Path, named: str) -> None:
+    dataset = imported(root, table(root))
+    add_study(root.parent / "april", "A0240001", AccessionNumber="A0240006", PatientID="0070033")
+    text = (
+        GROWN if named == "study" else "Patienten-ID,Diagnose\n0070011,glioma\n0070022,normal\n0070099,normal\n0070033,glioma\n"
+    )
+    whole = table(root, text, "whole.csv")
+    _, lines = api.plan_add(dataset.folder, root.parent / "april", labels=[whole])
+    before = now(dataset)
+    added = api.add_scans(dataset.folder, root.parent / "april", labels=[whole])
+    (told,) = added.tables
+    # A patient who comes again has scans there, too: `normal` until now.
+    assert told.held == ((2, 3, 4, 5, 6) if named == "study" else (2, 3, 5))
+    assert told.change == ((3,) if named == "study" else (3, 5))
+    assert told.nothing == ((7,) if named == "study" else (4,))
+    assert any(told.command in line for line in lines)
+    dataset = Dataset.open(dataset.folder)
+    assert now(dataset) == before | {"A0240001_1": "glioma", "A0240001_2": "glioma"}
+    api.set_labels(dataset, whole)
+    assert now(dataset)["A0240002_1"] == "normal"
+
+
+def test_a_table_of_new_scans_alone_says_nothing_of_others(root: Path) -> None:
+    dataset = imported(root, table(root))
+    add_study(root.parent / "april", "A0240001", AccessionNumber="A0240006", PatientID="0070066")
+    new = table(root, "Zugangsnummer,Diagnose\nA0240006,glioma\n", "new.csv")
+    plan, lines = api.plan_add(dataset.folder, root.parent / "april", labels=[new])
+    assert (plan.sources[0].classes, lines) == ({"glioma": 2}, [])
+
+
+def test_where_the_files_are_gone_add_says_that_rows_of_scans_that_are_there_are_not_known(root: Path) -> None:
+    dataset = imported(root, table(root))
+    add_study(root.parent / "april", "A0240001", AccessionNumber="A0240006", PatientID="0070066")
+    root.rename(root.with_name("elsewhere"))
+    (line,) = api.plan_add(dataset.folder, root.parent / "april", labels=[table(root, GROWN)])[1]
+    assert "not known" in line
+    assert "10 of 10 files" in line

@@ -9,6 +9,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile, set_aside_examples
 from fewscan.datasets.roles import Moment, counts_of
 from fewscan.datasets.taking import moment_of
+from fewscan.datasets.told_again import ToldAgain
 from fewscan.images.patients import is_known
 
 
@@ -52,6 +53,7 @@ class AddSummary(Settings):
     suspects: int | None
     suspects_set_aside: bool
     splits: tuple[AddedToSplit, ...]
+    tables: tuple[ToldAgain, ...] = ()  # what they say of other scans than the new ones
 
 
 def summary_of(
@@ -88,6 +90,7 @@ def summary_of(
         of_old=of_old if audited else None,
         suspects=suspects,
         suspects_set_aside=suspects_set_aside,
+        tables=listed.told,
         splits=tuple(_added_to(dataset, name, moment, first_row) for name in dataset.splits),
     )
 

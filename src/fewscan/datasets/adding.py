@@ -1,6 +1,6 @@
 """Further scans -> the end of a dataset, read as those that are there; whole or not at all, as `dataset.json` says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,6 +12,7 @@ import pandas as pd
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
+from fewscan.datasets.told_again import ToldAgain, told_again
 from fewscan.errors import FewscanError, Reasons
 from fewscan.images.blocks import has_blocks, refuse_others
 from fewscan.images.classes import fit_classes, rows_of_labels, said_in_place
@@ -43,6 +44,7 @@ class Listed:
     asked: ImportOptions
     aside: int  # how many of `held` the dataset has set aside
     classes: tuple[str, ...] = ()  # of the dataset
+    told: tuple[ToldAgain, ...] = ()  # by tables of other scans than the new ones
 
     def plan(self, workers: int | None = None) -> ImportPlan:
         """Return what was understood of what is new."""
@@ -60,7 +62,7 @@ class Listed:
                 f"left out, because the dataset has other files at their paths: {counted(len(self.changed), 'image')}, "
                 f"such as {names}; what was imported stays"
             )
-        return lines
+        return [*lines, *(line for one in self.told if (line := one.line) is not None)]
 
 
 def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], workers: int | None = None) -> Listed:
@@ -85,10 +87,14 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     found = parse_sources(sources, asked.unlabeled)
     _check_overlaps(found, dataset.description.sources)
     facts = dataset.images.table(["source", "path", "sha256", "set_aside"])
-    listed = _sorted_out(found, list_scans(found, asked, workers), asked, facts, workers)
+    scans = list_scans(found, asked, workers)
+    tables = [told_again(dataset.labels, dataset.folder, table, asked) for table in asked.labels]
+    listed = _sorted_out(found, scans, asked, facts, {(one.table, line) for one in tables for line in one.held}, workers)
     _check_places(listed, dataset.description.sources)
     classes = dataset.unsplit().classes
-    return replace(listed, new=_with_classes(listed.new, classes), classes=tuple(classes))
+    there = [scan for scan in listed.new if scan.set_aside is None or scan.path.exists()]
+    tables = [one.beside(table, there, found, asked) for table, one in zip(asked.labels, tables, strict=True)]
+    return replace(listed, new=_with_classes(listed.new, classes), classes=tuple(classes), told=tuple(tables))
 
 
 @contextmanager
@@ -138,9 +144,17 @@ def _said_beyond(log: LabelLog, rows: int) -> pd.DataFrame:
 
 
 def _sorted_out(
-    found: tuple[Source, ...], scans: Sequence[ScanFile], asked: ImportOptions, facts: pd.DataFrame, workers: int | None
+    found: tuple[Source, ...],
+    scans: Sequence[ScanFile],
+    asked: ImportOptions,
+    facts: pd.DataFrame,
+    told_there: Set[tuple[str, int]],
+    workers: int | None,
 ) -> Listed:
-    """Part scans by what the dataset, with these facts of its images, holds of them."""
+    """Part scans by what the dataset, with these facts of its images, holds of them.
+
+    told_there: rows of tables that name scans of the dataset, by the table's name and the row's number.
+    """
     known = {(source, path): sha256 for source, path, sha256 in facts[["source", "path", "sha256"]].itertuples(index=False)}
     set_aside = set(facts.loc[facts["set_aside"].notna(), ["source", "path"]].itertuples(index=False, name=None))
     names = {path for _, path in known} | {f"{source}/{path}" for source, path in known}
@@ -156,8 +170,10 @@ def _sorted_out(
         key = (scan.source, scan.relative)
         if key not in known:
             # A row of a table that tells of more than the new scans.
-            told_of_old = scan.relative in names and not (folders[scan.source] / scan.file).exists()
-            (held if told_of_old else new).append(scan)
+            rows = {(one.table, line) for one in scan.said_in for line in one.rows}
+            told_of_old = scan.relative in names or (rows and rows <= told_there)
+            is_file = not Path(scan.file).is_absolute() and (folders[scan.source] / scan.file).exists()
+            (held if told_of_old and not is_file else new).append(scan)
         else:
             (held if scan.set_aside is not None or known[key] == hashed[scan.path] else changed).append(scan)
     aside = sum((scan.source, scan.relative) in set_aside for scan in held)

@@ -58,7 +58,8 @@ class Statements:
     A row stands several times, one after the other, where rows of the table contradict each other.
     `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
     that the table names and says nothing of, `notes` how often what was noticed of others. `new_in` says of classes that are
-    new in which rows of the table they stand, `by_path` whether it names them by paths, not by numbers in headers.
+    new in which rows of the table they stand, `said_in` of each statement, `by_path` whether it names them by paths, not by
+    numbers in headers. `named` are the numbers of the table's rows that name an image.
     """
 
     origin: str
@@ -74,6 +75,8 @@ class Statements:
     unclear: tuple[str, ...]
     notes: Mapping[str, int]
     new_in: Mapping[str, Sequence[TableRows]] = field(default_factory=dict)
+    said_in: tuple[TableRows, ...] = ()
+    named: tuple[int, ...] = ()
     repeated: Repeated = field(default_factory=Repeated)
 
 
@@ -120,15 +123,12 @@ def read_statements(
         origins=tuple(_origin(one, wholes) for place in stating if (one := of_each[place]) is not None),
         silent=len(spoken_of) - len({*stating}),
         by_path=by_path,
-        # A number is for no message.
-        missing=tuple(
-            f"{row.where}: '{row.path}'" if by_path else str(row.where)
-            for row, one in zip(rows, looked, strict=True)
-            if one is None
-        ),
+        missing=tuple(_called(row, by_path=by_path) for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=tuple(str(one) for one in looked if isinstance(one, FewscanError)),
         notes={note: notes[note] for note in sorted(notes, key=of_spelling)},
         new_in=standing((fitted[name], rows) for name in fitted for rows in rows_of[name[1]] if fitted[name] not in classes),
+        said_in=tuple(row.where for place in stating if (row := said_rows[place]) is not None),
+        named=tuple(line for row, one in zip(rows, found, strict=True) if one is not None for line in row.where.rows),
         repeated=Repeated(
             rows=sum(one.rows for one in said.values() if one.rows > 1),
             agreeing=len(named_again) - differing,
@@ -168,6 +168,11 @@ def _pointed(
     numbers = HeaderNumbers(lambda: numbered(scans_of(images, sources), texts))
     found = pointed(table, cells, options, sources, read, places_of, numbers)
     return found, near
+
+
+def _called(row: Row, *, by_path: bool) -> str:
+    """Return what a row is called in a message; a number of headers is for none."""
+    return f"{row.where}: '{row.path}'" if by_path else str(row.where)
 
 
 def _origin(one: Said, wholes: Mapping[str, str]) -> str:

@@ -1,17 +1,17 @@
 """The rows of a table, and which image each means: by a path, else by a number in headers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
-from fewscan.images.sources import Source
+from fewscan.images.sources import ScanFile, Source
 from fewscan.images.tables.columns import NoFileNamedError, names_paths
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.headers import ByNumber, HeaderNumbers
-from fewscan.images.tables.reading import Cells
-from fewscan.images.tables.rows import Row
+from fewscan.images.tables.reading import Cells, read_cells
+from fewscan.images.tables.rows import Row, rows_of
 from fewscan.images.tables.said import require_found
 
 
@@ -63,3 +63,21 @@ def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> S
         said = unclear[0] if len(unclear) == 1 else FewscanError(f"{rows[0].table} cannot be read", *unclear)
         raise NoFileNamedError(str(said), rows[0].path_column if names_paths(rows[0].path_column) else None)
     return looked
+
+
+def lines_naming(
+    table: Path, scans: Sequence[ScanFile], sources: Sequence[Source], options: TableOptions, rename: Mapping[str, str]
+) -> set[int]:
+    """Return the numbers of a table's rows that name one of these scans, read as an import of them reads it."""
+    cells = read_cells(table, options.encoding, options.separator)
+    places, numbers = Places(scans, sources), HeaderNumbers(lambda: scans)
+
+    def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
+        return rows_of(table, cells, asked, rename, by=by)
+
+    try:
+        found = pointed(table, cells, options, sources, read, lambda _: places, numbers)
+    except FewscanError:
+        return set()
+    hits = zip(found.rows, found.looked, strict=True)
+    return {line for row, one in hits if isinstance(one, Found) for line in row.where.rows}

@@ -1,0 +1,86 @@
+"""What tables for new scans say of others: of scans that the dataset has, whose labels `labels set` changes, or of none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.config import Settings
+from fewscan.datasets.labels import DatasetLabels
+from fewscan.errors import FewscanError
+from fewscan.images.options import SourceOptions, TableOptions
+from fewscan.images.sources import ScanFile, Source
+from fewscan.images.table_rows import TableRows
+from fewscan.images.tables.columns import NoFileNamedError
+from fewscan.images.tables.pointing import lines_naming
+from fewscan.images.tables.reading import read_cells
+from fewscan.wording import command_line, counted
+
+# Options of tables that `labels set` takes as well.
+_ALSO_SET = ("path_column", "label_column", "several", "encoding", "separator")
+
+
+class ToldAgain(Settings):
+    """What a table for new scans says of others, by the numbers of its rows.
+
+    held: rows of scans that the dataset has; change: those of them that would change labels there, and command: what enters
+    these. nothing: rows that name neither these nor new scans. unknown: why rows of the dataset's scans cannot be told, ""
+    where they can.
+    """
+
+    table: str
+    rows: int
+    held: tuple[int, ...] = ()
+    change: tuple[int, ...] = ()
+    nothing: tuple[int, ...] = ()
+    unknown: str = ""
+    command: str = ""
+
+    def beside(self, table: Path, new: Sequence[ScanFile], sources: Sequence[Source], asked: SourceOptions) -> "ToldAgain":
+        """Return the same with the rows that name no scan, given those that are new."""
+        named = {*self.held, *lines_naming(table, new, sources, asked, asked.rename)}
+        lines = [line for line, _ in read_cells(table, asked.encoding, asked.separator).rows]
+        return self.model_copy(update={"nothing": tuple(line for line in lines if line not in named)})
+
+    @property
+    def line(self) -> str | None:
+        """What is to be said of it, for people; None where every row names new scans alone."""
+        nothing = f"{TableRows('', self.nothing)} of {self.table}"
+        if self.nothing and self.unknown:
+            return f"no new scan is named by {nothing}, and whether the dataset has one is not known: {self.unknown}"
+        told = [f"no scan is named by {nothing}"] if self.nothing else []
+        if self.held:
+            change = f"{len(self.change):,} would change labels there"
+            where = f" ({TableRows('', self.change)}): '{self.command}' enters that" if self.change else ""
+            named = f"{counted(len(self.held), 'row')} of {self.table} name scans that the dataset has, whose labels stay"
+            told.insert(0, f"{named}; {change}{where}")
+        return "; ".join(told) or None
+
+
+def told_again(labels: DatasetLabels, folder: Path, table: Path, asked: SourceOptions) -> ToldAgain:
+    """Return what a table for new scans says of the scans of a dataset, in this folder, as `labels set` would read it."""
+    options = {name: getattr(asked, name) for name in TableOptions.model_fields}
+    rows = len(read_cells(table, asked.encoding, asked.separator).rows)
+    try:
+        done = labels.set(table, rename=asked.rename, dry_run=True, **options)
+    except NoFileNamedError:
+        return ToldAgain(table=table.name, rows=rows)
+    except FewscanError as error:
+        return ToldAgain(table=table.name, rows=rows, unknown=str(error))
+    changed = {*done.changes.rows.tolist()}
+    said = zip(done.said.rows.tolist(), done.said.said_in, strict=True)
+    return ToldAgain(
+        table=table.name,
+        rows=rows,
+        held=done.said.named,
+        change=tuple(sorted({line for row, where in said if row in changed for line in where.rows})),
+        command=command_line("labels", "set", folder, table, *_words(asked)),
+    )
+
+
+def _words(asked: SourceOptions) -> list[str]:
+    """Return the options with which `labels set` reads a table as `asked`."""
+    usual = TableOptions()
+    given = {name: getattr(asked, name) for name in _ALSO_SET if getattr(asked, name) != getattr(usual, name)}
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    words += [f"--no-label={word}" for word in asked.no_label]
+    words += ["--trust-predictions"] if asked.trust_predictions else []
+    return [*words, *(f"--rename={old}={new}" for old, new in asked.rename.items())]
