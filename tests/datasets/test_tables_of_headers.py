@@ -8,6 +8,7 @@ import pytest
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
+from fewscan.errors import FewscanError
 from tests.images.formats.dicom_objects import RAMP, saved, scan
 
 # Of each study: its patient; ninety has two.
@@ -129,3 +130,45 @@ def test_where_the_files_are_gone_add_says_that_rows_of_scans_that_are_there_are
     (line,) = api.plan_add(dataset.folder, root.parent / "april", labels=[table(root, GROWN)])[1]
     assert "not known" in line
     assert "10 of 10 files" in line
+
+
+BY_PATIENT = "Pat.-ID,Datum,Befund\n70011,2026-03-01,normal\n0070090,2026-03-02,glioma\n0079999,2026-03-04,glioma\n"
+
+
+@pytest.mark.parametrize("became", ["gone", "moved", "damaged"])
+def test_patients_are_found_without_the_files_and_studies_are_not(root: Path, became: str) -> None:
+    dataset = imported(root, table(root))
+    before = now(dataset)
+    if became == "gone":
+        (root / "A0240003" / "A0240003_1.dcm").unlink()
+    elif became == "moved":
+        root.rename(root.with_name("elsewhere"))
+    else:
+        (root / "A0240003" / "A0240003_1.dcm").write_bytes(b"no scan")
+    by_study = "Pat.-ID,Fall,Befund\n0070011,A0240001,normal\n0070090,A0240004,glioma\n"
+    for text in (by_study, by_study.replace("Fall", "Zugangsnummer"), by_study.replace("Pat.-ID,", "").replace("00700", "")):
+        with pytest.raises(FewscanError, match="read from files again") as refused:
+            dataset.labels.set(table(root, text))
+        assert "column 'path'" not in str(refused.value).partition("read from files again")[0]
+        assert not any(number in str(refused.value) for number in ("0070011", "0070090"))
+    assert now(dataset) == before
+    done = dataset.labels.set(table(root, BY_PATIENT))
+    whole = {"A0240001": "normal", "A0240004": "glioma", "A0240005": "glioma"}
+    assert now(dataset) == {name: whole.get(name[:8], label) for name, label in before.items()}
+    assert done.said.missing == ("befunde.csv, row 4",)
+    assert any("headers could not be read" in note for note in done.said.notes)
+    dataset.labels.set(table(root, by_study.replace("0070011", "0070022")), path_column="Pat.-ID=patient")
+    assert now(dataset)["A0240002_1"] == "normal"
+    if became == "moved":
+        root.symlink_to(root.with_name("elsewhere"))
+        dataset.labels.set(table(root, by_study))
+        assert now(dataset)["A0240001_1"] == "normal"
+
+
+def test_a_patients_table_says_the_same_with_the_files_and_without(root: Path) -> None:
+    dataset = imported(root, table(root))
+    with_files = dataset.labels.set(table(root, BY_PATIENT), dry_run=True)
+    root.rename(root.with_name("elsewhere"))
+    without = dataset.labels.set(table(root, BY_PATIENT), dry_run=True)
+    assert with_files.changes.rows.tolist() == without.changes.rows.tolist()
+    assert with_files.changes.after == without.changes.after

@@ -15,20 +15,27 @@ from fewscan.images.readers import sha256_of_images
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
-_INSTEAD = "put back what was imported, or name files in the table"
+_INSTEAD = "put back what was imported (a link to where it is now will do), or name files in the table"
 
 
-def with_numbers(scans: Sequence[ScanFile], images: pd.DataFrame, reading: Reading) -> list[ScanFile]:
-    """Return images of a dataset, those that are usable with the numbers of their files' headers, the others set aside.
+def with_set_aside(scans: Sequence[ScanFile], set_aside: pd.Series) -> list[ScanFile]:
+    """Return images of a dataset with the reasons why those that are set aside are so."""
+    return [
+        replace(scan, set_aside=None if pd.isna(reason) else str(reason)) for scan, reason in zip(scans, set_aside, strict=True)
+    ]
 
-    images: their columns sha256 and set_aside.
+
+def with_numbers(scans: Sequence[ScanFile], hashes: pd.Series, reading: Reading) -> list[ScanFile]:
+    """Return images of a dataset, those that are not set aside with the numbers of their files' headers.
+
+    hashes: of each, the SHA-256 that it was imported with.
     Raises FewscanError where a file that may have some is gone, or was readable and is not: its image would keep its label,
     others of its number not.
     """
     files = {
         (scan.source, scan.file): ScanFile(scan.source, scan.file, scan.path)
-        for scan, is_usable in zip(scans, images["set_aside"].isna(), strict=True)
-        if is_usable and not holds_one_image(scan.path)
+        for scan in scans
+        if scan.set_aside is None and not holds_one_image(scan.path)
     }
     if gone := [file for file in files.values() if not file.path.is_file()]:
         raise FewscanError(
@@ -39,12 +46,9 @@ def with_numbers(scans: Sequence[ScanFile], images: pd.DataFrame, reading: Readi
     unread = {(image.source, image.file) for image in looked if image.set_aside is not None}
     if unread:
         places = [at for at, scan in enumerate(scans) if (scan.source, scan.file) in unread]
-        require_same_files([scans[at] for at in places], images["sha256"].iloc[places])
+        require_same_files([scans[at] for at in places], hashes.iloc[places])
     numbers = {(image.source, image.file): image.numbers for image in looked}
-    return [
-        replace(scan, numbers=numbers.get((scan.source, scan.file), ()), set_aside=None if pd.isna(reason) else str(reason))
-        for scan, reason in zip(scans, images["set_aside"], strict=True)
-    ]
+    return [replace(scan, numbers=numbers.get((scan.source, scan.file), ())) for scan in scans]
 
 
 def with_patients(scans: Sequence[ScanFile], patients: pd.Series, keys: PatientKeys, texts: Collection[str]) -> list[ScanFile]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
-from fewscan.datasets.header_numbers import require_same_files, with_numbers, with_patients
+from fewscan.datasets.header_numbers import require_same_files, with_numbers, with_patients, with_set_aside
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes
 from fewscan.images.not_known import may_say_unknown
@@ -18,6 +18,7 @@ from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.slips import misspelled
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.store import ImageStore
+from fewscan.images.tables.headers import UnreadHeadersError
 from fewscan.labels.agreement import copies_that_differ, people_who_differ
 from fewscan.labels.changes import EXAMPLES, Changes, changes_of, in_words, told_changes
 from fewscan.labels.log import LabelLog, State
@@ -130,7 +131,7 @@ class DatasetLabels(LabelLog):
             if labels is not None or state is not None:
                 raise FewscanError("a table has the labels itself: give labels only with row numbers")
             said = read_statements(Path(what), images, self._sources, classes, asked, rename or {}, self._numbered)
-            if not said.by_path:
+            if said.by_header:
                 self._require_same_files(said.rows)
         else:
             said = _of_rows(what, labels, state, images, classes)
@@ -199,11 +200,16 @@ class DatasetLabels(LabelLog):
     def _numbered(self, scans: Sequence[ScanFile], texts: Collection[str]) -> list[ScanFile]:
         """Return all images with the numbers in the headers of their files, and of patients those among `texts`.
 
-        Raises FewscanError where a file is gone, as `with_numbers`, or what patients are recognized by cannot be read.
+        Raises UnreadHeadersError where a file is gone, as `with_numbers`, and FewscanError where what patients are recognized
+        by cannot be read.
         """
         images = self.images.table(["sha256", "set_aside", "patient"])
-        numbered = with_numbers(scans, images, self.images.spec)
-        return with_patients(numbered, images["patient"], PatientKeys.load(self.path.parent, needed=False), texts)
+        keys = PatientKeys.load(self.path.parent, needed=False)
+        usable = with_set_aside(scans, images["set_aside"])
+        try:
+            return with_patients(with_numbers(usable, images["sha256"], self.images.spec), images["patient"], keys, texts)
+        except FewscanError as unread:
+            raise UnreadHeadersError(str(unread), with_patients(usable, images["patient"], keys, texts)) from None
 
     def _require_same_files(self, rows: Numbers) -> None:
         images = self.images.table(("source", "path", "sha256")).iloc[rows]
@@ -252,7 +258,7 @@ def _of_rows(
         labels=tuple(None if label is None or label.startswith(IN_PLACE) else label for _, label in said),
         origins=(REVIEW,) * len(said),
         silent=0,
-        by_path=True,
+        by_header=False,
         missing=(),
         unclear=(),
         notes={},

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import IN_PLACE, fit_classes, said_in_place
+from fewscan.images.formats.image import HEADER_NUMBERS
 from fewscan.images.labeled_whole import for_whole
 from fewscan.images.notes import of_spelling
 from fewscan.images.options import TableOptions, words_for_no_label
@@ -58,8 +59,8 @@ class Statements:
     A row stands several times, one after the other, where rows of the table contradict each other.
     `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
     that the table names and says nothing of, `notes` how often what was noticed of others. `new_in` says of classes that are
-    new in which rows of the table they stand, `said_in` of each statement, `by_path` whether it names them by paths, not by
-    numbers in headers. `named` are the numbers of the table's rows that name an image.
+    new in which rows of the table they stand, `said_in` of each statement, `by_header` whether it names them by
+    numbers that only headers have. `named` are the numbers of the table's rows that name an image.
     """
 
     origin: str
@@ -70,7 +71,7 @@ class Statements:
     labels: tuple[str | None, ...]
     origins: tuple[str, ...]  # of each; `origin` unless it is said of a whole study, say, or labels of another one only teach
     silent: int
-    by_path: bool
+    by_header: bool
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
     notes: Mapping[str, int]
@@ -97,7 +98,7 @@ def read_statements(
 
     Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
     """
-    (rows, looked, places, by_path), near = _pointed(table, images, sources, classes, options, rename, numbered)
+    (rows, looked, places, number), near = _pointed(table, images, sources, classes, options, rename, numbered)
     found = [one if isinstance(one, Found) else None for one in looked]
     said: dict[str, Said] = {}
     add_rows(said, rows, found, places, naming_of(rename, options.no_label), options.several)
@@ -122,8 +123,8 @@ def read_statements(
         labels=tuple(None if label.startswith(IN_PLACE) else label for label in labels),
         origins=tuple(_origin(one, wholes) for place in stating if (one := of_each[place]) is not None),
         silent=len(spoken_of) - len({*stating}),
-        by_path=by_path,
-        missing=tuple(_called(row, by_path=by_path) for row, one in zip(rows, looked, strict=True) if one is None),
+        by_header=number in HEADER_NUMBERS,
+        missing=tuple(_called(row, by_path=number is None) for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=tuple(str(one) for one in looked if isinstance(one, FewscanError)),
         notes={note: notes[note] for note in sorted(notes, key=of_spelling)},
         new_in=standing((fitted[name], rows) for name in fitted for rows in rows_of[name[1]] if fitted[name] not in classes),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import HEADER_NUMBERS
-from fewscan.images.tables.reading import plain
+from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import listed
 
 # What columns are commonly called, without case, spaces and punctuation; the first of each goes before the others.
@@ -73,6 +73,9 @@ NUMBERS = (*HEADER_NUMBERS, TOLD_PATIENT)
 _OF_HEADERS = re.compile(
     r"accession(nr|no|number|nummer|id)?|acc(nr|no|number|id)|zugangs(nr|nummer)|(study|series|sop)(instance)?uid"
 )
+# Numbers of studies have more digits than ages, weights and years, and dates have as many.
+_DIGIT, _DIGITS = re.compile(r"\d"), 5
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d\d")
 
 
 def names_patients(column: str) -> bool:
@@ -93,6 +96,15 @@ def like_patients(column: str) -> bool:
 def names_headers(column: str) -> bool:
     """Return whether a column is called as one of numbers that stand in headers, and name no file."""
     return called_patient(column) or _OF_HEADERS.fullmatch(plain(column)) is not None
+
+
+def may_be_finer(cells: Cells, at: int) -> bool:
+    """Return whether a column may hold numbers of studies, series or files: by its name, or by most of its cells."""
+    if called_patient(cells.columns[at]):
+        return False
+    texts = [text for _, row in cells.rows if (text := cell(row, at)) is not None]
+    like = sum(len(_DIGIT.findall(text)) >= _DIGITS and not _DATE.match(text) for text in texts)
+    return names_headers(cells.columns[at]) or 2 * like > len(cells.rows)
 
 
 def with_number(columns: Sequence[str], written: str) -> tuple[str, str] | None:

@@ -11,16 +11,16 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import HEADER_NUMBERS
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile
 from fewscan.images.table_rows import TableRows
-from fewscan.images.tables.column_names import NUMBERS, TOLD_PATIENT, may_be_data, names_headers, with_number
+from fewscan.images.tables.column_names import NUMBERS, TOLD_PATIENT, may_be_data, may_be_finer, names_headers, with_number
 from fewscan.images.tables.columns import NoFileNamedError
 from fewscan.images.tables.cut import REMEDY, cut_from, left_of
+from fewscan.images.tables.known_numbers import KnownNumbers
 from fewscan.images.tables.reading import Cells, cell
 from fewscan.wording import counted, listed
 
@@ -37,12 +37,20 @@ _WHOSE = {
 _SURE_LENGTH = 5
 
 
+class UnreadHeadersError(FewscanError):
+    """Headers that cannot be read again, such as of files that are gone; `scans` have what is known without them: patients."""
+
+    def __init__(self, message: str, scans: Sequence[ScanFile]) -> None:
+        super().__init__(message)
+        self.scans = scans
+
+
 @dataclass(frozen=True)
 class ByNumber:
     """How the rows of a table name images: by this number of NUMBERS, in this column; of each row its line and its place.
 
     shared: how many of these numbers are in headers of several patients, as those of two hospitals may be, or in several
-    sources.
+    sources. unread: whether headers could not be read.
     """
 
     table: Path
@@ -51,6 +59,7 @@ class ByNumber:
     lines: tuple[int, ...]
     places: tuple[str | None, ...]
     shared: int
+    unread: bool = False
 
     @property
     def whose(self) -> str:
@@ -69,7 +78,8 @@ class ByNumber:
         found = len(self.lines) - len(missing)
         where = "in several sources, which" if told else "in headers of several patients, who"
         shared = f"; {where} share a row: {counted(self.shared, 'number')}" if self.shared else ""
-        return f"{by}: {found:,} of {rows} match{'es' if found == 1 else ''}{not_found}{what}{shared}"
+        unread = "; headers could not be read, so only patients were looked for" if self.unread else ""
+        return f"{by}: {found:,} of {rows} match{'es' if found == 1 else ''}{not_found}{what}{shared}{unread}"
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,16 @@ class HeaderNumbers:
     """
 
     def __init__(self, scans: Callable[[], Sequence[ScanFile]]) -> None:
-        self._scans = cache(scans)
-        self._known: dict[str, _Known] = {}
+        self._unread: UnreadHeadersError | None = None
+        self._scans = cache(lambda: self._listed(scans))
+        self._known: dict[str, KnownNumbers] = {}
+
+    def _listed(self, scans: Callable[[], Sequence[ScanFile]]) -> Sequence[ScanFile]:
+        try:
+            return scans()
+        except UnreadHeadersError as unread:
+            self._unread = unread
+            return unread.scans
 
     def asked(self, table: Path, cells: Cells, written: str | None) -> ByNumber | None:
         """Return how rows name images where NAME=NUMBER is written; None where it is not.
@@ -104,6 +122,8 @@ class HeaderNumbers:
             return None
         name, number = asked
         match = self._match(cells, cells.columns.index(name), number)
+        if self._unread is not None and (number != TOLD_PATIENT or not match.rows):
+            raise FewscanError(f"{table}: {self._unread}")
         if not match.rows:
             read = "no name tells it (--patient-from)" if number == TOLD_PATIENT else "only headers of DICOM files are read"
             there = "" if self._of(number).count else f", and none of these has one: {read}"
@@ -115,14 +135,13 @@ class HeaderNumbers:
         """Return how rows name images where one column holds numbers of them, or only the column `only` is to be taken.
 
         Of several columns that one is taken whose images are among those of each other in every row: the study beside its
-        patient. `sure`: it is to be taken whatever it holds besides. Raises FewscanError where there are several others, and
-        `otherwise`, with what may be meant, where there is none, or with why numbers cannot be read.
+        patient. `sure`: it is to be taken whatever it holds besides. Where headers cannot be read, patients are found as far as
+        they are known without them, if no other column may hold a finer number. Raises FewscanError where there are several
+        others, and `otherwise`, with what may be meant, where there is none, or why numbers cannot be read.
         """
-        try:
-            self._scans()
-        except FewscanError as unreadable:
-            raise FewscanError(f"{otherwise}; {unreadable}") from None
         matches = list(self._matches(cells, only))
+        if self._unread is not None:
+            self._require_patients_alone(table, cells, matches, self._unread, otherwise, sure=sure)
         fit = [one for one in matches if only in (None, cells.columns[one.at]) and (sure or self._is_sure(cells, one))]
         best = next((one for one in fit if all(self._within(cells, one, other) for other in fit)), None)
         if best is not None:
@@ -137,6 +156,30 @@ class HeaderNumbers:
         likely = max(matches, key=lambda one: one.rows)
         meant = f"if rows are to name scans by {_in_words(cells, likely)}, give {_option(cells, likely)}"
         raise FewscanError(f"{otherwise}; {meant}")
+
+    def _require_patients_alone(
+        self,
+        table: Path,
+        cells: Cells,
+        matches: Sequence[_Match],
+        unread: UnreadHeadersError,
+        otherwise: FewscanError,
+        *,
+        sure: bool,
+    ) -> None:
+        """Raise FewscanError unless rows find patients without headers, and no other column may hold what only these tell."""
+        if not matches:
+            may_hold = any(names_headers(name) or may_be_finer(cells, at) for at, name in enumerate(cells.columns))
+            raise FewscanError(f"{table}: {unread}" if may_hold else f"{otherwise}; {unread}")
+        taken = {one.at for one in matches}
+        if not sure and (
+            finer := [name for at, name in enumerate(cells.columns) if at not in taken and may_be_finer(cells, at)]
+        ):
+            quoted = listed([f"'{name}'" for name in finer])
+            raise FewscanError(
+                f"{table}: {unread}. Without headers rows find patients alone, and {quoted} may hold numbers of studies: if a "
+                f"row is to label all scans of its patient, give {_option(cells, matches[0])}"
+            )
 
     def _in_vain(self, cells: Cells, only: str | None) -> str:
         """Return what to add to a message: which column should hold numbers of these scans, and holds none; "" for none."""
@@ -164,9 +207,9 @@ class HeaderNumbers:
             if place is not None:
                 yield place, self._of(by.number).images(int(place.rpartition(" ")[2])).tolist()
 
-    def _of(self, number: str) -> "_Known":
+    def _of(self, number: str) -> KnownNumbers:
         if number not in self._known:
-            self._known[number] = _Known(self._scans(), number)
+            self._known[number] = KnownNumbers(self._scans(), number)
         return self._known[number]
 
     def _matches(self, cells: Cells, only: str | None) -> Iterator[_Match]:
@@ -210,51 +253,10 @@ class HeaderNumbers:
         if match.number == TOLD_PATIENT:
             apart = np.unique([scan.source for scan in self._scans()], return_inverse=True)[1]
         shared = sum(len({*apart[ours.images(one)].tolist()} - {-1}) > 1 for one in {*match.sets} if one is not None)
-        return ByNumber(table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places, shared)
-
-
-class _Known:
-    """One of NUMBERS: the `count` sets of images that have the same one, and which text means which of them.
-
-    set_of_image: (images,) the set that each image is in, -1 for none.
-    """
-
-    def __init__(self, scans: Sequence[ScanFile], number: str) -> None:
-        self._written: dict[str, int] = {}
-        self._spelled: dict[str, int | None] = {}  # of each key its set, None where it has several
-        self.set_of_image = np.full(len(scans), -1)
-        for image, scan in enumerate(scans):
-            written = _number_of(scan, number)
-            # What is set aside gets no label, and may have a number by its folder alone that its study has in headers.
-            if (key := patient_key(written)) is None or scan.set_aside is not None:
-                continue
-            # All spellings of a patient's number are one patient. Two studies that differ so are two.
-            is_patient = number in ("PatientID", TOLD_PATIENT)
-            one = self._written.setdefault(key if is_patient else written, len(self._written))
-            if self._spelled.setdefault(key, one) != one:
-                self._spelled[key] = None
-            self.set_of_image[image] = one
-        self.count = len(self._written)
-        self.texts = tuple(self._written)
-        self._order = np.argsort(self.set_of_image, kind="stable")
-        self._starts = np.searchsorted(self.set_of_image[self._order], np.arange(self.count + 1))
-
-    def images(self, one: int) -> npt.NDArray[np.int64]:
-        """Return the positions, ascending, of the images of a set."""
-        return self._order[self._starts[one] : self._starts[one + 1]]
-
-    def set_of(self, text: str | None) -> int | None:
-        """Return which set of images a text means, however it is spelled unless that tells two of them apart; None for none."""
-        one = None if text is None else self._spelled.get(patient_key(text) or "")
-        return self._written.get(text) if one is None and text is not None else one
-
-
-def _number_of(scan: ScanFile, number: str) -> str:
-    """Return one of NUMBERS of a scan, "" where it has none; a patient whom its header's numbers tell is told there."""
-    if number != TOLD_PATIENT:
-        return scan.numbers[HEADER_NUMBERS.index(number)] if scan.numbers else ""
-    told = scan.patient if scan.patient_known and scan.patient is not None else ""
-    return "" if patient_key(told) in map(patient_key, scan.numbers) else told
+        unread = self._unread is not None
+        return ByNumber(
+            table, match.number, cells.columns[match.at], tuple(line for line, _ in cells.rows), places, shared, unread
+        )
 
 
 def _in_words(cells: Cells, match: _Match) -> str:

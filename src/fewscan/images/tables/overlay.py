@@ -84,12 +84,12 @@ def _pointed(
         return rows_of(table, cells, asked, rename, by=by)
 
     try:
-        rows, looked, _, by_path = pointed(table, cells, options, sources, read, lambda _: places, numbers)
+        rows, looked, _, number = pointed(table, cells, options, sources, read, lambda _: places, numbers)
     except NoFileNamedError as error:
         raise FewscanError(f"{error}{patients_in_names(cells, [scan.file for scan in places.scans])}") from None
     with Reasons(f"{table} cannot be read") as reasons:
         reasons.add(*(str(one) for one in looked if isinstance(one, FewscanError)))
-    return rows, [one for one in looked if not isinstance(one, FewscanError)], by_path
+    return rows, [one for one in looked if not isinstance(one, FewscanError)], number is None
 
 
 def _require_few_classes(rows: Sequence[Row], found: Sequence[Found | None], places: Places, naming: Naming) -> None:

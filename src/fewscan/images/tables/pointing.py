@@ -16,12 +16,15 @@ from fewscan.images.tables.said import require_found
 
 
 class Pointed(NamedTuple):
-    """The rows of a table and where each points among `places`: an error for one that names several images, None for none."""
+    """The rows of a table and where each points among `places`: an error for one that names several images, None for none.
+
+    number: by which of NUMBERS, None where it is by a path.
+    """
 
     rows: list[Row]
     looked: Sequence[Found | FewscanError | None]
     places: Places
-    by_path: bool
+    number: str | None
 
 
 def pointed(
@@ -43,14 +46,14 @@ def pointed(
         try:
             rows = read(options, None)
             places = places_of(rows)
-            return Pointed(rows, _looked(rows, sources, places), places, by_path=True)
+            return Pointed(rows, _looked(rows, sources, places), places, None)
         except NoFileNamedError as error:
             by = numbers.column(table, cells, options.path_column or error.column, error, sure=options.path_column is not None)
     places = places_of(None)
     for place, images in numbers.images(by):
         places.mean(place, images, by.whose)
     rows = read(options.model_copy(update={"path_column": by.column}), by)
-    return Pointed(rows, [None if one is None else Found(one, closely=True) for one in by.places], places, by_path=False)
+    return Pointed(rows, [None if one is None else Found(one, closely=True) for one in by.places], places, by.number)
 
 
 def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> Sequence[Found | FewscanError | None]:
