@@ -74,7 +74,8 @@ def test_all_that_an_addition_brought_is_counted_and_nothing_else_is() -> None:
 def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> None:
     shown = label_suspects.SHOWN
     line = {"path": "a.png", "label": "a", "label_state": "", "predicted": "b", "label_probability": 0.1}
-    table = pd.DataFrame([line | {"predicted_probability": 0.9, "row": row, "copy_of": None} for row in range(shown + 7)])
+    line |= {"predicted_probability": 0.9, "given_for": None, "mean_predicted": None, "copy_of": None}
+    table = pd.DataFrame([line | {"row": row} for row in range(shown + 7)])
     agreement = Interval(value=0.9, low=0.8, high=0.95)
     found = LabelSuspects(table, shown + 30, agreement, 0.5, 0, 0, 0)
     lines = label_suspects._lines(found, names=False)
@@ -84,6 +85,12 @@ def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> Non
     few = LabelSuspects(table[:1], shown, agreement, 0.5, 41, 43, 45)
     *_, confirmed, test, others = label_suspects._lines(few, names=True)
     assert ("45" in confirmed, "41" in test, "43" in others) == (True, True, True)
+    wholes = table.assign(given_for="study", mean_predicted=["a"] * 20 + ["b"] * (shown - 13))
+    _, said, *lines = label_suspects._lines(
+        LabelSuspects(wholes, 99, agreement, 0.5, 0, 0, 0, patients_in_doubt=5), names=False
+    )
+    assert all(str(number) in said for number in (shown + 7, shown - 13, 5, 20))
+    assert sum("whole study" in each for each in lines) == shown
 
 
 @pytest.mark.slow

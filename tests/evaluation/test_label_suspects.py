@@ -22,6 +22,7 @@ from fewscan.labels.teaching import SUSPECT_READING
 from fewscan.reporting.label_suspects_page import write_label_suspects
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.made import remade
 from tests.offered import offered_in
 
 
@@ -65,6 +66,33 @@ def test_exactly_the_contradicted_labels_are_listed_worst_first(run: Run, split_
     expected = [1 / (np.exp(by / temperature) + 3) for by in (6, 3, 1)]
     assert found.table["label_probability"].tolist() == pytest.approx(expected)
     assert found.table["predicted_probability"].tolist() == pytest.approx([1 - 3 * each for each in expected])
+
+
+def test_labels_of_single_scans_come_before_those_of_studies_and_of_these_first_the_ones_that_are_wrong_as_a_whole(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    rows = split_dataset.rows("labeled")
+    of_one_class = [rows[split_dataset.labels[rows] == label] for label in (0, 1)]
+    doubted, right = (of[:2].tolist() for of in of_one_class)  # two scans of a patient each
+    (alone,) = rows[split_dataset.labels[rows] == 2][:1].tolist()
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[doubted, "patient"], manifest.loc[right, "patient"] = "a" * 16, "b" * 16
+    manifest.loc[doubted + right, "label_from"] = "table.csv (whole study)"
+    dataset = remade(split_dataset, manifest)
+    run = untrained_run(dataset)
+    cross_fitted(run, dataset, {alone: 1, doubted[0]: 3, doubted[1]: 2, right[0]: 2.5})
+    now = Dataset.open(dataset.folder)
+    found = find_label_suspects(run, dataset, now)
+    assert found.table["row"].tolist() == [alone, *doubted, right[0]]
+    assert found.table["given_for"].fillna("").tolist() == ["", "study", "study", "study"]
+    assert (found.wholes.given, found.in_doubt_as_wholes, found.patients_in_doubt) == (3, 2, 1)
+
+    write_label_suspects(found, dataset, tmp_path / "check.csv")
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert page.count("given for a whole study") >= 3
+    now.labels.set(right[0], dataset.classes[1], who="Ada", reading=True)
+    again = find_label_suspects(run, dataset, Dataset.open(dataset.folder)).table
+    assert again["row"].tolist() == [right[0], alone, *doubted], "somebody looked at that very scan"
 
 
 def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes_for_all(

@@ -282,6 +282,9 @@ def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Snapshot, tm
     score_run(run, split_dataset, np.roll(right, 1, axis=1))
     conflicting = replace(split_dataset, manifest=split_dataset.manifest.assign(conflict=True))
     assert Page(write_report(run, conflicting)).text.count("copies of it") == pages.MISTAKES_SHOWN
+    assert "whole study" not in Page(write_report(run, split_dataset)).text
+    of_studies = replace(split_dataset, manifest=split_dataset.manifest.assign(label_from="table.csv (whole study)"))
+    assert Page(write_report(run, of_studies)).text.count("given for a whole study") >= pages.MISTAKES_SHOWN
 
 
 @pytest.mark.slow

@@ -39,7 +39,9 @@ def suspects(
     The worst come first. Each labeled and validation image is predicted by a training without it, its copies and other scans
     of its patient: one of those of 'fewscan calibrate --folds', or else of five trainings, each as long as the run's own. You
     can stop it at any time: the same command continues. It takes today's labels. Those of the test set are not checked, and
-    those that somebody confirmed on the review page are not listed again.
+    those that somebody confirmed on the review page are not listed again. Labels that were given for a whole study, patient or
+    file come last, since an image that does not show the finding contradicts a right one; first those that contradict the mean
+    of all images of the patient.
 
     The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Copies with one
     label are asked about once: their other lines are empty and follow the first one. Look at the scan, not at the prediction:
@@ -53,11 +55,13 @@ def suspects(
     found = api.label_suspects(run, out=out, folds=folds, names=names, data=data, overwrite=overwrite)
     lines = found.table if names else found.table.drop(columns="path")
     told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": records(lines)}
-    words = after_run_in(run, data)
     places = [f"table: {out}; pictures: {page_beside(out)}"]
-    if len(found.table):
-        words = ["labels", "set", Run.open(run).dataset_now(data).folder, out, "--dry-run"]
-        by_table = "first correct the table's column 'label' where it is wrong; leave the other lines as they are"
+    dataset = Run.open(run).dataset_now(data).folder
+    words = ["review", dataset] if found.in_doubt_as_wholes else after_run_in(run, data)
+    if found.wholes.given < len(found.copies):
+        words = ["labels", "set", dataset, out, "--dry-run"]
+        alone = " for the one scan" if found.wholes.given else ""
+        by_table = f"first correct the table's column 'label' where it is wrong{alone}; leave the other lines as they are"
         places += [step for step in (advised(by_table, ""),) if step]
     finish(as_json, told, [*_lines(found, names=names), *places], *words)
 
@@ -68,6 +72,7 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
     lines = [
         f"{counted(len(found.table), 'label')} of {found.checked:,} that were checked contradict a held-out prediction{without}"
     ]
+    lines += [found.whole_said] if found.whole_said else []
     asked = found.table[found.table["copy_of"].isna()]
     paths = dict(zip(found.table["row"], found.table["path"], strict=True))
     for line in asked.head(SHOWN).to_dict("records"):
@@ -88,5 +93,7 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
 
 
 def _line(line: dict[str, Any], called: str) -> str:
+    from fewscan.evaluation.label_suspects import given_words
+
     label, predicted = (f"{line[name]} ({100 * line[f'{name}_probability']:.1f} %)" for name in ("label", "predicted"))
-    return f"  {called}: labeled {label}, predicted {predicted}"
+    return f"  {called}: labeled {label}{given_words(line)}, predicted {predicted}"

@@ -15,6 +15,7 @@ from fewscan.config import Settings
 from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_sentence
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.whole_labels import WholeLabels, whole_labels
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_patient import PatientScore, patient_score
@@ -56,9 +57,7 @@ class ClassScore(Settings):
 class Evaluation(Settings):
     """The content of `evaluation.json`."""
 
-    # On what images: those of the sealed test set, or, of a run without one, every labeled image as a network said it that was
-    # trained like the run's without its fold of the labels.
-    kind: ScoreKind = "test set"
+    kind: ScoreKind = "test set"  # cross-validated: of every labeled image, by a network trained without its fold of the labels
     folds: int | None = None  # of a cross-validated score
     protocol: Protocol
     leaking_pairs: int | None
@@ -88,6 +87,7 @@ class Evaluation(Settings):
     seen_without_labels: int = 0  # of its images: known to the first weights, or scans that belong to them
     asked_for: int = 0  # of its images: labeled on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
+    whole_labels: WholeLabels = WholeLabels()  # of its images: labeled with all others of their study, say
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -133,8 +133,7 @@ class Evaluation(Settings):
     def changes(self) -> list[str]:
         """What changed in its images since the run was made, and whether pretraining saw them, in words."""
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
-        seen = self.seen_without_labels
-        known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
+        known = [seen_sentence(seen, self.images, self.image_word)] if (seen := self.seen_without_labels) else []
         chosen = [asked_sentence(self.asked_for, f"all {counted(self.images, self.image_word)}")] if self.asked_for else []
         teaching = [teaching_sentence(self.only_teaching)] if self.only_teaching else []
         return [*said, *known, *chosen, *teaching]
@@ -256,6 +255,7 @@ def described(
         "confusion": tuple(tuple(int(count) for count in row) for row in counts),
         **{name: last_epoch.get(name) for name in ("c_acc", "r_acc", "p_acc")},
         "dataset_fingerprint": dataset.description.fingerprint,
+        "whole_labels": whole_labels(dataset, rows),
     }
 
 

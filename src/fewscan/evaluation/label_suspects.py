@@ -3,6 +3,7 @@
 The network's doubt is no verdict. It errs where scans are hard, and it says nothing of errors that it was taught everywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +15,18 @@ from scipy.special import log_softmax
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot, class_indices
+from fewscan.datasets.whole_labels import WholeLabels, wholes_of
 from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.calibration import Calibration, Labels, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.intervals import NOT_DEFINED, Interval, bootstrap
+from fewscan.evaluation.metrics import Probabilities
 from fewscan.labels.teaching import confirmed
 from fewscan.locks import alone
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
+from fewscan.wording import counted
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,10 @@ class LabelSuspects:
 
     table: a line a scan, worst first and copies that have the same label below one another, which `labels set` takes when
     somebody has corrected its labels; columns path, label, label_state, predicted, label_probability, predicted_probability,
-    row and copy_of, the row of the first of such copies, null for itself and for scans without any.
+    given_for (`labeled_whole.Whole`, null for the single image), mean_predicted, row and copy_of, the row of the first of
+    such copies, null for itself and for scans without any. Labels of single images come first, then those that were given for a
+    whole and contradict the mean of the patient's images, too, which is for the class mean_predicted, then the others.
+    patients_in_doubt: those whose images contradict a label on average that was given for a whole.
     confirmed: contradicted labels that are not listed, since somebody confirmed them in an earlier check.
     checked: labels that a held-out prediction was there for. agreement: the share of them that predictions agree with; chance:
     the share that calling every scan by one class would agree with. test: labels of the test set, which stays sealed.
@@ -45,6 +52,7 @@ class LabelSuspects:
     test: int
     others: int
     confirmed: int
+    patients_in_doubt: int = 0
 
     @property
     def copies(self) -> dict[int, list[int]]:
@@ -56,6 +64,38 @@ class LabelSuspects:
             else:
                 asked[first].append(row)
         return asked
+
+    @property
+    def wholes(self) -> WholeLabels:
+        """How many of the labels that a reader is to be asked about were given for a whole study, say."""
+        return WholeLabels.of(self.table["given_for"][self.table["copy_of"].isna()])
+
+    @property
+    def in_doubt_as_wholes(self) -> int:
+        """How many of these contradict the mean of all images of the patient, so that the label of the study may be wrong."""
+        asked = self.table[self.table["copy_of"].isna() & self.table["given_for"].notna()]
+        return int((asked["mean_predicted"] != asked["label"]).sum())
+
+    @property
+    def whole_said(self) -> str | None:
+        """What such labels mean, in words; None where there are none.
+
+        Whoever corrects some of them has labels of studies and of images side by side, and in the test set those of studies.
+        """
+        if not self.wholes.given:
+            return None
+        doubted, said = self.in_doubt_as_wholes, [self.wholes.sentence()]
+        if doubted:
+            said.append(
+                f"{doubted:,} of these, of {counted(self.patients_in_doubt, 'patient')}, contradict the mean prediction for "
+                "the patient, too: if that label is wrong, correct it for all images, by a row for the study or patient"
+            )
+        if others := self.wholes.given - doubted:
+            said.append(
+                f"{others:,} contradict that of their one image alone, and come last: leave them and judge the run by its "
+                "patients, or label all images of such studies by themselves, in the test set, too"
+            )
+        return ". ".join(one[:1].upper() + one[1:] for one in said)
 
     @property
     def warning(self) -> str | None:
@@ -73,6 +113,8 @@ class LabelSuspects:
             "checked": self.checked,
             "contradicted": len(self.table),
             "asked": len(self.copies),
+            "asked_of_wholes": self.wholes.given,
+            "in_doubt_as_wholes": self.in_doubt_as_wholes,
             "confirmed": self.confirmed,
             "agreement": self.agreement.model_dump(),
             "chance": self.chance,
@@ -81,19 +123,29 @@ class LabelSuspects:
         }
 
 
+def given_words(line: Mapping[str, Any]) -> str:
+    """Return of a line of the table what its label was given for, if that is a whole, to go on its label with."""
+    if pd.isna(line["given_for"]):
+        return ""
+    together = "" if line["mean_predicted"] == line["label"] else f" (on average predicted {line['mean_predicted']})"
+    return f", given for a whole {line['given_for']}{together}"
+
+
 def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | None = None) -> LabelSuspects:
     """Return the labels that the run's method contradicts, each image predicted by a network that knows nothing of its group.
 
     dataset: what the run saw; now: the same dataset today. The labels are those of today: a prediction of a scan knew no
     label of it, so it can judge any. The predictions are those of the run's cross-fitting where it was calibrated by one;
     else, or with `folds` given, as many trainings make them, which go on where they were stopped and stay in the run.
-    Probabilities are under a temperature fitted on these scans. Worst is the label of the least probability.
+    Probabilities are under a temperature fitted on these scans. Worst is the label of the least probability. Labels that were
+    given for a whole study, say, come after the others: an image that does not show the finding contradicts a right one.
     Raises FewscanError where the run is unfinished, or the labels are too few for two folds.
     Source: Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", for judging labels
     by held-out predictions and ranking them by the probability of the label.
     """
     held_out = _held_out(run, dataset, folds)
-    current = now.unsplit().manifest["label"]
+    manifest = now.unsplit().manifest
+    current, wholes = manifest["label"], wholes_of(manifest["label_from"])
     labels = class_indices(current.iloc[held_out.rows], run.record.classes)
     known = np.flatnonzero(labels >= 0)
     labels = labels[known]
@@ -106,22 +158,38 @@ def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | 
     rows = held_out.rows[known]
     answered = confirmed(now.labels.entries(rows[contradicted]))
     listed = [at for at in contradicted.tolist() if (int(rows[at]), names[labels[at]]) not in answered]
-    order = np.array(listed, np.int64)[np.argsort(own[listed], kind="stable")]
-    first = _first_copies(now.unsplit().manifest["copy_set"].iloc[rows[order]], labels[order])
-    copy_of, together = rows[order[first]], np.argsort(first, kind="stable")
-    order, copy_of = order[together], copy_of[together]
+    wholes, patients = wholes.iloc[rows], manifest["patient"].iloc[rows]
+    together = _by_patient(np.exp(logs), patients, labels)
+    rank = np.where(wholes.isna(), 0, np.where(together != labels, 1, 2))
+    order = np.array(listed, np.int64)[np.lexsort((own[listed], rank[listed]))]
+    first = _first_copies(manifest["copy_set"].iloc[rows[order]], labels[order])
+    copy_of, grouped = rows[order[first]], np.argsort(first, kind="stable")
+    order, copy_of = order[grouped], copy_of[grouped]
     rows = rows[order]
     table = now.labels.table(rows)[["path", "label", "label_state"]].assign(
         predicted=names[predicted[order]],
         label_probability=np.exp(own[order]),
         predicted_probability=np.exp(best[order]),
+        given_for=wholes.iloc[order].array,
+        mean_predicted=pd.Series(names[together[order]], dtype="str").where(wholes.iloc[order].notna().to_numpy()).array,
         row=rows,
         copy_of=pd.Series(copy_of, dtype="Int64").mask(copy_of == rows).array,
     )
     tested = int(current.iloc[dataset.rows("test")].notna().sum())
     agreement, chance = _agreement(predicted == labels, held_out.groups[known], labels)
     others = int(current.notna().sum()) - len(known) - tested
-    return LabelSuspects(table, len(known), agreement, chance, tested, others, len(contradicted) - len(order))
+    doubted = int(patients.iloc[order[rank[order] == 1]].nunique())
+    return LabelSuspects(table, len(known), agreement, chance, tested, others, len(contradicted) - len(order), doubted)
+
+
+def _by_patient(probabilities: Probabilities, patients: pd.Series, labels: Labels) -> Labels:
+    """Return (N,) the class of the highest mean probability (N, K) of a patient's images with one label.
+
+    Of a patient whom nobody knows there is one image, which says nothing of a whole.
+    """
+    means = pd.DataFrame(probabilities).groupby([patients.to_numpy(object), labels], dropna=False).transform("mean")
+    found: Labels = np.where(patients.isna(), labels, means.to_numpy().argmax(axis=1))
+    return found
 
 
 def _first_copies(copy_sets: pd.Series, labels: Labels) -> Rows:

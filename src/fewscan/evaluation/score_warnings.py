@@ -6,7 +6,21 @@ from fewscan.splits.class_gaps import class_warnings
 
 
 def score_warnings(evaluation: Evaluation) -> list[str]:
-    """Return in plain words which classes the scores leave out, and what speaks for a network that has learned nothing."""
+    """Return in plain words which classes the scores leave out, what speaks for a network that has learned nothing, and which
+    labels are of no single image.
+    """
     untested = tuple(score.name for score in evaluation.classes if not score.images)
     found = class_warnings(evaluation.never_learned, untested if evaluation.on_test_set else ())
-    return [*found, *chance_warnings(evaluation)]
+    return [*found, *chance_warnings(evaluation), *_of_wholes(evaluation)]
+
+
+def _of_wholes(evaluation: Evaluation) -> list[str]:
+    """Return how many labels were given for a whole study, say, and what that does to the scores."""
+    if not evaluation.whole_labels.given:
+        return []
+    said = evaluation.whole_labels.sentence(f"of {evaluation.image_word}s")
+    patients = "" if evaluation.patients is None else f"; the score of {evaluation.patients.words} depends less on it"
+    return [
+        f"{said}: such an image counts as a mistake where it is called by what it shows, and a network that learned from such "
+        f"labels calls images of healthy people by a finding{patients}"
+    ]

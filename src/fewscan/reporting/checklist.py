@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fewscan.datasets.descriptions import SplitDescription
 from fewscan.datasets.protocols import titled
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.whole_labels import whole_labels
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.images.patients import known_patients
@@ -152,6 +153,7 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
 
 
 def _labels(run: Run, dataset: Snapshot) -> tuple[Item, ...]:
+    wholes = whole_labels(dataset, dataset.rows("labeled", "validation", "test"))
     counts = [
         f"{name} {int((dataset.labels[dataset.rows('labeled')] == number).sum()):,}"
         for number, name in enumerate(run.record.classes)
@@ -161,7 +163,7 @@ def _labels(run: Run, dataset: Snapshot) -> tuple[Item, ...]:
             "reference standard",
             "8a, 8b",
             "14, 15, 16, 17",
-            f"classes: {', '.join(run.record.classes)}",
+            f"classes: {', '.join(run.record.classes)}{f'; {wholes.sentence()}' if wholes.given else ''}",
             "what each label means, who gave it, based on what, with what training and which tool",
         ),
         Item("blinding and disagreement of readers", "8c", "18", "", "what readers knew, and how far they agree"),

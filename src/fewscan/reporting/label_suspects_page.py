@@ -8,7 +8,7 @@ import numpy as np
 
 from fewscan.atomic import write_text
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.label_suspects import LabelSuspects
+from fewscan.evaluation.label_suspects import LabelSuspects, given_words
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.images.stored import one_by_one
 from fewscan.labels.tables import choices_of
@@ -27,6 +27,7 @@ class Suspect(NamedTuple):
     label_probability: float
     predicted: str
     predicted_probability: float
+    given: str  # what the label was given for as a whole, in words; empty for the single scan
 
 
 def page_beside(table: Path) -> Path:
@@ -58,7 +59,11 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
                 place,
                 scan_picture(image, SMALL_SCAN_PX),
                 listed([dataset.file_names[row] if names else scan_number(row) for row in (line["row"], *copies[line["row"]])]),
-                *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
+                label=line["label"],
+                label_probability=line["label_probability"],
+                predicted=line["predicted"],
+                predicted_probability=line["predicted_probability"],
+                given=given_words(line),
             )
             for place, (line, image) in enumerate(zip(lines.to_dict("records"), images, strict=True), start=1)
         ],

@@ -21,6 +21,7 @@ from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.folders import REPORT_FILE
+from fewscan.images.labeled_whole import whole_of
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
 from fewscan.labeling.grounds import RUN, Grounds
@@ -59,6 +60,7 @@ class Mistake:
     probability: float
     conflicting: bool  # copies of it carry another label
     out_of_distribution: bool
+    given_for: str | None  # what the label was given for as a whole, say a study; None for the single image
 
 
 def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names: bool = False) -> Path:
@@ -158,6 +160,7 @@ def _mistakes(
     wrong = known.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
     surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
     conflicts = dataset.manifest["conflict"].to_numpy()
+    origins = dataset.manifest["label_from"]
     return [
         Mistake(
             called(int(mistake.row)),
@@ -167,6 +170,7 @@ def _mistakes(
             mistake.probability,
             bool(conflicts[mistake.row]),
             mistake.out_of_distribution,
+            whole_of(str(origins.iloc[mistake.row])),
         )
         for mistake in track(surest.itertuples(index=False), "explain mistakes", total=len(surest))
     ]

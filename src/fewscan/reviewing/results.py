@@ -85,7 +85,8 @@ class Make(Question):
 class Doubt(BaseModel):
     """A label that held-out predictions contradict, with the probabilities of the label and of what was predicted.
 
-    copies: rows of its copies with that label that are in doubt, too, which one answer settles.
+    copies: rows of its copies with that label that are in doubt, too, which one answer settles. given_for: what the label was
+    given for as a whole, say a study; empty for the single scan.
     """
 
     row: int
@@ -95,6 +96,7 @@ class Doubt(BaseModel):
     predicted: str
     label_probability: float
     predicted_probability: float
+    given_for: str
 
 
 class Doubts(BaseModel):
@@ -228,6 +230,7 @@ def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -
             predicted=line["predicted"],
             label_probability=float(line["label_probability"]),
             predicted_probability=float(line["predicted_probability"]),
+            given_for=str(line.get("given_for", "")),  # no column of a table from before 2026-11-30
         )
         for line, *copies in list(sets.values())[start : start + count]
     ]

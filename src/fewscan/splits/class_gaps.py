@@ -1,9 +1,10 @@
-"""What a split leaves out: classes that are never learned, classes that are never tested, labels to choose by."""
+"""What a split leaves out: classes that are never learned or tested, labels to choose by, labels of single images."""
 
 import pandas as pd
 
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.whole_labels import whole_labels
 from fewscan.wording import counted
 
 
@@ -56,7 +57,7 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
 
 
 def gap_warnings(dataset: Snapshot) -> list[str]:
-    """Return in plain words which classes the split of `dataset` leaves out, and where its validation set is too small."""
+    """Return in plain words which classes and labels the split of `dataset` lacks, and which labels are of no single image."""
     found = class_warnings(never_learned(dataset), never_tested(dataset))
     unvalidated = never_validated(dataset)
     if unvalidated:
@@ -80,7 +81,18 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
             f"the validation set has only {description.validation} of the {counted(asked, 'label')} that its share comes to: "
             "more would take the only labels of a class, or the patients needed for training"
         )
-    return found
+    return [*found, *_of_wholes(dataset)]
+
+
+def _of_wholes(dataset: Snapshot) -> list[str]:
+    """Return how many labels were given for a whole study, say, and what follows."""
+    wholes = whole_labels(dataset, dataset.rows("labeled", "validation", "test"))
+    if not wholes.given:
+        return []
+    return [
+        f"{wholes.sentence()}: a network learns these as the finding, too. Judge a run by its patients, or label such images "
+        "by themselves (on the review page: Grid, already labeled)"
+    ]
 
 
 def _never_held_out(dataset: Snapshot) -> list[str]:

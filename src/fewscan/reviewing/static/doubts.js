@@ -47,7 +47,7 @@ async function look(isLast) {
   element("doubt").hidden = one === undefined;
   if (!one) return;
   element("doubted-said").textContent = `scan ${one.row} · ${one.name}${one.copies.length ? ` · and its copies ${one.copies.join(", ")}` : ""}`;
-  element("doubt-said").replaceChildren("Labeled ", made("b", {}, one.label), ` (${percent(one.label_probability)}), predicted `, made("b", {}, one.predicted), ` (${percent(one.predicted_probability)}).`);
+  element("doubt-said").replaceChildren("Labeled ", made("b", {}, one.label), ` (${percent(one.label_probability)}${one.given_for ? `, given for a whole ${one.given_for}` : ""}), predicted `, made("b", {}, one.predicted), ` (${percent(one.predicted_probability)}).`);
   element("keep-said").textContent = `Confirm ${one.label}`;
   element("doubt-classes").replaceChildren(...page.status.classes.map((name, at) => {
     const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), made("span", {}, name));
