@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import PIL.Image
+import pydicom
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -39,6 +40,8 @@ from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.images.readers import fitted, read_image
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.images.formats.dicom_objects import saved
+from tests.images.formats.dicom_objects import scan as scan_object
 from tests.made import calibrated
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
@@ -63,6 +66,25 @@ def write_scans(folder: Path, channels: Literal[1, 3]) -> Path:
     return folder
 
 
+def write_dicom(folder: Path, channels: Literal[1, 3]) -> Path:
+    """Slices of 8, 12 and 16 bits, with and without a window and rescaling, some of them inverted."""
+    random = np.random.default_rng(channels)
+    for number in range(60):
+        height, width = SIZES[number % len(SIZES)]
+        levels = np.asarray(draw_scan(random, height, width, 1))
+        elements: dict[str, object] = {}
+        if number % 3:
+            levels = levels.astype("<u2" if number % 3 == 1 else "<i2") * 11 + 7
+            elements = {"RescaleSlope": 0.5, "RescaleIntercept": -3} if number % 2 else {}
+        if number % 4 < 2:
+            unit = 11 if number % 3 else 1
+            elements |= {"WindowCenter": [110 * unit, 60 * unit], "WindowWidth": [215 * unit, 90 * unit]}
+        if number % 5 == 1:
+            elements["PhotometricInterpretation"] = "MONOCHROME1"
+        saved(scan_object(levels, PatientID=str(number), **elements), folder / CLASSES[number % 2] / f"IM{number:03}")
+    return folder
+
+
 def draw_scan(random: np.random.Generator, height: int, width: int, channels: int) -> PIL.Image.Image:
     shape = (height // 4 + 1, width // 4 + 1, *([3] if channels == 3 else []))
     scan = PIL.Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).resize((width, height))
@@ -82,11 +104,13 @@ def make_run(
     encoder: dict[str, Any],
     temperature: float,
     method: str = "supervised",
+    write: Callable[[Path, Literal[1, 3]], Path] = write_scans,
+    window: str | None = WINDOW,
     **fitting: Any,
 ) -> Run:
     """A finished run on scans of many sizes; its network is untrained, but decided, so that differences show."""
-    scans = write_scans(folder / "scans", channels)
-    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, channels=channels, window=WINDOW, **fitting)
+    scans = write(folder / "scans", channels)
+    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, channels=channels, window=window, **fitting)
     dataset = fewscan.split(folder / "data", protocol="study", labeled=16, test=20, validation=0.25)
     settings = RunSettings.resolve(method, "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
     run = Run.create(folder / "run", settings, dataset, None)
@@ -186,10 +210,10 @@ def code_in(card: Path) -> str:
     return str(block)
 
 
-def run_code(folder: Path, scan: Path, working: Path, *, within: bool = False) -> dict[str, float]:
+def run_code(folder: Path, scan: Path, working: Path, *, name: str = "scan.png", within: bool = False) -> dict[str, float]:
     """What the card's lines print for a scan, in a folder of its own; in a process of its own unless `within` this one."""
     shutil.copytree(folder, working)
-    shutil.copy(scan, working / "scan.png")
+    shutil.copy(scan, working / name)
     code = code_in(working / "model_card.md")
     if within:
         with chdir(working), redirect_stdout(StringIO()) as printed:
@@ -398,6 +422,29 @@ def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: P
     expected = exported.predictor.predict(exported.dataset.pixels, np.array([row])).probabilities[0]
     assert tuple(found) == CLASSES
     np.testing.assert_allclose(list(found.values()), expected, atol=TOLERANCE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [None, "700,1200"])
+def test_the_cards_lines_read_dicom_files_where_the_run_learned_from_these(window: str | None, tmp_path: Path) -> None:
+    fitting: dict[str, Any] = {"crop": "none", "negatives": "keep", "window": window, "write": write_dicom}
+    run = make_run(tmp_path, channels=1, encoder={"width": 16}, temperature=1.0, **fitting)
+    exported = [fewscan.export(run, format=name, out=tmp_path / name) for name in ("onnx", "safetensors")]
+    dataset = run.open_dataset()
+    spec = run.record.spec
+    rows = dataset.rows("labeled", "unlabeled")
+    expected = Predictor.of(run).predict(dataset.pixels, rows).probabilities
+    code = code_in(tmp_path / "onnx" / "model_card.md")
+    said: dict[str, Any] = {}
+    exec(code[code.index("def read") : code.index("scan = read")], {"np": np, "pydicom": pydicom}, said)
+    files = [tmp_path / "scans" / str(path) for path in dataset.manifest["path"].iloc[rows]]
+    for file in files:
+        read = read_image(file, 1, reading=spec).pixels
+        np.testing.assert_allclose(said["read"](file).astype(int), read, atol=1)  # halves may be rounded either way
+    for format_ in ("onnx", "safetensors"):
+        found = run_code(tmp_path / format_, files[0], tmp_path / f"elsewhere-{format_}", name="scan.dcm")
+        np.testing.assert_allclose(list(found.values()), expected[0], atol=TOLERANCE)
+    assert all(one.proof.originals for one in exported)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.formats.image import Pixels
+from fewscan.images.formats.recognition import is_dicom
 from fewscan.images.readers import UnreadableImage, locate, read_image
 
 
@@ -27,6 +28,12 @@ def originals(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> Iterator[tuple[
 def missing(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> list[int]:
     """Return those of the rows whose file is not there any more; nothing is read."""
     return [int(row) for row, path in zip(rows, _places(dataset, rows), strict=True) if not locate(path)[0].is_file()]
+
+
+def has_dicom(dataset: Snapshot) -> bool:
+    """Return whether a source's files are DICOM, by the first of its images; where that file is gone, by its name."""
+    first = dataset.usable[np.unique(dataset.manifest["source"].iloc[dataset.usable], return_index=True)[1]]
+    return any(is_dicom(locate(path)[0]) for path in _places(dataset, first))
 
 
 def _places(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> list[Path]:

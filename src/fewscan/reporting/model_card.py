@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fewscan.atomic import write_text
 from fewscan.datasets.openings import openings
+from fewscan.datasets.originals import has_dicom
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import can_be_scored, cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
@@ -56,6 +57,7 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         of_all_runs=openings(dataset),
         doubt=doubt(run, dataset),
         patients=known_patients(dataset.manifest),
+        dicom=dataset.spec.channels == 1 and has_dicom(dataset),
     )
     write_text(folder / CARD_FILE, card + "\n")
     return folder / CARD_FILE

@@ -20,6 +20,7 @@ from fewscan.shared_context import SharedContext
 
 # Files with these names are taken at their word, so that a listing need not open them.
 _PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _HEAD_BYTES = 352
 # How JPEG, PNG, BMP, GIF and WebP begin.
 _KNOWN = (b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8", b"RIFF")
@@ -72,7 +73,16 @@ def recognize(path: Path, file: BufferedReader) -> Format:
     ):
         return nifti
     # Others whose first bytes tell nothing are told by their name.
-    return dicom if name.endswith((".dcm", ".dicom", ".ima")) else pictures
+    return dicom if name.endswith(DICOM_SUFFIXES) else pictures
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM; one that cannot be opened is by its name."""
+    try:
+        with opened(path) as file:
+            return recognize(path, file) is dicom
+    except (UnreadableImage, OSError):
+        return path.name.lower().endswith(DICOM_SUFFIXES)
 
 
 def holds_one_image(path: Path) -> bool:
