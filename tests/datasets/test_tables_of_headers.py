@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fewscan import api
+from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
 from fewscan.errors import FewscanError
@@ -172,3 +173,27 @@ def test_a_patients_table_says_the_same_with_the_files_and_without(root: Path) -
     without = dataset.labels.set(table(root, BY_PATIENT), dry_run=True)
     assert with_files.changes.rows.tolist() == without.changes.rows.tolist()
     assert with_files.changes.after == without.changes.after
+
+
+def test_one_dispute_of_a_study_is_one_line_with_its_scans(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    dataset = imported(root, table(root))
+    second = table(root, TABLE.replace("A0240002,glioma", "A0240002,normal"), "second.csv")
+    dataset.labels.set(table(root, TABLE.replace("A0240001,glioma", "A0240001,normal")), who="Ada")
+    for dry_run in ("--dry-run", "--note="):
+        app(["labels", "set", str(dataset.folder), str(second), "--who", "Grace", dry_run], standalone_mode=False)
+        said = capfd.readouterr().out
+        assert "normal -> disputed: 2" in said
+        assert "2 scans" in next(line for line in said.splitlines() if "left out" in line)
+    dataset.labels.set([8], "unsure", who="Ada")
+    dataset.labels.set([8], "glioma", who="Grace")
+    app(["labels", "conflicts", str(dataset.folder)], standalone_mode=False)
+    said = [line for line in capfd.readouterr().out.splitlines() if "Grace" in line]
+    assert [line.count("2 scans") for line in said] == [1, 0]
+    assert "Ada: normal" in said[0]
+    assert "scan 8" in said[1]
+
+
+def test_rows_that_differ_on_all_scans_of_a_study_are_named_once(root: Path) -> None:
+    dataset = imported(root)
+    done = dataset.labels.set(table(root, "Fall,label\nA0240001,glioma\nA0240001,normal\nA0240002,glioma\n"))
+    assert (done.summary()["differing"], len(done.summary()["differing_examples"])) == (2, 1)

@@ -18,8 +18,12 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     from fewscan.images.table_rows import in_rows
 
     told = done.summary()
-    would = "would change" if done.batch is None else "changed"
-    lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
+    would, become = ("would change", "would become") if done.batch is None else ("changed", "became")
+    disputing = done.changes.disputing
+    lines = [
+        f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'] - disputing, 'label')} {would}"
+    ]
+    lines[0] += f", and {counted(disputing, 'scan')} {become} disputed" if disputing else ""
     lines += change_lines(told["changes"])
     lines += [f"  new classes: {in_rows(done.new_classes, done.said.new_in)}"] if done.new_classes else []
     others = {

@@ -200,11 +200,7 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
     found = api.label_conflicts(dataset)
     people, copies = found.people.assign(says=in_words(found.people)), found.copies
     lines = [f"{counted(people['row'].nunique(), 'scan')} on which people, or rows of a table, disagree"]
-    people = people.assign(voice=people["who"].fillna(people["origin"]))
-    said = [
-        (f"{scan_number(row['row'])}, {row['name']}", f"{row['voice']}: {row['says']}") for row in people.to_dict("records")
-    ]
-    lines += _grouped(said)
+    lines += _disputes(people.assign(voice=people["who"].fillna(people["origin"])))
     if copies is None:
         lines.append("copies are known only after 'fewscan audit'")
     else:
@@ -227,7 +223,26 @@ def _grouped(pairs: Sequence[tuple[str, str]]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for one, what in pairs:
         groups.setdefault(one, []).append(what)
-    lines = [f"  {one}: {'; '.join(said)}" for one, said in groups.items()]
+    return _first([f"  {one}: {'; '.join(said)}" for one, said in groups.items()])
+
+
+def _disputes(people: "pd.DataFrame") -> list[str]:
+    """Return a line for each dispute: scans of one patient, on which the same people say the same, are one."""
+    of_rows: dict[int, list[dict[str, Any]]] = {}
+    for one in records(people):
+        of_rows.setdefault(one["row"], []).append(one)
+    disputes: dict[tuple[Any, ...], list[tuple[str, str]]] = {}
+    for row, said in of_rows.items():
+        answers = [f"{one['voice']}: {one['says']}" for one in said]
+        scan = f"{scan_number(row)}, {said[0]['name']}"
+        disputes.setdefault((said[0]["patient"] or row, *sorted(answers)), []).append((scan, "; ".join(answers)))
+    lines = []
+    for (scan, answer), *others in disputes.values():
+        lines.append(f"  {f'{len(others) + 1:,} scans of one patient, such as ' if others else ''}{scan}: {answer}")
+    return _first(lines)
+
+
+def _first(lines: list[str]) -> list[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more; --json has all"]
 
 

@@ -84,7 +84,8 @@ class Conflicts:
     """Rows that people, or rows of a table, say different things of, and copies with different labels.
 
     The latter are None where no audit looked for copies.
-    The columns are those of `labels.agreement`, and `name`, source and path of the row's image.
+    The columns are those of `labels.agreement`, and `name`, source and path of the row's image; of people also `patient`, what
+    stands for the image's one in the dataset.
     """
 
     people: pd.DataFrame
@@ -191,7 +192,10 @@ class DatasetLabels(LabelLog):
         """Return where people, rows of a table, or copies of one scan contradict each other."""
         images, copy_sets = self._images(), self.copy_sets()
         people = people_who_differ(self, len(images))
-        people = people.assign(name=_names(images, people["row"]).to_numpy())
+        patients = self.images.table(["patient"])["patient"]
+        people = people.assign(
+            name=_names(images, people["row"]).to_numpy(), patient=patients.iloc[people["row"]].to_numpy(object)
+        )
         if copy_sets is None:
             return Conflicts(people, None)
         copies = copies_that_differ(self.current(len(images))["label"], copy_sets)

@@ -135,7 +135,8 @@ def read_statements(
             agreeing=len(named_again) - differing,
             differing=differing,
             note=differing_note(table, options.several),
-            examples=tuple(_differing(one) for one in named_again if one.differ),
+            # Once for all images of a study.
+            examples=tuple(dict.fromkeys(_differing(one) for one in named_again if one.differ)),
         ),
     )
 
