@@ -69,6 +69,16 @@ def test_a_label_of_one_image_replaces_that_of_its_study(scans: Path) -> None:
     assert wholes(dataset) == {"one_1": "study", "one_2": None, "one_3": None, "two_1": "study", "two_2": "study"}
 
 
+def test_a_table_of_images_says_how_many_labels_it_leaves_to_their_studies(scans: Path) -> None:
+    dataset = imported(scans, by("AccessionNumber", one="glioma", later="normal"))
+    of_images = "path,label\none_1.dcm,glioma\none_2.dcm,glioma\none_3.dcm,normal\nlater_1.dcm,normal\n"
+    assert dataset.labels.set(table(scans, of_images), dry_run=True).summary()["unchanged_of_wholes"] == 2
+    of_studies = by("AccessionNumber", one="glioma")
+    assert dataset.labels.set(table(scans, of_studies)).summary()["unchanged_of_wholes"] == 0
+    read = dataset.labels.set(table(scans, of_images), who="Ada", reading=True).summary()
+    assert (read["unchanged_of_wholes"], wholes(dataset)["one_1"]) == (0, None)
+
+
 def test_somebody_who_reads_each_image_confirms_what_the_study_says(scans: Path) -> None:
     dataset = imported(scans, by("AccessionNumber", one="glioma"))
     dataset.labels.set(table(scans, "path,label\none_1.dcm,glioma\n"), who="Ada", reading=True)

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -93,6 +95,35 @@ def test_labels_of_single_scans_come_before_those_of_studies_and_of_these_first_
     now.labels.set(right[0], dataset.classes[1], who="Ada", reading=True)
     again = find_label_suspects(run, dataset, Dataset.open(dataset.folder)).table
     assert again["row"].tolist() == [right[0], alone, *doubted], "somebody looked at that very scan"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "following"),
+    [
+        ({"alone": 3, "of": 3, "same": 3}, ["labels", "set"]),
+        ({"of": 3, "same": 3}, ["review"]),
+        ({"of": 2}, ["calibrate", "evaluate", "report", "label"]),
+    ],
+    ids=["a single scan", "a study as a whole", "only a scan of a study"],
+)
+def test_the_next_step_is_for_what_may_be_wrong(
+    wrong: dict[str, float],
+    following: list[str],
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    tmp_path: Path,
+) -> None:
+    rows = split_dataset.rows("labeled")
+    of, same = rows[split_dataset.labels[rows] == 0][:2].tolist()
+    alone = int(rows[split_dataset.labels[rows] == 2][0])
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[[of, same], "patient"], manifest.loc[[of, same], "label_from"] = "a" * 16, "table.csv (whole study)"
+    run = untrained_run(dataset := remade(split_dataset, manifest))
+    cross_fitted(run, dataset, {{"alone": alone, "of": of, "same": same}[name]: by for name, by in wrong.items()})
+    told = CliRunner().invoke(app, ["labels", "suspects", str(run.folder), "--out", str(tmp_path / "check.csv")])
+    assert told.exit_code == 0, told.output
+    words = told.stdout.splitlines()[-1].split()[2:]
+    assert words[: len(following)] == following if following[0] in ("labels", "review") else words[0] in following
 
 
 def test_copies_with_one_label_are_asked_about_once_and_what_is_said_of_one_goes_for_all(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.labels import LabelsSet
     from fewscan.labels.tables import Repeated
 
+_OF_WHOLES = "of a whole study or the like (with --who NAME --reading each becomes that of the one image)"
 SHOWN = 20  # of a list on the terminal; --json has all
 
 
@@ -29,6 +30,7 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     others = {
         f"unchanged, and {who} agrees": told["agreeing_readings"],
         _as_before(who, reading=reading): told["unchanged"],
+        f"of these still a label {_OF_WHOLES}": told["unchanged_of_wholes"],
         "named, and given no label": told["silent"],
         "cannot be used, whatever their label": told["unusable"],
         "keep a label that is not a prediction": told["predictions_not_taken"],

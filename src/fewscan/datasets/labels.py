@@ -57,6 +57,7 @@ class LabelsSet:
             "agreeing_readings": int(changes.agree.sum()),
             "changes": told,
             "unchanged": changes.unchanged,
+            "unchanged_of_wholes": changes.of_wholes,
             "silent": said.silent,
             "unusable": changes.unusable,
             "predictions_not_taken": changes.predicted,

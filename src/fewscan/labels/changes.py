@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.errors import FewscanError
+from fewscan.images.labeled_whole import whole_of
 from fewscan.images.sources import PREDICTIONS
 from fewscan.labels.log import LabelLog, State, person_name
 from fewscan.labels.standing import Numbers
@@ -26,9 +27,10 @@ class Changes:
     A row stands several times where statements contradict each other: they are entered at once, and it is `disputed` then, as
     it is where another person says something else. Those that `agree` are a person's own reading of what holds already, and
     change no label; no more do those about rows that are `still` disputed. The others are counted: `unchanged` say what holds
-    already, or as a reading what the person said before; `unusable` speak of images that cannot be used, and `predicted` are
-    predictions for rows of which somebody said something. Of those that change, `disputing` become disputed, `settled` were
-    so before, and of `overruled` a person said something else that now counts no more.
+    already, or as a reading what the person said before, `of_wholes` of these of an image what its whole study was said to be;
+    `unusable` speak of images that cannot be used, and `predicted` are predictions for rows of which somebody said something.
+    Of those that change, `disputing` become disputed, `settled` were so before, and of `overruled` a person said something else
+    that now counts no more.
     """
 
     rows: Numbers
@@ -40,6 +42,7 @@ class Changes:
     agree: npt.NDArray[np.bool_]
     still: npt.NDArray[np.bool_]
     unchanged: int
+    of_wholes: int
     unusable: int
     predicted: int
     disputing: int
@@ -121,12 +124,18 @@ def changes_of(
         agree=holds.to_numpy(bool)[chosen],
         still=(now["disputed"] & disputed).to_numpy(bool)[chosen],
         unchanged=int(((same | nothing_new) & ~unusable & first).sum()),
+        of_wholes=int((same & holds & ~unusable & _whole(now["origin"]) & ~_whole(pd.Series(said.origins, dtype="str"))).sum()),
         unusable=int((unusable & first).sum()),
         predicted=int((kept & ~same & ~unusable & first).sum()),
         disputing=int((~now["disputed"] & disputed & changes & first).sum()),
         settled=int((now["disputed"] & ~disputed & changes & first).sum()),
         overruled=int((now["who"].notna() & (now["who"] != who) & changes & first).sum()) if for_all else 0,
     )
+
+
+def _whole(origins: pd.Series) -> pd.Series:
+    """Return of each origin whether its labels were given for a whole study, say."""
+    return origins.isin([origin for origin in origins.dropna().unique() if whole_of(origin) is not None])
 
 
 def _contradicted(table: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
