@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from fewscan.cli.split_words import parts_of_split
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.splits.support import images_to_keep
@@ -53,6 +54,8 @@ def test_without_a_test_set_or_where_all_labels_do_not_lack_the_way_out_is_as_it
     enough = warned(split(pile(80, 0), labeled=300, test=100))
     assert re.search(r"--test 0.*enough", enough)
     assert "fewscan add' adds" not in enough
+    (line,) = (line for line in parts_of_split(split(pile(120, 0), labeled=500, test=100)) if "--validation" in line)
+    assert f"{images_to_keep()} patients" in line
 
 
 @pytest.mark.parametrize(("known", "nouns"), [(None, "patients"), (30, "patients or distinct images"), (0, "distinct images")])

@@ -98,10 +98,10 @@ def _trainings_to_come(done: "Snapshot") -> list[str]:
     """Return which further trainings a split asks for."""
     from fewscan.splits.acceptance import runs_to_choose_from
     from fewscan.splits.support import images_to_keep
-    from fewscan.splits.units import independent
+    from fewscan.splits.units import Units, independent
 
-    needed = images_to_keep(candidates=runs_to_choose_from(done))
-    few, labels = independent(done, "validation") < needed, independent(done, "labeled", "validation")
+    needed, units = images_to_keep(candidates=runs_to_choose_from(done)), Units.of(done)
+    few, labels = independent(done, "validation") < needed, units.to_hold_out
     if not done.require_split().test:
         together = ", which also serve 'fewscan calibrate'" if few else ""
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
@@ -109,6 +109,6 @@ def _trainings_to_come(done: "Snapshot") -> list[str]:
         return []
     share = ceil(100 * needed / labels) / 100
     return [
-        f"  --validation {share:g}, some {needed} independent images, saves the trainings that 'fewscan calibrate' needs, and "
-        f"leaves {labels - needed} to learn from"
+        f"  --validation {share:g}, some {units.count(needed)}{units.counting}, saves the trainings that 'fewscan calibrate' "
+        f"needs, and leaves {labels - needed} to learn from"
     ]
