@@ -78,8 +78,8 @@ class Suggested:
             )
         if len(self.suggestions) < self.asked:
             lines.append(
-                f"{self.asked:,} were asked for, but there are no others: of {self.kept_together} one scan at most is suggested "
-                "at a time"
+                f"{self.asked:,} were asked for, but there are no others: of {self.kept_together} one scan at most is "
+                "suggested at a time"
             )
         if self.judging:
             lines.append(f"never suggested: {counted(self.judging, 'scan')} in or belonging to the test or validation set")
