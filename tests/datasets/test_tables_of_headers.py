@@ -7,6 +7,7 @@ import pytest
 
 from fewscan import api
 from fewscan.cli.app import app
+from fewscan.datasets import labels
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
 from fewscan.errors import FewscanError
@@ -197,3 +198,15 @@ def test_rows_that_differ_on_all_scans_of_a_study_are_named_once(root: Path) -> 
     dataset = imported(root)
     done = dataset.labels.set(table(root, "Fall,label\nA0240001,glioma\nA0240001,normal\nA0240002,glioma\n"))
     assert (done.summary()["differing"], len(done.summary()["differing_examples"])) == (2, 1)
+
+
+@pytest.mark.parametrize("text", ["path,label\nx_1.dcm,glioma\nx_2.dcm,normal\n", "path,patient\nx_1.dcm,P1\ngone.dcm,P2\n"])
+def test_headers_of_the_dataset_are_not_read_for_a_table_that_names_new_files_or_has_no_labels(
+    root: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = imported(root, table(root))
+    for number in "12":
+        (old,) = add_study(root.parent / "x", "A0240001", number, AccessionNumber="A0240006", PatientID="0070066")
+        old.rename(root.parent / "x" / f"x_{number}.dcm")
+    monkeypatch.setattr(labels, "with_numbers", lambda *_: pytest.fail("headers of the dataset were read"))
+    assert api.plan_add(dataset.folder, root.parent / "x", labels=[table(root, text)])[1] == []

@@ -88,12 +88,14 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     _check_overlaps(found, dataset.description.sources)
     facts = dataset.images.table(["source", "path", "sha256", "set_aside"])
     scans = list_scans(found, asked, workers)
-    tables = [told_again(dataset.labels, dataset.folder, table, asked) for table in asked.labels]
+    known = {*facts[["source", "path"]].itertuples(index=False, name=None)}
+    new = [
+        scan for scan in scans if (scan.source, scan.relative) not in known and (scan.set_aside is None or scan.path.exists())
+    ]
+    tables = [told_again(dataset.labels, dataset.folder, table, asked, new, found) for table in asked.labels]
     listed = _sorted_out(found, scans, asked, facts, {(one.table, line) for one in tables for line in one.held}, workers)
     _check_places(listed, dataset.description.sources)
     classes = dataset.unsplit().classes
-    there = [scan for scan in listed.new if scan.set_aside is None or scan.path.exists()]
-    tables = [one.beside(table, there, found, asked) for table, one in zip(asked.labels, tables, strict=True)]
     return replace(listed, new=_with_classes(listed.new, classes), classes=tuple(classes), told=tuple(tables))
 
 

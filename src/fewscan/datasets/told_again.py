@@ -10,8 +10,7 @@ from fewscan.images.options import SourceOptions, TableOptions
 from fewscan.images.sources import ScanFile, Source
 from fewscan.images.table_rows import TableRows
 from fewscan.images.tables.columns import NoFileNamedError
-from fewscan.images.tables.pointing import lines_naming
-from fewscan.images.tables.reading import read_cells
+from fewscan.images.tables.pointing import naming_by
 from fewscan.wording import command_line, counted
 
 # Options of tables that `labels set` takes as well.
@@ -34,12 +33,6 @@ class ToldAgain(Settings):
     unknown: str = ""
     command: str = ""
 
-    def beside(self, table: Path, new: Sequence[ScanFile], sources: Sequence[Source], asked: SourceOptions) -> "ToldAgain":
-        """Return the same with the rows that name no scan, given those that are new."""
-        named = {*self.held, *lines_naming(table, new, sources, asked, asked.rename)}
-        lines = [line for line, _ in read_cells(table, asked.encoding, asked.separator).rows]
-        return self.model_copy(update={"nothing": tuple(line for line in lines if line not in named)})
-
     @property
     def line(self) -> str | None:
         """What is to be said of it, for people; None where every row names new scans alone."""
@@ -55,23 +48,32 @@ class ToldAgain(Settings):
         return "; ".join(told) or None
 
 
-def told_again(labels: DatasetLabels, folder: Path, table: Path, asked: SourceOptions) -> ToldAgain:
-    """Return what a table for new scans says of the scans of a dataset, in this folder, as `labels set` would read it."""
+def told_again(
+    labels: DatasetLabels, folder: Path, table: Path, asked: SourceOptions, new: Sequence[ScanFile], sources: Sequence[Source]
+) -> ToldAgain:
+    """Return what a table says beside `new` scans of these sources: of the scans of a dataset, in this folder, or of none.
+
+    The dataset's are found as `labels set` finds them; not looked for, where paths of new scans are all that the table names.
+    """
+    naming = naming_by(table, new, sources, asked, asked.rename)
+    rows, left = len(naming.lines), tuple(line for line in naming.lines if line not in naming.named)
+    if not naming.about_labels or (naming.by_path and not left):
+        return ToldAgain(table=table.name, rows=rows)
     options = {name: getattr(asked, name) for name in TableOptions.model_fields}
-    rows = len(read_cells(table, asked.encoding, asked.separator).rows)
     try:
         done = labels.set(table, rename=asked.rename, dry_run=True, **options)
     except NoFileNamedError:
-        return ToldAgain(table=table.name, rows=rows)
+        return ToldAgain(table=table.name, rows=rows, nothing=left)
     except FewscanError as error:
-        return ToldAgain(table=table.name, rows=rows, unknown=str(error))
-    changed = {*done.changes.rows.tolist()}
+        return ToldAgain(table=table.name, rows=rows, nothing=left, unknown=str(error))
+    held, changed = {*done.said.named}, {*done.changes.rows.tolist()}
     said = zip(done.said.rows.tolist(), done.said.said_in, strict=True)
     return ToldAgain(
         table=table.name,
         rows=rows,
         held=done.said.named,
         change=tuple(sorted({line for row, where in said if row in changed for line in where.rows})),
+        nothing=tuple(line for line in left if line not in held),
         command=command_line("labels", "set", folder, table, *_words(asked)),
     )
 

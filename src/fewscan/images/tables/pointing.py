@@ -68,11 +68,21 @@ def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> S
     return looked
 
 
-def lines_naming(
+class Naming(NamedTuple):
+    """The numbers of all rows of a table, and of those that name a scan; whether they do so by paths, and have labels."""
+
+    lines: tuple[int, ...]
+    named: frozenset[int]
+    by_path: bool
+    about_labels: bool
+
+
+def naming_by(
     table: Path, scans: Sequence[ScanFile], sources: Sequence[Source], options: TableOptions, rename: Mapping[str, str]
-) -> set[int]:
-    """Return the numbers of a table's rows that name one of these scans, read as an import of them reads it."""
+) -> Naming:
+    """Return which rows of a table name one of these scans, read as an import of them reads it."""
     cells = read_cells(table, options.encoding, options.separator)
+    lines = tuple(line for line, _ in cells.rows)
     places, numbers = Places(scans, sources), HeaderNumbers(lambda: scans)
 
     def read(asked: TableOptions, by: ByNumber | None) -> list[Row]:
@@ -81,6 +91,7 @@ def lines_naming(
     try:
         found = pointed(table, cells, options, sources, read, lambda _: places, numbers)
     except FewscanError:
-        return set()
+        return Naming(lines, frozenset(), by_path=False, about_labels=True)
     hits = zip(found.rows, found.looked, strict=True)
-    return {line for row, one in hits if isinstance(one, Found) for line in row.where.rows}
+    named = frozenset(line for row, one in hits if isinstance(one, Found) for line in row.where.rows)
+    return Naming(lines, named, found.number is None, any(row.about_labels for row in found.rows))
