@@ -236,6 +236,9 @@ def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run
     assert [(one["row"], one["label"], one["predicted"]) for one in found["scans"]] == [
         (0, "glioma", "meningioma"), (1, "meningioma", "glioma")
     ]  # fmt: skip
+    assert [one["given_for"] for one in found["scans"]] == ["", ""], "a table that says nothing of it"
+    write_csv(table.assign(given_for=["", "study"]), run / PAGE_FOLDER / "labels_to_check.csv")
+    assert [one["given_for"] for one in client.get("/api/runs/first/suspects").json()["scans"]] == ["", "study"]
     said = {"state": "label", "label": "glioma"} | ADA
     for row in (0, 1):
         assert client.post("/api/runs/first/suspects/settle", json={"rows": [row]} | said).json()["rows"] == [row]
