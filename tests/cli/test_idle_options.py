@@ -40,6 +40,7 @@ IDLE: list[tuple[str, Ask]] = [
     ("--random-share", lambda at: fewscan.suggest(at.data, strategy="random", random_share=0.5)),
     ("--target-error", lambda at: fewscan.evaluate(at.run, target_error=0.1)),
     ("--follow-links", lambda at: fewscan.label(at.run, out=at.out, follow_links=True)),
+    ("--patient-tag", lambda at: fewscan.label(at.run, out=at.out, patient_tag="study")),
     ("--exact-copies-only", lambda at: fewscan.label(at.run, out=at.out, exact_copies_only=True)),
     ("--leaks", lambda at: fewscan.split(at.data, name="other", leaks="drop")),
     ("--test", lambda at: fewscan.split(at.data, name="other", keep_given=True, test=3)),

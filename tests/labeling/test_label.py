@@ -43,8 +43,9 @@ from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
 from fewscan.labeling.asked import Asked
+from fewscan.labeling.caveats import of_none
 from fewscan.labeling.grounds import Grounds
-from fewscan.labeling.label import LabelSummary, _of_none, label_scans, label_unlabeled
+from fewscan.labeling.label import LabelSummary, label_scans, label_unlabeled
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table
 from fewscan.partial import growing
@@ -136,6 +137,7 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapsho
         "reason",
         "seen",
         "note",
+        "patient",
     ]
     probabilities = table[columns].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -407,7 +409,7 @@ def test_of_accepted_scans_that_the_run_has_all_seen_nothing_is_promised(run: Ru
     accepting, including, *_ = Grounds.of(run, known).rule(Asked(0.1)).reasons
     assert including not in summary.reasons
     some_new = Counter({("accept", "learned from"): 3, ("review", None): 2})
-    found = list(_of_none(Grounds.of(run, known).rule(Asked(0.1)), some_new))
+    found = list(of_none(Grounds.of(run, known).rule(Asked(0.1)), some_new))
     assert including in found
     assert accepting not in found
 

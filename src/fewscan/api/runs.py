@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
     from fewscan.explaining.evidence_check import EvidenceCheck
     from fewscan.exporting.export import Export, ExportFormat
+    from fewscan.images.options import PatientTag
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -140,6 +141,7 @@ def label(
     candidates: int | None = None,
     exact_copies_only: bool = False,
     follow_links: bool = False,
+    patient_tag: PatientTag | None = None,
     devices: int = 1,
     data: str | Path | None = None,
     overwrite: bool = False,
@@ -149,11 +151,11 @@ def label(
     out: the table to write: .csv, .xlsx or .parquet. target_error: accept labels only where held-out images support at most
     this long-run error rate among them. coverage: how often the right class should be among a scan's possible classes;
     coverage_per_class: within each class. candidates: among how many runs, including this one, you chose it by labels that it
-    had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has already
-    seen are marked, and the promise is not about them; with `exact_copies_only` they are recognized by file and pixels alone.
-    Links out of the folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU
-    or a part of the CPU's cores. A call after a stop or a kill continues; see `fewscan.labeling.label`. overwrite: replace an
-    existing table, once the new one is whole.
+    had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has seen, or of
+    patients whom it knows, are marked, and the promise is not about them; with `exact_copies_only` scans are recognized by file
+    and pixels alone. Where patients have several scans, a table beside `out` has one answer for each; patient_tag: what tells
+    them apart in headers, as for an import. Links out of the folder are set aside without `follow_links`. devices: how many
+    processes share the scans, each with a GPU or part of the CPU. overwrite: replace existing tables. A killed call continues.
     """
     from fewscan.atomic import refuse_replacing
     from fewscan.labeling.asked import Asked
@@ -161,8 +163,8 @@ def label(
 
     require_ready(run, ("run",), data)
     if scans is None:
-        of_files = {"--exact-copies-only": exact_copies_only, "--follow-links": follow_links}
-        refuse_idle(of_files, "scans in files", "name SCANS")
+        of_files = {"--exact-copies-only": exact_copies_only, "--patient-tag": patient_tag is not None}
+        refuse_idle(of_files | {"--follow-links": follow_links}, "scans in files", "name SCANS")
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
     refuse_finished(Path(out), "label", "give --overwrite to replace it", overwrite=overwrite)
     # Only now, since it takes seconds.
@@ -174,7 +176,7 @@ def label(
     how: dict[str, Any] = {"devices": devices, "overwrite": overwrite}
     if scans is None:
         return label_unlabeled(opened, dataset, Path(out), asked, **how)
-    how |= {"near": not exact_copies_only, "follow_links": follow_links}
+    how |= {"near": not exact_copies_only, "follow_links": follow_links, "patient_tag": patient_tag or "patient"}
     return label_scans(opened, dataset, Path(scans), Path(out), asked, **how)
 
 

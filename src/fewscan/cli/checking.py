@@ -82,7 +82,7 @@ def _lines(result: "Checked", asked: _Asked) -> list[str]:
     """Return what is checked, what came out, and what is still to be done."""
     lines = [f"{_labels(result)}, in {result.table} with {counted(result.scans, 'scan')}"]
     if result.seen:
-        lines.append(f"  {result.seen:,} of them are of scans that the run has seen, which are easier: see the column 'seen'")
+        lines.append(f"  {result.seen:,} of them are of scans or patients that the run knows, which are easier (column 'seen')")
     if not result.checked:
         lines += [f"  could be checked instead: {_labels(one)}" for one in result.others]
     if result.checked:

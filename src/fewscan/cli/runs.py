@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -151,9 +151,12 @@ label means nothing.
 
 unreadable: the file cannot be used.
 
-The column 'reason' says why, for every scan. The column 'seen' marks scans that the run has already seen, and near-duplicates
-of them; the promise is not about these. The column 'note' says what to know about a scan's pixels, such as that it was a
-negative. If your labels cannot support the error that you ask for, nothing is accepted, and the output says so.
+The column 'reason' says why, for every scan. The column 'seen' marks scans that the run has already seen, near-duplicates of
+them, and scans of patients from whom it has learned; the promise is not about these. The column 'patient' numbers the patients
+in this table. If some have several scans, a second table, such as labels.patients.csv, has one answer for each patient, by the
+mean probability of the scans; nothing is promised of such answers. The column 'note' says what to know about a scan's pixels,
+such as that it was a negative. If your labels cannot support the error that you ask for, nothing is accepted, and the output
+says so.
 
 You can stop it at any time: the same command continues.
 
@@ -167,6 +170,22 @@ NewScans = Annotated[
         metavar="[SCANS]",
         help="A folder of new scans, or one file. [default: the dataset's own unlabeled scans]",
         callback=scans_there,
+    ),
+]
+ExactCopiesOnly = Annotated[
+    bool,
+    typer.Option(
+        "--exact-copies-only",
+        help="Recognize scans that the run has seen only by identical files or pixels. This is faster, but re-saved copies "
+        "count as new.",
+    ),
+]
+HeaderPatients = Annotated[
+    Literal["patient", "study", "series", "none"] | None,
+    typer.Option(
+        help="What identifies the patient in a file's header, as for 'fewscan import': patient, study, series or none. "
+        "[default: patient]",
+        show_default=False,
     ),
 ]
 
@@ -196,15 +215,9 @@ def label(
             "trained on the dataset]"
         ),
     ] = None,
-    exact_copies_only: Annotated[
-        bool,
-        typer.Option(
-            "--exact-copies-only",
-            help="Recognize scans that the run has seen only by identical files or pixels. This is faster, but re-saved copies "
-            "count as new.",
-        ),
-    ] = False,
+    exact_copies_only: ExactCopiesOnly = False,
     follow_links: FollowLinks = False,
+    patient_tag: HeaderPatients = None,
     devices: Devices = 1,
     data: MovedData = None,
     overwrite: Overwrite = False,
@@ -217,6 +230,7 @@ def label(
         "candidates": candidates,
         "exact_copies_only": exact_copies_only,
         "follow_links": follow_links,
+        "patient_tag": patient_tag,
         "devices": devices,
     }
     result = api.label(run, scans, out=out, target_error=target_error, data=data, overwrite=overwrite, **asked)
@@ -224,7 +238,8 @@ def label(
     lines = [
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
-        *([] if scans is None else _seen_lines(result)),
+        *_seen_lines(result, own=scans is None),
+        *([] if result.patients is None else [f"  {result.patients.sentence}"]),
         *(f"  unreadable: {reason} ({counted(number, 'file')})" for reason, number in result.unreadable_because.items()),
         *(f"  note: {note} ({counted(number, 'scan')})" for note, number in result.notes.items()),
         *(() if result.none_readable else _promised_lines(result, to_check=to_check)),
@@ -246,11 +261,17 @@ def _promised_lines(result: "LabelSummary", *, to_check: bool) -> list[str]:
     return [*_class_table(result.classes), *(f"  {reason}" for reason in result.reasons), *by_a_reader]
 
 
-def _seen_lines(result: "LabelSummary") -> list[str]:
-    """Return how many scans the run has seen already, where any."""
-    if not result.seen:
+def _seen_lines(result: "LabelSummary", *, own: bool = False) -> list[str]:
+    """Return how many scans the run has seen already, or others of their patients, where any.
+
+    own: whether they are the dataset's own, which the run has learned from in any case.
+    """
+    from fewscan.labeling.seen import KNOWN_PATIENT
+
+    found = {word: number for word, number in result.seen.items() if word == KNOWN_PATIENT or not own}
+    if not found:
         return []
-    seen = ", ".join(f"{number:,} {word}" for word, number in result.seen.items())
+    seen = ", ".join(f"{number:,} {word}" for word, number in found.items())
     promise = f"; the promise below is about {counted(result.promised, 'accepted scan')}" if result.promised else ""
     return [f"  not new, see the column 'seen': {seen}{promise}"]
 

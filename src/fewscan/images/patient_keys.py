@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +24,25 @@ from fewscan.images.sources import ScanFile
 from fewscan.parquet import parquet_content, parquet_table
 
 KEYS_FILE = "patients.parquet"
+# Of a patient: the scope that it means something in, and the name.
+Name = tuple[str, str]
 _SALT = b"salt"
 _ANEW = "restore it, or import all scans again"
+
+
+def same_patients(scans: Sequence[ScanFile]) -> "DisjointSet":
+    """Return the names of scans' patients (`names_of`), those of one patient being one set: a scan's names tie them."""
+    same = DisjointSet()
+    tied = set()  # most scans have the names of another one
+    for scan in scans:
+        names = tuple(names_of(scan))
+        if names in tied:
+            continue
+        tied.add(names)
+        for name in names:
+            same.add(name)
+            same.merge(names[0], name)
+    return same
 
 
 @dataclass
@@ -45,12 +62,7 @@ class PatientKeys:
 
         Raises FewscanError where such a link makes one of two patients that were known as two.
         """
-        same = DisjointSet()
-        for scan in scans:
-            names = names_of(scan)
-            for name in names:
-                same.add(name)
-                same.merge(names[0], name)
+        same = same_patients(scans)
         if self.patients:
             self._take_over(same)
         hash_of = lru_cache(maxsize=10_000)(self._hash)  # a patient's slices come one after the other
@@ -72,23 +84,31 @@ class PatientKeys:
         """Return what stands for a patient in tables of images, by the key of how a source calls one (`patient_key`)."""
         return self.patients.get(self._hash((scopes_of(source)[0], patient)))
 
+    def recognized(self, same: "DisjointSet") -> Mapping[Name, set[str]]:
+        """Return what stands for each patient in tables of images, by the root of his or her names; only for those known.
+
+        same: as `same_patients` returns it. There are several where what is two patients in the dataset is one by these names.
+        """
+        found: dict[Name, set[str]] = {}
+        for names in same.subsets():
+            if known := {self.patients[one] for name in names if (one := self._hash(name)) in self.patients}:
+                found[same[next(iter(names))]] = known
+        return found
+
     def _take_over(self, same: "DisjointSet") -> None:
         """Give to the root of every set of names the patient that one of them is known as."""
-        twice = 0
-        for names in same.subsets():
-            hashes = {name: self._hash(name) for name in names}
-            known = {self.patients[one] for one in hashes.values() if one in self.patients}
-            twice += len(known) > 1
+        found = self.recognized(same)
+        for root, known in found.items():
             if len(known) == 1:
-                self.patients[hashes[same[next(iter(names))]]] = known.pop()
-        if twice:
+                self.patients[self._hash(root)] = next(iter(known))
+        if twice := sum(len(known) > 1 for known in found.values()):
             raise FewscanError(
                 f"{twice} of the patients are two or more in the dataset, but one in the tables or headers of the new scans: "
                 "import all scans again so that each patient's scans stay together, or choose the column that tells them "
                 "apart with --patient-column"
             )
 
-    def _hash(self, name: tuple[str, str]) -> str:
+    def _hash(self, name: Name) -> str:
         return hmac.new(self.salt, json.dumps(name).encode(), hashlib.sha256).hexdigest()
 
     def save(self, folder: Path) -> None:

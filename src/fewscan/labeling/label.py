@@ -1,12 +1,12 @@
 """A folder of new scans, or a dataset's unlabeled ones -> a table of labels."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,15 +21,19 @@ from fewscan.evaluation.shift import Shift, shift
 from fewscan.folders import MODEL_FILE
 from fewscan.images.listing import list_place
 from fewscan.images.notes import BETWEEN_NOTES, by_kind
+from fewscan.images.options import PatientTag
 from fewscan.images.sources import stamp
 from fewscan.labeling.asked import Asked
-from fewscan.labeling.decisions import BATCHES, wrong_at_most
+from fewscan.labeling.by_patient import PatientLabels, patient_table
+from fewscan.labeling.caveats import learned_from, of_batch, of_none, others
+from fewscan.labeling.decisions import wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Decision, DecisionRule
-from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_place
-from fewscan.learning.registry import method_type
+from fewscan.labeling.seen import KNOWN_PATIENT
+from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_place, table_beside
+from fewscan.labeling.whose import Whose
 from fewscan.partial import growing
 from fewscan.progress import kept_if_stopped, say, track
 from fewscan.training.moved import called_with
@@ -62,6 +66,7 @@ class LabelSummary(Settings):
     coverage_per_class: bool
     candidates: int  # among how many runs this one is taken to have been chosen
     wrong_at_most: int  # of the `promised` scans in 95 % of such batches, if the long-run error is the target
+    patients: PatientLabels | None = None  # where patients are known, and some have several scans
     shift: Shift | None = None  # how new scans of a folder, as a whole, compare with those learned from
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
@@ -85,6 +90,7 @@ class _Scans:
     version: str
     names: Sequence[str]
     pile: Pile
+    whose: Whose
 
     @property
     def of_dataset(self) -> bool:
@@ -101,25 +107,29 @@ def label_scans(
     *,
     near: bool = True,
     follow_links: bool = False,
+    patient_tag: PatientTag = "patient",
     devices: int = 1,
     overwrite: bool = False,
 ) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV, workbook or Parquet by its name, one row an image.
 
     place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
-    class, score, possible classes, decision, reason, and how the run has seen the scan already. `dataset` is the run's: what
-    the run learned from says which scans are like it, and which are not new. Those are labeled, and the promise is not about
-    them; near-duplicates are looked for unless `near` is False, which is faster. Links out of a folder are set aside, unless
-    `follow_links`; a file that is named is read, link or not. Stopped or killed, the same call goes on. A
-    file that cannot be read keeps a row, with the reason. devices: how many processes do it, each with a GPU or a share of the
+    class, score, possible classes, decision, reason, how the run has seen the scan already, and its patient's number in this
+    table. Where some patients have several scans, a table `OUT.patients` beside it has one answer for each. `dataset` is the
+    run's: what the run learned from says which scans are like it, and which are not new. Those are labeled, and the promise is
+    not about them, nor about new scans of its patients; near-duplicates are looked for unless `near` is False, which is faster.
+    Links out of a folder are set aside, unless `follow_links`; a file that is named is read, link or not. patient_tag: what
+    tells patients apart in files' headers, as for an import. Stopped or killed, the same call goes on. A file that cannot be
+    read keeps a row, with the reason. devices: how many processes do it, each with a GPU or a share of the
     CPU's cores; the table is the same. overwrite: replace a table that is there, once the new one is whole.
     Raises FewscanError where `place` or a folder in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
     require_table_place(out, overwrite=overwrite)
-    files = list_place(place, dataset.spec, follow_links=follow_links)
-    version = f"{stamp(files)}{'' if near else ' exact'}"
-    scans = _Scans(str(place.resolve()), version, [file.relative for file in files], Pile(tuple(files), near=near))
+    files = list_place(place, dataset.spec, follow_links=follow_links, patient_tag=patient_tag)
+    version = f"{stamp(files)} {patient_tag}{'' if near else ' exact'}"
+    names, whose = [file.relative for file in files], Whose.of_files(run, dataset, files)
+    scans = _Scans(str(place.resolve()), version, names, Pile(tuple(files), near=near), whose)
     return _label(run, dataset, scans, out, asked or Asked(), devices, overwrite=overwrite)
 
 
@@ -140,10 +150,12 @@ def label_unlabeled(
         by_command = f"name scans to label, '{command_line('label', called, 'SCANS', *moved)}'"
         how = advised(by_command, f"{HOST} can label scans in files")
         raise FewscanError(f"{run.folder} saw no unlabeled scans when it was trained: {how}")
-    names = dataset.file_names
+    files = dataset.file_names
+    names = [files[row] for row in rows]
     version = dataset.require_split().fingerprint
     population: Population = "pile" if speaks_for_pile(run, dataset) else "new"
-    scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows, population=population))
+    pile, whose = Pile(rows, population=population), Whose.of_rows(dataset, rows)
+    scans = _Scans("the dataset's unlabeled scans", version, names, pile, whose)
     summary = _label(run, dataset, scans, out, asked or Asked(), devices, overwrite=overwrite)
     besides = beside_pile(run, dataset, run.dataset_now(dataset.folder).unsplit())
     return summary.model_copy(update={"reasons": (*summary.reasons, *besides)})
@@ -158,8 +170,10 @@ def _label(
     rule = labeler.rule
     classes = run.record.classes
     columns = _columns(classes)
+    patients = PatientLabels.of(run, scans.whose, table_beside(out, "patients")) if scans.whose.several else None
     with writing(out), growing(out, "label"):
         table = LabelTable(out, columns, _plan(run, scans, rule, columns), overwrite=overwrite)
+        table.require_beside("patients")
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
@@ -171,14 +185,33 @@ def _label(
             closing(scans.pile.at(left).labeled_by(devices, labeler, asked)) as blocks,
             closing(track(chain.from_iterable(blocks), "label", total=len(left))) as labeled,
         ):
-            while part := list(islice(labeled, PART_ROWS)):
+            told = (scans.whose.told(place, row) for place, row in zip(left, labeled, strict=True))
+            while part := list(islice(told, PART_ROWS)):
                 table.add(part)
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
         unreadable = table.counted("reason", where="decision", holds="unreadable")
+        of_patients = None if patients is None else patient_table(table.parts(), scans.whose, scans.names, classes)
+        table.write_beside("patients", of_patients)
         counts = table.finish(["decision", "label", "seen", "note"])
+    return _summary(run, dataset, scans, out, asked, rule, _Found(counts, unreadable, shifted, patients))
+
+
+class _Found(NamedTuple):
+    """What a finished table comes to."""
+
+    counts: Counter[tuple[str | None, ...]]  # of decision, label, how it was seen, and notes
+    unreadable: Counter[str]  # by why
+    shifted: Shift | None
+    patients: PatientLabels | None
+
+
+def _summary(
+    run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, rule: DecisionRule, found: _Found
+) -> LabelSummary:
+    counts, unreadable, shifted, patients = found
     decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
     # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
-    promised = decisions["accept",] if scans.of_dataset else marks["accept", None]
+    promised = decisions["accept",] - marks["accept", KNOWN_PATIENT] if scans.of_dataset else marks["accept", None]
     return LabelSummary(
         out=str(out),
         scans=counts.total(),
@@ -190,19 +223,21 @@ def _label(
         seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
         notes=_noted(counts),
         promised=promised,
-        classes={name: {decision: labels[decision, name] for decision in get_args(Decision)} for name in classes},
+        classes={name: {decision: labels[decision, name] for decision in get_args(Decision)} for name in run.record.classes},
         target_error=asked.target_error,
         coverage=asked.coverage,
         coverage_per_class=asked.coverage_per_class,
         candidates=rule.candidates,
         wrong_at_most=wrong_at_most(promised, asked.target_error),
+        patients=patients,
         shift=shifted,
         threshold=rule.threshold,
         reasons=(
-            *(rule.reasons if promised or not decisions["accept",] else _of_none(rule, marks)),
-            *_of_this_batch(rule, asked, promised),
-            *(_learned_from(run, dataset) if scans.of_dataset and scans.pile.population == "new" and rule.promises else ()),
-            *_others(shifted, promised),
+            *(rule.reasons if promised or not decisions["accept",] else of_none(rule, marks)),
+            *of_batch(rule, asked, promised),
+            *(learned_from(run, dataset) if scans.of_dataset and scans.pile.population == "new" and rule.promises else ()),
+            *others(shifted, promised),
+            *scans.whose.notes,
         ),
         helps=rule.helps,
     )
@@ -228,46 +263,6 @@ def _kept(table: LabelTable, scans: int) -> str | None:
     return f"{labeled:,} of {counted(scans, 'scan')} are labeled and kept in {table.folder}" if labeled else None
 
 
-def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
-    """Yield what is to be known of the dataset's own scans where no label was held out as these were learned from."""
-    helps = ""
-    if method_type(run.settings.method.name).uses_unlabeled:
-        called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
-        how = advised(f"'{command_line('calibrate', *called, '--pile')}' holds", f"{HOST} can hold")
-        helps = f"; {how} labels out so that there is a promise for these, too"
-    yield (
-        "the run has learned from these scans, though without labels, so it may be more confident on them than on new ones: "
-        f"the promise is for new scans{helps}"
-    )
-
-
-def _of_none(rule: DecisionRule, marks: Counter[tuple[str | None, ...]]) -> Iterator[str]:
-    """Yield what is to be known where scans were accepted and the promise is about none of them.
-
-    marks: how many scans there are of each decision, and of how the run has seen them.
-    """
-    yield (
-        "nothing is promised of these labels: the run has already seen all scans that are accepted (column 'seen'), and the "
-        "promise is about new scans"
-    )
-    # Which classes new scans may have is promised all the same.
-    yield from rule.reasons[1:] if marks["review", None] else ()
-
-
-def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[str]:
-    """Yield what is to be known of the scans that were labeled, where any were accepted."""
-    if rule.threshold is not None and accepted:
-        wrong = wrong_at_most(accepted, asked.target_error)
-        yield (
-            f"if the long-run error is {asked.target_error:g}, up to {wrong:,} labels are wrong in {100 * BATCHES:g} % of "
-            f"batches of {counted(accepted, 'accepted scan')}, all of different patients"
-        )
-
-
-def _others(shifted: Shift | None, accepted: int) -> tuple[str, ...]:
-    return (shifted.sentence(accepted),) if shifted is not None and shifted.noticed else ()
-
-
 def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tuple[str | None, ...]]:
     """Return the counts by some of the columns that they were counted by."""
     summed: Counter[tuple[str | None, ...]] = Counter()
@@ -288,4 +283,4 @@ def _noted(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
     texts = dict.fromkeys(("possible", "decision", "reason", "seen", "note"), pa.string())
     numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score", "typicality"), pa.float32())
-    return {"path": pa.string(), "label": pa.string()} | numbers | texts
+    return {"path": pa.string(), "label": pa.string()} | numbers | texts | {"patient": pa.int64()}

@@ -20,6 +20,7 @@ from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 
+KNOWN_PATIENT = "of a known patient"  # who has another scan that was learned from, or that thresholds rest on
 LEARNED_FROM = "learned from"
 VALIDATION = "validation set"
 TEST = "test set"
@@ -86,6 +87,12 @@ class Seen:
                 rows = np.intersect1d(np.flatnonzero(self._words != ""), self._dataset.usable)
                 self._made = SmallPictures.of(self._dataset.whole, rows)
             return self._made
+
+
+def learned_patients(run: Run, dataset: Snapshot) -> set[str]:
+    """Return whose images a run has learned from or was calibrated on, as the column `patient` of its dataset has them."""
+    learned = np.isin(_words(run, dataset), (LEARNED_FROM, VALIDATION))
+    return set(dataset.manifest["patient"][learned].dropna())
 
 
 def _words(run: Run, dataset: Snapshot) -> npt.NDArray[np.str_]:

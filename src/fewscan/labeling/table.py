@@ -28,6 +28,8 @@ _WRITTEN = (*SPREADSHEETS, _PARQUET)
 # Rows of a part: what a kill loses at most.
 PART_ROWS = 2048
 _PLAN_FILE = "plan.json"
+# There as soon as tables beside the one that grows may be of its own making.
+_BESIDE_FILE = "beside"
 
 
 class LabelPlan(Settings):
@@ -59,6 +61,7 @@ class LabelTable:
         require_table_name(out)
         require_place(out, overwrite=overwrite)
         self.out = out
+        self._overwrite = overwrite
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,9 +75,8 @@ class LabelTable:
                 f"{self.folder} was started with another run, target or version of fewscan, or with other scans: continue with "
                 "the same command on the same scans, or give --overwrite to begin anew"
             )
-        for part in self._parts():
-            part.unlink()
-        self._written.unlink(missing_ok=True)
+        for left in (*self._parts(), self._written, self.folder / _BESIDE_FILE):
+            left.unlink(missing_ok=True)
 
     def done(self) -> set[str]:
         """Return the paths that are in the table already."""
@@ -111,6 +113,22 @@ class LabelTable:
             _write(temporary, self._counted(count, counts), self.schema, self.out, rows)
         remove_folder(self.folder)
         return counts
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Yield the rows so far, some at a time, in their order."""
+        return map(parquet_table, self._parts())
+
+    def require_beside(self, called: str) -> None:
+        """Raise FewscanError where something stands in the place of a table beside this one that is not to be replaced."""
+        require_place(table_beside(self.out, called), overwrite=self._overwrite or (self.folder / _BESIDE_FILE).exists())
+
+    def write_beside(self, called: str, table: pd.DataFrame | None) -> None:
+        """Write what a table beside this one is to hold; of None, there is none, and one of a table that is replaced goes."""
+        (self.folder / _BESIDE_FILE).touch()
+        if table is None:
+            table_beside(self.out, called).unlink(missing_ok=True)
+        else:
+            write_table(table, table_beside(self.out, called))
 
     def _counted(self, columns: Sequence[str], counts: Counter[tuple[str | None, ...]]) -> Iterator[pa.Table]:
         for part in self._parts():
@@ -150,7 +168,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     read = _read_cells if is_workbook(path) else parquet_frame if path.suffix.lower() == _PARQUET else _read_csv
     try:
-        return read(path)
+        return _with_whole_numbers(read(path))
     except (OSError, ValueError, pa.ArrowException):
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
 
@@ -208,6 +226,22 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _with_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with numbers of patients and scans as such, unless somebody has put other words in their place."""
+    whole = {}
+    for name in (name for name in table.columns if name == "patient" or name.startswith("scans")):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if numbers.notna().equals(table[name].notna()) and (numbers.dropna() % 1 == 0).all():
+            whole[name] = numbers.astype("Int64")
+    return table.assign(**whole)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a data frame in which whole numbers stay such beside empty cells."""
+    frame: pd.DataFrame = table.to_pandas(use_threads=False, types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
+
+
 def _kinds(names: Sequence[str]) -> list[str]:
     """Return the types of a table's columns, by their names."""
     return ["float64" if name in ("score", "typicality") or name.startswith("probability_") else "str" for name in names]
@@ -220,5 +254,5 @@ def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, out: Path,
             for table in tables:
                 writer.write_table(table)
         return
-    frames = (table.to_pandas(use_threads=False) for table in chain([schema.empty_table()], tables))
+    frames = (_frame(table) for table in chain([schema.empty_table()], tables))
     write_spreadsheet_to(path, frames, out, float_format="%.6f", rows=rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 from fewscan.images.classes import or_correct, rows_of_labels
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
+from fewscan.images.listing.one_number import one_number_for_all
 from fewscan.images.listing.stems import patient_pattern
 from fewscan.images.not_known import may_say_unknown, unknown_options
 from fewscan.images.options import ImportOptions
@@ -22,8 +23,6 @@ _NAMES_SHOWN = 4
 FEWEST_OF_CLASS = 3
 # So many folders beside a source, and files of each, are looked at.
 _LOOKED_AT = 100
-# One patient with most images and so many studies is rather the name that anonymizing gave to several.
-_MANY_STUDIES = 10
 
 
 def warnings_of(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions) -> list[str]:
@@ -248,30 +247,12 @@ def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[st
     for option, fits in (("--patient-level", asked.patient_level), ("--patient-from", asked.patient_from)):
         if fits and len(known) < len(scans):
             yield f"{option} gives no patient for {len(scans) - len(known):,} of {counted(len(scans), 'image')}"
-    if asked.patient_tag == "patient" and (numbers := list(_one_number_for_all(known, len(scans)))):
+    if asked.patient_tag == "patient" and (numbers := list(one_number_for_all(known, len(scans)))):
         yield from numbers
     elif len(known) > 1 and len({patient_key(scan.patient or "") for scan in known}) == 1:
         yield (
             f"all {counted(len(known), 'image')} with a known patient belong to one patient, according to "
             f"{known[0].patient_from}: if that value means that the patient is not known, remove it there"
-        )
-
-
-def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]:
-    studies: dict[str | None, set[str]] = defaultdict(set)
-    for scan in known:
-        if scan.study is not None:
-            studies[patient_key(scan.patient or "")].add(scan.study)
-    if not studies:
-        return
-    patient, most = max(studies.items(), key=lambda item: len(item[1]))
-    theirs = sum(patient_key(scan.patient or "") == patient for scan in known)
-    alone = theirs == images and len(most) > 1
-    if alone or (theirs > images / 2 and len(most) >= _MANY_STUDIES):
-        yield (
-            f"according to their headers, {theirs:,} of {counted(images, 'image')} belong to one patient, but to "
-            f"{counted(len(most), 'study', 'studies')}: if anonymization gave many patients one number, give "
-            "--patient-tag study"
         )
 
 

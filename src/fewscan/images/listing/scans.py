@@ -11,7 +11,7 @@ from fewscan.images.listing.contents import look_into
 from fewscan.images.listing.masks import set_masks_aside
 from fewscan.images.listing.naming import name_images
 from fewscan.images.listing.walk import find_files
-from fewscan.images.options import ImportOptions
+from fewscan.images.options import ImportOptions, PatientTag
 from fewscan.images.readers import locate
 from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.tables import label_from_tables
@@ -55,13 +55,13 @@ def _without_label(scan: ScanFile) -> ScanFile:
     return replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
 
 
-def list_file(path: Path, reading: Reading) -> list[ScanFile]:
+def list_file(path: Path, reading: Reading, patient_tag: PatientTag = "patient") -> list[ScanFile]:
     """List every image of one file, without labels, by the file's name; of a volume those that `reading` chooses.
 
     A file that cannot be looked into is listed as set aside. Raises FewscanError where its format needs a package that is not
     installed.
     """
-    return look_into([ScanFile("", path.name, path)], (), reading, workers=1)
+    return look_into([ScanFile("", path.name, path)], (), reading, patient_tag, workers=1)
 
 
 def notes_on(files: Sequence[Path], reading: Reading) -> dict[Path, tuple[str, ...]]:
@@ -75,11 +75,12 @@ def notes_on(files: Sequence[Path], reading: Reading) -> dict[Path, tuple[str, .
     return {scan.path: scan.notes for scan in listed}
 
 
-def list_place(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
+def list_place(place: Path, reading: Reading, *, follow_links: bool, patient_tag: PatientTag = "patient") -> list[ScanFile]:
     """List every image of a folder or a file, or the one that FILE#PART names, as `reading` chooses them."""
     file, part = locate(place)
     if part is not None:
         return [ScanFile("", place.name, file, part=part, notes=notes_on([file], reading)[file])]
     if file.is_file():
-        return list_file(file, reading)
-    return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))
+        return list_file(file, reading, patient_tag)
+    asked = ImportOptions(follow_links=follow_links, patient_tag=patient_tag, **reading.model_dump())
+    return list_scans(parse_sources([], [str(place)]), asked)

@@ -115,7 +115,9 @@ def rows_of(
     """
     cells = with_copies(cells, options.label_column or "label", STATE_COLUMN)
     predicted = require_trust(table, cells, options.trust_predictions)
-    columns = find_columns(table, cells, options, labels_alone=labels_alone, by_path=by is None)
+    # What a network's labels have for patients are numbers within that table alone.
+    without = labels_alone or (predicted and options.patient_column is None and options.split_column is None)
+    columns = find_columns(table, cells, options, labels_alone=without, by_path=by is None)
     if not cells.rows:
         raise FewscanError(f"{table} has no rows: it needs one for each labeled image")
     reader = _RowReader(table, cells, columns, options, rename, classes, predicted, by)
