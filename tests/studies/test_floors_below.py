@@ -23,7 +23,8 @@ BELOW = set().union(*FLOORS[: next(number for number, floor in enumerate(FLOORS)
 OTHERS = {"images"}
 # A DICOM study that one label is about, what a user writes up, the title of a paper, and where a method comes from.
 ANOTHER_MEANING = (
-    "said of a whole study, say,",
+    "whole study",
+    "whole studies",
     "it is a study of machine learning",
     "kind of study",
     "observer ROC studies",

@@ -1,4 +1,4 @@
-"""Disputes over labels that were given once for several images, as of a study: one question each, not one for every image."""
+"""Disputes over labels that were given once for several images, as of a whole study: one question each, not one an image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable

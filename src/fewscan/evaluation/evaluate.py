@@ -87,7 +87,7 @@ class Evaluation(Settings):
     seen_without_labels: int = 0  # of its images: known to the first weights, or scans that belong to them
     asked_for: int = 0  # of its images: labeled on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
-    whole_labels: WholeLabels = WholeLabels()  # of its images: labeled with all others of their study, say
+    whole_labels: WholeLabels = WholeLabels()  # of its images: labeled with their whole study, say
 
     @pydantic.model_validator(mode="before")
     @classmethod

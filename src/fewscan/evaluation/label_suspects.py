@@ -72,7 +72,7 @@ class LabelSuspects:
 
     @property
     def in_doubt_as_wholes(self) -> int:
-        """How many of these contradict the mean of all images of the patient, so that the label of the study may be wrong."""
+        """How many of these contradict the mean of all images of the patient, so that the whole study's label may be wrong."""
         asked = self.table[self.table["copy_of"].isna() & self.table["given_for"].notna()]
         return int((asked["mean_predicted"] != asked["label"]).sum())
 
@@ -80,7 +80,7 @@ class LabelSuspects:
     def whole_said(self) -> str | None:
         """What such labels mean, in words; None where there are none.
 
-        Whoever corrects some of them has labels of studies and of images side by side, and in the test set those of studies.
+        Whoever corrects some has labels of whole studies and of images side by side, and in the test set only the former.
         """
         if not self.wholes.given:
             return None
@@ -88,12 +88,12 @@ class LabelSuspects:
         if doubted:
             said.append(
                 f"{doubted:,} of these, of {counted(self.patients_in_doubt, 'patient')}, contradict the mean prediction for "
-                "the patient, too: if that label is wrong, correct it for all images, by a row for the study or patient"
+                "the patient, too: if that label is wrong, correct it for all images, by a row for the whole study"
             )
         if others := self.wholes.given - doubted:
             said.append(
                 f"{others:,} contradict that of their one image alone, and come last: leave them and judge the run by its "
-                "patients, or label all images of such studies by themselves, in the test set, too"
+                "patients, or label all images of a whole study by themselves, in the test set, too"
             )
         return ". ".join(one[:1].upper() + one[1:] for one in said)
 

@@ -135,7 +135,7 @@ def read_statements(
             agreeing=len(named_again) - differing,
             differing=differing,
             note=differing_note(table, options.several),
-            # Once for all images of a study.
+            # Once for all images of a whole study.
             examples=tuple(dict.fromkeys(_differing(one) for one in named_again if one.differ)),
         ),
     )

@@ -60,7 +60,7 @@ class Mistake:
     probability: float
     conflicting: bool  # copies of it carry another label
     out_of_distribution: bool
-    given_for: str | None  # what the label was given for as a whole, say a study; None for the single image
+    given_for: str | None  # a whole study, say, that the label was given for; None for the single image
 
 
 def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names: bool = False) -> Path:

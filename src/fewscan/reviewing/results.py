@@ -86,7 +86,7 @@ class Doubt(BaseModel):
     """A label that held-out predictions contradict, with the probabilities of the label and of what was predicted.
 
     copies: rows of its copies with that label that are in doubt, too, which one answer settles. given_for: what the label was
-    given for as a whole, say a study; empty for the single scan.
+    given for, such as a whole study; empty for the single scan.
     """
 
     row: int
