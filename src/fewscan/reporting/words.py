@@ -42,7 +42,11 @@ WORDS = (
         "mean of the classes' sensitivities, so that a rare class counts as much as a frequent one",
     ),
     Word("baseline", r"baseline", "the method that all others are compared with"),
-    Word("batch", r"batch(?:es)?", "the images that a training looks at together in one step"),
+    Word(
+        "batch",
+        r"batch(?:es)?",
+        "images that go together: those of one step of a training, or the scans that are labeled by one command",
+    ),
     Word("budget", r"budgets?", "how many labels a training may use"),
     Word(
         "calibration",
