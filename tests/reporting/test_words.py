@@ -55,7 +55,7 @@ class Found:
 
     table: tuple[()] = ()
     copies: tuple[()] = ()
-    checked, test, others, confirmed, warning = 3, 2, 0, 0, None
+    checked, test, others, confirmed, warning, whole_said = 3, 2, 0, 0, None, None
 
 
 SUSPECTS = {"dataset_name": "data", "found": Found, "suspects": [], "table": "t.csv", "command": "fewscan"}
