@@ -23,7 +23,9 @@ changed since then is named and left out.
 
 Returning patients are recognized. In an audited dataset, new scans are compared with all others for copies. A new scan whose
 copy or patient is in a test set is never used for training; one that would connect a test group with training scans is left
-out. If it is stopped or killed, it has added nothing or all. --plan says what it understood, and writes nothing.
+out. A table may also have rows about scans of the dataset: their labels stay, and it names the 'fewscan labels set' that enters
+what these rows would change. If it is stopped or killed, it has added nothing or all. --plan says what it understood, and
+writes nothing.
 
 Example: fewscan add mri march=scans/march
 

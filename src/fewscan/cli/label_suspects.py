@@ -40,8 +40,8 @@ def suspects(
     of its patient: one of those of 'fewscan calibrate --folds', or else of five trainings, each as long as the run's own. You
     can stop it at any time: the same command continues. It takes today's labels. Those of the test set are not checked, and
     those that somebody confirmed on the review page are not listed again. Labels that were given for a whole study, patient or
-    file come last, since an image that does not show the finding contradicts a right one; first those that contradict the mean
-    of all images of the patient.
+    file come after those of single scans, since an image that does not show the finding contradicts a right label. The first of
+    them also contradict the mean prediction for the patient, so the study's label may be wrong.
 
     The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Copies with one
     label are asked about once: their other lines are empty and follow the first one. Look at the scan, not at the prediction:

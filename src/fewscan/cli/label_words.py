@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.labels import LabelsSet
     from fewscan.labels.tables import Repeated
 
-_OF_WHOLES = "of a whole study or the like (with --who NAME --reading each becomes that of the one image)"
+_OF_WHOLES = "of a whole study or the like (--who NAME --reading makes it the label of each image)"
 SHOWN = 20  # of a list on the terminal; --json has all
 
 

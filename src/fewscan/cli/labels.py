@@ -41,7 +41,9 @@ _SET_HELP = """Add and correct labels from a table.
 
 A scan that the table does not name keeps its label, and an empty cell changes nothing. A label that already holds makes no
 entry. The table is read, and its rows are matched to scans, as in 'fewscan import --labels': by paths, or by a number of their
-DICOM headers, which are then read again from the files that were imported. Try --dry-run first.
+DICOM headers, which are then read again from the files that were imported (patients are found without them). A row that names a
+study, patient or folder labels all of its images, and the dataset keeps that nobody labeled them one by one. Try --dry-run
+first: it also says which scans would become disputed.
 
 A cell 'unsure' or 'not a scan' means just that, unless a class has that name. A column label_state can say it, too: label,
 unsure, not a scan, or none, which removes a label.

@@ -112,6 +112,8 @@ def evaluate(
     A run whose split has no test set gets a cross-validated score: all labels are held out in turn, in five more trainings
     unless 'fewscan calibrate' has made them. You can stop it at any time: the same command continues.
 
+    Where patients are known, it also says how many of them are right by the mean probability of their images.
+
     With --on, it scores the run on all labeled scans of another dataset, imported with the same options and audited, except
     copies of scans that the run has learned from or was calibrated on, and classes that it does not know. It also says which
     share of labels 'fewscan label' would accept there at --target-error, and how many of these are wrong. The result is

@@ -87,13 +87,14 @@ class LabelSuspects:
         doubted, said = self.in_doubt_as_wholes, [self.wholes.sentence()]
         if doubted:
             said.append(
-                f"{doubted:,} of these, of {counted(self.patients_in_doubt, 'patient')}, contradict the mean prediction for "
-                "the patient, too: if that label is wrong, correct it for all images, by a row for the whole study"
+                f"{doubted:,} of these, of {counted(self.patients_in_doubt, 'patient')}, also contradict the mean prediction "
+                "for the patient: if that label is wrong, correct it for all images, by a row for the whole study"
             )
         if others := self.wholes.given - doubted:
             said.append(
-                f"{others:,} contradict that of their one image alone, and come last: leave them and judge the run by its "
-                "patients, or label all images of a whole study by themselves, in the test set, too"
+                f"{others:,} contradict only the prediction for their own image, and come last: this image may just not show "
+                "the finding. Leave them and judge the run by its patients, or give each image of these studies a label of its "
+                "own, also in the test set"
             )
         return ". ".join(one[:1].upper() + one[1:] for one in said)
 

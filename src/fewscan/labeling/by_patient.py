@@ -45,12 +45,10 @@ class PatientLabels(Settings):
     def sentence(self) -> str:
         """Where the answers are, what they are, and that nothing is promised of them."""
         several = " or ".join(f"{word}s" for word in self.called.split(" or "))
-        known = (
-            f"of which 'evaluate' found {self.measured}" if self.measured else "and how often such are right was not measured"
-        )
+        known = f"measured by 'evaluate': {self.measured}" if self.measured else "how often they are right was not measured"
         return (
-            f"one answer for each of {counted(self.patients, self.called, several)}, by the mean probability of the scans, in "
-            f"{self.out}: what is promised at a target error is about single scans, not about these answers, {known}"
+            f"one answer for each of {counted(self.patients, self.called, several)}, by the mean probability of the scans: "
+            f"{self.out}. An error rate is promised for single scans only, not for these answers; {known}"
         )
 
     def table(self) -> pd.DataFrame:

@@ -65,8 +65,8 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if in_turn_helps(dataset, runs):
         return [
-            f"after training, 'fewscan label' accepts {nothing}, until {in_turn}. {takes} {there} In turn it is {labels:,}."
-            f"{settled}"
+            f"after training, 'fewscan label' accepts {nothing}, until {in_turn}. {takes} {there} "
+            f"All labels in turn are {labels:,}.{settled}"
         ]
     if labels >= kept:
         return [
@@ -96,7 +96,8 @@ def _more_labels(dataset: Snapshot, units: Units, kept: int) -> str:
         only = f"only {units.count(units.unlabeled)}" if units.unlabeled else f"no {units.noun}"
         sentences.append(f"The dataset has {only} without a label: 'fewscan add' adds scans of others.")
     else:
-        sentences.append(f"{units.count(units.unlabeled)} in the dataset have no label.")
+        have = "has" if units.unlabeled == 1 else "have"
+        sentences.append(f"{units.count(units.unlabeled)} in the dataset {have} no label.")
     return " ".join(sentences)
 
 
