@@ -19,7 +19,7 @@ def _of_wholes(evaluation: Evaluation) -> list[str]:
     if not evaluation.whole_labels.given:
         return []
     said = evaluation.whole_labels.sentence(f"of {evaluation.image_word}s")
-    patients = "" if evaluation.patients is None else f". The score of {evaluation.patients.words} suffers less"
+    patients = "" if evaluation.patients is None else f". The score by {evaluation.patients.called} suffers less"
     return [
         f"{said}. If the network calls such an image by what it shows, that counts as a mistake. A network that learned from "
         f"such labels also calls images of healthy people by a finding{patients}"

@@ -28,7 +28,7 @@ WORDS = (
         "AUROC",
         r"AUROC",
         "area under the ROC curve: how well the probabilities put the scans of a class above all others. 0.5 is "
-        "chance, 1 is perfect; given is the mean of the classes (macro average)",
+        "chance, 1 is perfect. Of several classes the mean is given (macro average)",
     ),
     Word("alignment", r"alignment", "how alike two randomly changed copies of one scan are to the network; 0: the same"),
     Word(
@@ -85,7 +85,7 @@ WORDS = (
         r"features?",
         "one of the numbers by which the network describes a scan; similar scans have similar numbers",
     ),
-    Word("fingerprint", r"fingerprint", "a checksum: data, or a split, with the same one are the same"),
+    Word("fingerprint", r"fingerprint", "a checksum: if two datasets, or two splits, have the same one, they are the same"),
     Word(
         "group",
         r"groups?",
@@ -108,8 +108,8 @@ WORDS = (
     Word(
         "live features",
         r"live features",
-        "the share of the numbers that still differ from scan to scan; few of them mean that the network tells "
-        "scans apart no more",
+        "the share of the numbers that still differ from scan to scan; few of them mean that the network can "
+        "no longer tell scans apart",
     ),
     Word("loss", r"loss(?:es)?", "what training makes smaller: how wrong the network is on its training images"),
     Word(
@@ -132,8 +132,7 @@ WORDS = (
     Word(
         "seed",
         r"seeds?",
-        "the number that all chance of a training follows from: another seed is the same training with other "
-        "throws of the dice",
+        "the number that fixes everything random in a training. Another seed gives the same training with other random draws",
     ),
     Word("set of copies", r"sets? of copies", "all images that show one and the same scan"),
     Word("similarity", r"similarity", "how alike two images are, from 0 to 1: 1 is the same"),
