@@ -183,6 +183,39 @@ def test_a_call_that_was_stopped_between_both_tables_goes_on_and_somebody_elses_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
+def test_to_overwrite_a_table_does_not_touch_what_is_somebody_elses_beside_it(
+    kind: str, run: Run, dataset: Snapshot, new: Path, tmp_path: Path
+) -> None:
+    beside, out = tmp_path / f"labels.patients.{kind}", tmp_path / f"labels.{kind}"
+    beside.write_text("mine")
+    with pytest.raises(FewscanError, match=r"labels\.patients"):
+        labeled(run, dataset, new, out, overwrite=True)
+    # Where there is no second table, nothing is in its way.
+    for number in range(5):
+        (new / f"{number}.dcm").unlink()
+    (new / "5.dcm").unlink()
+    for overwrite in (False, True):
+        assert labeled(run, dataset, new, out, overwrite=overwrite)[0].patients is None
+        assert beside.read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_a_table_of_patients_that_is_left_over_is_not_kept_beside_another_table(
+    run: Run, dataset: Snapshot, new: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.csv"
+    labeled(run, dataset, new, out)
+    out.unlink()
+    for number in range(6):
+        (new / f"{number}.dcm").unlink()
+    with pytest.raises(FewscanError, match=r"labels\.patients\.csv .*--overwrite"):
+        labeled(run, dataset, new, out)
+    labeled(run, dataset, new, out, overwrite=True)
+    assert not (tmp_path / "labels.patients.csv").exists()
+
+
+@pytest.mark.slow
 def test_a_patient_of_whom_the_run_has_learned_is_marked_when_new_scans_come(
     run: Run, dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

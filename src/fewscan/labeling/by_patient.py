@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fewscan.config import Settings
+from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.labeling.table import read_table
@@ -54,6 +55,14 @@ class PatientLabels(Settings):
     def table(self) -> pd.DataFrame:
         """Return the table that was written, one row per patient."""
         return read_table(Path(self.out))
+
+
+def is_patient_table(path: Path) -> bool:
+    """Return whether a file is a table that `patient_table` returned, perhaps saved by a spreadsheet since."""
+    try:
+        return {"patient", "scans_counted"} <= {*read_table(path).columns}
+    except FewscanError:
+        return False
 
 
 def patient_table(parts: Iterable[pa.Table], whose: Whose, names: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from fewscan.images.notes import BETWEEN_NOTES, by_kind
 from fewscan.images.options import PatientTag
 from fewscan.images.sources import stamp
 from fewscan.labeling.asked import Asked
-from fewscan.labeling.by_patient import PatientLabels, patient_table
+from fewscan.labeling.by_patient import PatientLabels, is_patient_table, patient_table
 from fewscan.labeling.caveats import learned_from, of_batch, of_none, others
 from fewscan.labeling.decisions import wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
@@ -170,10 +170,11 @@ def _label(
     rule = labeler.rule
     classes = run.record.classes
     columns = _columns(classes)
-    patients = PatientLabels.of(run, scans.whose, table_beside(out, "patients")) if scans.whose.several else None
+    beside = table_beside(out, "patients")
+    patients = PatientLabels.of(run, scans.whose, beside) if scans.whose.several else None
     with writing(out), growing(out, "label"):
         table = LabelTable(out, columns, _plan(run, scans, rule, columns), overwrite=overwrite)
-        table.require_beside("patients")
+        table.require_beside(beside, needed=patients is not None, is_own=is_patient_table)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
@@ -191,7 +192,7 @@ def _label(
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
         unreadable = table.counted("reason", where="decision", holds="unreadable")
         of_patients = None if patients is None else patient_table(table.parts(), scans.whose, scans.names, classes)
-        table.write_beside("patients", of_patients)
+        table.write_beside(beside, of_patients, is_patient_table)
         counts = table.finish(["decision", "label", "seen", "note"])
     return _summary(run, dataset, scans, out, asked, rule, _Found(counts, unreadable, shifted, patients))
 

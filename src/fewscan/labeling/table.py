@@ -1,7 +1,8 @@
 """The table of labels, part by part: what was labeled before a stop or a kill is kept, and the whole appears at once."""
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import remove_folder, replaced_file, require_place, write_text
+from fewscan.atomic import remove_folder, replaced_file, require_place, write_text, writing
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.images.table_rows import TableRows, in_rows, standing
@@ -118,17 +119,29 @@ class LabelTable:
         """Yield the rows so far, some at a time, in their order."""
         return map(parquet_table, self._parts())
 
-    def require_beside(self, called: str) -> None:
-        """Raise FewscanError where something stands in the place of a table beside this one that is not to be replaced."""
-        require_place(table_beside(self.out, called), overwrite=self._overwrite or (self.folder / _BESIDE_FILE).exists())
+    def require_beside(self, beside: Path, *, needed: bool, is_own: Callable[[Path], bool]) -> None:
+        """Raise FewscanError where something stands in the place of a table beside this one that is not to be replaced.
 
-    def write_beside(self, called: str, table: pd.DataFrame | None) -> None:
+        needed: whether there will be one; is_own: whether a file is such a table, so that --overwrite is about it, too.
+        """
+        if os.path.lexists(beside) and not is_own(beside):
+            if needed:
+                raise FewscanError(
+                    f"{beside}, where a second table belongs, is something else: move it, or choose another --out"
+                )
+        elif os.path.lexists(beside) and not self._overwrite and not (self.folder / _BESIDE_FILE).exists():
+            raise FewscanError(f"{beside} is of another table: choose another --out, or give --overwrite to replace both")
+        elif needed:
+            require_place(beside, overwrite=True)
+
+    def write_beside(self, beside: Path, table: pd.DataFrame | None, is_own: Callable[[Path], bool]) -> None:
         """Write what a table beside this one is to hold; of None, there is none, and one of a table that is replaced goes."""
         (self.folder / _BESIDE_FILE).touch()
-        if table is None:
-            table_beside(self.out, called).unlink(missing_ok=True)
-        else:
-            write_table(table, table_beside(self.out, called))
+        if table is not None:
+            write_table(table, beside)
+        elif is_own(beside):
+            with writing(beside):
+                beside.unlink()
 
     def _counted(self, columns: Sequence[str], counts: Counter[tuple[str | None, ...]]) -> Iterator[pa.Table]:
         for part in self._parts():
