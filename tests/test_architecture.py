@@ -174,3 +174,9 @@ def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -
         if name != "__init__.py":
             there.setdefault(folders[0] if folders else "", set()).add(name)
     assert named == there
+
+
+def test_each_file_of_tests_has_a_name_of_its_own() -> None:
+    # Folders of tests are no packages, so pytest refuses the second of two files of one name.
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

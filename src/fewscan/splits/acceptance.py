@@ -60,7 +60,7 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     settled = _if_settled(units, runs)
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
-    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with five more trainings"
+    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with at least five more trainings"
     lone = classes_of_one_group(dataset)
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if in_turn_helps(dataset, runs):
