@@ -1,5 +1,6 @@
 """Tables that name the scans of a dataset by numbers in DICOM headers: import, add and labels set understand them alike."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,17 @@ def test_a_table_of_new_scans_alone_says_nothing_of_others(root: Path) -> None:
     new = table(root, "Zugangsnummer,Diagnose\nA0240006,glioma\n", "new.csv")
     plan, lines = api.plan_add(dataset.folder, root.parent / "april", labels=[new])
     assert (plan.sources[0].classes, lines) == ({"glioma": 2}, [])
+
+
+def test_of_a_table_that_names_new_scans_by_patients_few_rows_of_scans_that_are_there_are_told(root: Path) -> None:
+    dataset = imported(root, table(root))
+    add_study(root.parent / "april", "A0240001", "9", AccessionNumber="A0240006", PatientID="0070066")
+    rows = "Patienten-ID,Diagnose\n0070011,normal\n0070066,glioma\n0070097,normal\n0070098,normal\n0070099,normal\n"
+    grown = table(root, rows, "grown.csv")
+    (told,) = api.add_scans(dataset.folder, root.parent / "april", labels=[grown]).tables
+    assert (told.held, told.change, told.nothing, told.unknown) == ((2,), (2,), (4, 5, 6), "")
+    app(shlex.split(told.command)[1:], standalone_mode=False)
+    assert now(Dataset.open(dataset.folder))["A0240001_1"] == "normal"
 
 
 def test_where_the_files_are_gone_add_says_that_rows_of_scans_that_are_there_are_not_known(root: Path) -> None:

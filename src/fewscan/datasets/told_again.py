@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewscan.config import Settings
-from fewscan.datasets.labels import DatasetLabels
+from fewscan.datasets.labels import DatasetLabels, LabelsSet
 from fewscan.errors import FewscanError
 from fewscan.images.options import SourceOptions, TableOptions
 from fewscan.images.sources import ScanFile, Source
@@ -43,7 +43,8 @@ class ToldAgain(Settings):
         if self.held:
             change = f"{len(self.change):,} would change labels there"
             where = f" ({TableRows('', self.change)}): '{self.command}' enters that" if self.change else ""
-            named = f"{counted(len(self.held), 'row')} of {self.table} name scans that the dataset has, whose labels stay"
+            name = "names" if len(self.held) == 1 else "name"
+            named = f"{counted(len(self.held), 'row')} of {self.table} {name} scans that the dataset has, whose labels stay"
             told.insert(0, f"{named}; {change}{where}")
         return "; ".join(told) or None
 
@@ -59,9 +60,8 @@ def told_again(
     rows, left = len(naming.lines), tuple(line for line in naming.lines if line not in naming.named)
     if not naming.about_labels or (naming.by_path and not left):
         return ToldAgain(table=table.name, rows=rows)
-    options = {name: getattr(asked, name) for name in TableOptions.model_fields}
     try:
-        done = labels.set(table, rename=asked.rename, dry_run=True, **options)
+        done, asked = _said(labels, table, asked, naming.column)
     except NoFileNamedError:
         return ToldAgain(table=table.name, rows=rows, nothing=left)
     except FewscanError as error:
@@ -76,6 +76,31 @@ def told_again(
         nothing=tuple(line for line in left if line not in held),
         command=command_line("labels", "set", folder, table, *_words(asked)),
     )
+
+
+def _said(labels: DatasetLabels, table: Path, asked: SourceOptions, column: str | None) -> tuple[LabelsSet, SourceOptions]:
+    """Return what a table would set in a dataset, and the options that read it so.
+
+    column: by which the new scans are named, where by numbers: too few rows may name the dataset's scans to tell it by these.
+    Raises FewscanError where it cannot be read as asked, nor by that column.
+    """
+
+    def said(how: SourceOptions) -> LabelsSet:
+        options = {name: getattr(how, name) for name in TableOptions.model_fields}
+        return labels.set(table, rename=how.rename, dry_run=True, **options)
+
+    try:
+        return said(asked), asked
+    except NoFileNamedError:
+        raise
+    except FewscanError as error:
+        if column is None:
+            raise
+        by_column = asked.model_copy(update={"path_column": column})
+        try:
+            return said(by_column), by_column
+        except FewscanError:
+            raise error from None
 
 
 def _words(asked: SourceOptions) -> list[str]:

@@ -69,12 +69,16 @@ def _looked(rows: Sequence[Row], sources: Sequence[Source], places: Places) -> S
 
 
 class Naming(NamedTuple):
-    """The numbers of all rows of a table, and of those that name a scan; whether they do so by paths, and have labels."""
+    """The numbers of all rows of a table, and of those that name a scan; whether they do so by paths, and have labels.
+
+    column: where they name scans by numbers, the --path-column that says so: NAME=NUMBER.
+    """
 
     lines: tuple[int, ...]
     named: frozenset[int]
     by_path: bool
     about_labels: bool
+    column: str | None = None
 
 
 def naming_by(
@@ -94,4 +98,5 @@ def naming_by(
         return Naming(lines, frozenset(), by_path=False, about_labels=True)
     hits = zip(found.rows, found.looked, strict=True)
     named = frozenset(line for row, one in hits if isinstance(one, Found) for line in row.where.rows)
-    return Naming(lines, named, found.number is None, any(row.about_labels for row in found.rows))
+    column = None if found.number is None else f"{found.rows[0].path_column}={found.number}"
+    return Naming(lines, named, found.number is None, any(row.about_labels for row in found.rows), column)
