@@ -242,6 +242,28 @@ def test_a_patient_of_whom_the_run_has_learned_is_marked_when_new_scans_come(
 
 
 @pytest.mark.slow
+def test_a_table_that_began_where_nobody_was_recognized_is_not_gone_on_with_where_patients_are(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    learned = int(dataset.manifest["path"].str.extract(r"(\d+)\.dcm")[0].iloc[dataset.rows("labeled")[0]]) // 2
+    write_scan(tmp_path / "new" / "0.dcm", 600, f"{learned}", study="9.0")
+    keys, hidden = dataset.folder / KEYS_FILE, dataset.folder / "hidden"
+    keys.rename(hidden)
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(LabelTable, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                labeled(run, dataset, tmp_path / "new", tmp_path / "labels.csv")
+    finally:
+        hidden.rename(keys)
+    with pytest.raises(FewscanError, match="--overwrite"):
+        labeled(run, dataset, tmp_path / "new", tmp_path / "labels.csv")
+    summary, table = labeled(run, dataset, tmp_path / "new", tmp_path / "labels.csv", overwrite=True)
+    assert table["seen"].tolist() == [KNOWN_PATIENT]
+    assert summary.promised == 0
+
+
+@pytest.mark.slow
 def test_of_the_datasets_own_scans_those_are_marked_whose_patient_has_a_label(
     run: Run, dataset: Snapshot, tmp_path: Path
 ) -> None:

@@ -247,7 +247,7 @@ def _summary(
 def _plan(run: Run, scans: _Scans, rule: DecisionRule, columns: Iterable[str]) -> LabelPlan:
     return LabelPlan(
         scans=scans.described,
-        version=scans.version,
+        version=f"{scans.version} {scans.whose.version}",
         model_sha256=file_sha256(run.folder / MODEL_FILE),
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,

@@ -73,8 +73,8 @@ class LabelTable:
             return
         if begun and not overwrite:
             raise FewscanError(
-                f"{self.folder} was started with another run, target or version of fewscan, or with other scans: continue with "
-                "the same command on the same scans, or give --overwrite to begin anew"
+                f"{self.folder} was started with another run, target or version of fewscan, or with other scans or known "
+                "patients: continue with the same command on the same scans, or give --overwrite to begin anew"
             )
         for left in (*self._parts(), self._written, self.folder / _BESIDE_FILE):
             left.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Whose scans are that are to be labeled: numbers of patients that mean something within one table, and who is known."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -75,6 +76,11 @@ class Whose:
     def several(self) -> int:
         """How many patients have several scans."""
         return int((np.bincount(self.numbers)[1:] > 1).sum())
+
+    @property
+    def version(self) -> str:
+        """A digest that changes with whose scans are, or who is known, as where the dataset's keyed hashes are back."""
+        return hashlib.sha256(self.numbers.tobytes() + self.known.tobytes()).hexdigest()
 
     def told(self, place: int, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row of a table of labels about the scan at a place, with its patient, and whether that is a known one."""
