@@ -31,7 +31,8 @@ COUNTS = ["scans", "scans_counted", "scans_accepted", "scans_review", "scans_see
 
 def write_scan(path: Path, number: int, patient: str, study: str = "") -> None:
     values = np.random.default_rng(number).integers(0, 4000, (16, 16)).astype("<u2")
-    saved(scan(values, PatientID=patient, StudyInstanceUID=study or f"1.{patient}"), path)
+    own = "1." + ".".join(str(ord(sign)) for sign in patient)  # a UID is of digits
+    saved(scan(values, PatientID=patient, StudyInstanceUID=study or own), path)
 
 
 @pytest.fixture(scope="module")

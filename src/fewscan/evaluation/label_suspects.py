@@ -93,8 +93,8 @@ class LabelSuspects:
         if others := self.wholes.given - doubted:
             said.append(
                 f"{others:,} contradict only the prediction for their own image, and come last: this image may just not show "
-                "the finding. Leave them and judge the run by its patients, or give each image of these studies a label of its "
-                "own, also in the test set"
+                "the finding. Leave them and judge the run by its patients, or give each image of the whole study a label of "
+                "its own, also in the test set"
             )
         return ". ".join(one[:1].upper() + one[1:] for one in said)
 
