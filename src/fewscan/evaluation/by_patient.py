@@ -11,7 +11,7 @@ from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import NOT_DEFINED, Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Labels, Probabilities, Scores, weights
-from fewscan.images.patients import patient_word
+from fewscan.images.patients import is_known, patient_word, patient_words
 from fewscan.wording import counted
 
 
@@ -47,7 +47,7 @@ class PatientScore(Settings):
     @property
     def words(self) -> str:
         """What they are called, more than one of them."""
-        return " or ".join(f"{word}s" for word in self.called.split(" or "))
+        return patient_words(self.called)
 
     @property
     def brief(self) -> str:
@@ -84,7 +84,7 @@ def patient_score(dataset: Snapshot, rows: Rows, probabilities: Probabilities, l
     patients, hits = _counts(label, right, classes)
     intervals = _intervals(label, right, groups, classes)
     return PatientScore(
-        called=patient_word(whose.iloc[known]),
+        called=patient_word(is_known(whose.iloc[known])),
         patients=len(label),
         right=int(right.sum()),
         mixed=int((~scored).sum()),

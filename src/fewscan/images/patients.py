@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -58,10 +59,15 @@ def is_known(patients: pd.Series) -> pd.Series:
     return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
 
 
-def patient_word(patients: pd.Series) -> str:
-    """Return what a value of a manifest's column `patient` stands for here: a patient, or a volume of an unknown one."""
-    known = is_known(patients[patients.notna()])
-    return "patient" if known.all() else "patient or volume" if known.any() else "volume"
+def patient_word(known: Iterable[bool]) -> str:
+    """Return what stands for patients here, by whether each is known: a patient, otherwise a volume of an unknown one."""
+    kinds = {*known}
+    return "patient or volume" if len(kinds) > 1 else "volume" if False in kinds else "patient"
+
+
+def patient_words(called: str) -> str:
+    """Return what several of them are called; called: as `patient_word` returns it."""
+    return " or ".join(f"{word}s" for word in called.split(" or "))
 
 
 @lru_cache(maxsize=10_000)  # a patient's slices come one after the other

@@ -12,6 +12,7 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.images.patients import patient_words
 from fewscan.labeling.table import read_table
 from fewscan.labeling.whose import Whose
 from fewscan.training.run import Run
@@ -45,7 +46,7 @@ class PatientLabels(Settings):
     @property
     def sentence(self) -> str:
         """Where the answers are, what they are, and that nothing is promised of them."""
-        several = " or ".join(f"{word}s" for word in self.called.split(" or "))
+        several = patient_words(self.called)
         known = f"measured by 'evaluate': {self.measured}" if self.measured else "how often they are right was not measured"
         return (
             f"one answer for each of {counted(self.patients, self.called, several)}, by the mean probability of the scans: "

@@ -56,8 +56,7 @@ class Whose:
             except FewscanError as error:
                 notes.append(str(error))
         known = np.array([bool(recognized.get(root, set()) & learned) for root in order], bool)
-        kinds = {file.patient_known for file in files if file.patient is not None}
-        called = " or ".join(word for is_patient, word in ((True, "patient"), (False, "volume")) if is_patient in kinds)
+        called = patient_word(file.patient_known for file in files if file.patient is not None)
         return cls(numbers + 1, called, np.append(known, False)[numbers], tuple(notes))
 
     @classmethod
@@ -70,7 +69,7 @@ class Whose:
         taught = set(whose.iloc[dataset.rows("labeled", "validation")].dropna())
         own = whose.iloc[rows]
         known = own.isin(taught).to_numpy(bool)
-        return cls(pd.factorize(own)[0] + 1, patient_word(own), known, unmarked=(None, LEARNED_FROM))
+        return cls(pd.factorize(own)[0] + 1, patient_word(is_known(own.dropna())), known, unmarked=(None, LEARNED_FROM))
 
     @property
     def several(self) -> int:
