@@ -9,8 +9,9 @@ import pytest
 from fewscan.images import guarded as guarding
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.guarded import guarded
-from fewscan.images.options import ImageSpec
-from fewscan.images.readers import read_images
+from fewscan.images.options import ImageSpec, Reading
+from fewscan.images.readers import read_image, read_images, read_values
+from tests.images.formats.dicom_objects import saved, scan
 from tests.images.misbehaving import (
     brings_its_process_down,
     computes_for_ever,
@@ -38,6 +39,16 @@ def test_a_process_that_is_ended_is_a_file_that_cannot_be_read(function: object)
     with pytest.raises(UnreadableImage, match="cannot be read"):
         guarded(function, *arguments)  # type: ignore[arg-type]
     assert guarded(len, "the next file") == 13
+
+
+def test_a_path_begins_where_it_is_asked_for_and_not_where_the_process_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded(os.getpid)
+    saved(scan(np.arange(64, dtype=np.uint8).reshape(8, 8)), tmp_path / "scan.dcm")
+    monkeypatch.chdir(tmp_path)
+    assert read_image(Path("scan.dcm")).pixels.shape == (8, 8)
+    assert read_values(Path("scan.dcm"), part=None, reading=Reading())[0].pixels.shape == (8, 8)
 
 
 def test_memory_has_a_bound_of_its_own() -> None:

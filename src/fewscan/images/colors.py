@@ -46,7 +46,7 @@ def _look(path: Path) -> bool | None:
     if read_in_known_time(path):
         return shows_color(path)
     try:
-        return guarded(shows_color, path)
+        return guarded(shows_color, path.absolute())
     except UnreadableImage:
         return None
 

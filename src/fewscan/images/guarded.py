@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def guarded(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Return what a function of this package returns, called in another process.
+    """Return what a function of this package returns, called in another process, for which paths are absolute.
 
     Processes are kept for the next call; as many run as threads call at once. Raises UnreadableImage where the function does,
     takes more than `reading_process` lets a file take, or brings its process down.

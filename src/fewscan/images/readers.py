@@ -87,7 +87,7 @@ def read_values(path: Path, *, part: str | None, reading: Reading) -> tuple[Deco
     Color stays color. Raises UnreadableImage as `read_image` does.
     """
     with silenced():
-        return guarded(_read_values, path, part, reading)
+        return guarded(_read_values, path.absolute(), part, reading)
 
 
 def locate(path: Path) -> tuple[Path, str | None]:
@@ -156,7 +156,7 @@ def _guarded_if_needed(
     if task.set_aside is not None or read_in_known_time(task.path):
         return read(task, *how)
     try:
-        return guarded(read, task, *how)
+        return guarded(read, task._replace(path=task.path.absolute()), *how)
     except UnreadableImage as unreadable:
         # What ended the process may have been its last image; which are whole nobody knows. Its bytes can be told all the same.
         return read(task._replace(set_aside=unreadable.reason), *how)

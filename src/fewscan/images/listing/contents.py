@@ -80,7 +80,7 @@ def _missing(scan: ScanFile) -> str | None:
 
 def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
     try:
-        return guarded(contents_of, path, reading)
+        return guarded(contents_of, path.absolute(), reading)
     except UnreadableImage as unreadable:
         return unreadable
 
