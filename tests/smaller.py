@@ -15,7 +15,9 @@ import numpy as np
 import PIL.Image
 import pytest
 from lightning_fabric import fabric
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from fewscan.auditing.copies import described
 from fewscan.auditing.copies.describe import fit_projection
@@ -24,7 +26,7 @@ from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.explaining import attribution
 from fewscan.reporting import page
 
-PAINT = Figure.savefig  # before `blank_figures` replaces it
+PAINT, AROUND = Figure.savefig, Axes.get_tightbbox  # before `blank_figures` replaces them
 ALL_WINDOWS = attribution.STRIDE_SHARE, attribution.WINDOW_SHARE  # before `few_windows`
 
 
@@ -111,7 +113,7 @@ def once_of_the_same(work: Callable[..., Any]) -> Callable[..., Any]:
 def blank_figures() -> Iterator[None]:
     """Figures that are composed and stored as one pixel: enough where a test only asks whether one is written.
 
-    Painted each takes a third of a second; see `painted`.
+    Painted each takes a third of a second, and where its plots are to be cut out as much again; see `painted`.
     """
 
     def save(figure: Figure, file: Any, *, format: str, **options: Any) -> None:
@@ -119,18 +121,25 @@ def blank_figures() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", save)
+        patch.setattr(Axes, "get_tightbbox", lambda axes: Bbox.unit())
         yield
+
+
+def paint(patch: pytest.MonkeyPatch) -> None:
+    """Let figures be as a user gets them."""
+    patch.setattr(Figure, "savefig", PAINT)
+    patch.setattr(Axes, "get_tightbbox", AROUND)
 
 
 @pytest.fixture
 def painted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures as a user gets them, for a test that looks at them."""
-    monkeypatch.setattr(Figure, "savefig", PAINT)
+    paint(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def all_painted() -> Iterator[None]:
     """The same for a whole module."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", PAINT)
+        paint(patch)
         yield
