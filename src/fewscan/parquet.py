@@ -5,6 +5,7 @@ one that wants Python's interpreter. The tables are small: a million rows take h
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fewscan.memory import is_too_little
+
+# Some thousand images' facts: a larger table is not worth the memory.
+SMALL_BYTES = 1 << 20
 
 
 def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -51,6 +55,16 @@ def typed(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
 
 
 def parquet_frame(source: bytes | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the same as a data frame."""
+    """Return the same as a data frame; a small one is parsed once, since one verb may look several times."""
+    wanted = None if columns is None else tuple(columns)
+    if isinstance(source, bytes) and len(source) <= SMALL_BYTES:
+        return _parsed_once(source, wanted).copy()
+    return _parsed(source, wanted)
+
+
+def _parsed(source: bytes | Path, columns: tuple[str, ...] | None) -> pd.DataFrame:
     frame: pd.DataFrame = parquet_table(source, columns).to_pandas(use_threads=False)
     return frame
+
+
+_parsed_once = lru_cache(maxsize=16)(_parsed)

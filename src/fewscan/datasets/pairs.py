@@ -97,7 +97,7 @@ def conflicts(
     Near copies of one patient, or in one file, are no reason for one label: neighboring slices of a head look alike, and a
     lesion ends somewhere. labels, patients: (N,), None where there is none.
     """
-    own = among(pairs[pairs["kind"] != "head"], rows)
+    own = pairs if pairs.empty else among(pairs[pairs["kind"] != "head"], rows)
     if own.empty:
         return []
     of_one = [

@@ -69,6 +69,8 @@ def voices(entries: Entries, count: int) -> tuple[Numbers, Entries]:
     contradicted = disputed_rows(at_once, count)
     people, dataset = _said_last(stated.take(after)), at_once.take(contradicted[at_once.row])
     both = Entries(*(np.concatenate(columns) for columns in zip(people, dataset, strict=True)))
+    if not len(both.id):  # mostly nobody contradicts
+        return base, both
     both = both.take(np.argsort(both.id))
     repeated = pd.DataFrame({"row": both.row, "who": both.who, "said": both.said}).duplicated(keep="last")
     return base, both.take(~repeated.to_numpy())
@@ -76,6 +78,8 @@ def voices(entries: Entries, count: int) -> tuple[Numbers, Entries]:
 
 def _said_last(people: Entries) -> Entries:
     """Return what each person said in the newest of their batches about a row."""
+    if not len(people.id):
+        return people
     table = pd.DataFrame({"row": people.row, "who": people.who, "batch": people.batch})
     if not table.duplicated(["row", "who"]).any():
         return people
