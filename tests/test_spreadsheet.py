@@ -5,6 +5,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import openpyxl
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewscan import workbooks
 from fewscan.config import json_object
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import known_content
@@ -183,6 +185,16 @@ def test_what_is_too_much_for_excel_is_refused_and_leaves_nothing(
     assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
     write_spreadsheet(table[:1], tmp_path / "a.xlsx")
     assert read_cells(tmp_path / "a.xlsx").rows == [(2, [str(table["a"][0])])]
+
+
+def test_rows_that_nobody_has_counted_are_refused_where_they_become_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbooks, "_MOST_ROWS", 1_200)
+    for tables, refused in ((12, False), (13, True)):
+        read = (pd.DataFrame({"a": range(100)}) for _ in range(tables))
+        with pytest.raises(FewscanError, match="1,200 rows, and this table has 1,201") if refused else nullcontext():
+            write_spreadsheet_to(tmp_path / "a", read, Path("a.xlsx"))
 
 
 @pytest.mark.parametrize(

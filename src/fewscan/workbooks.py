@@ -87,6 +87,7 @@ def write_workbook(
     from openpyxl.utils import get_column_letter
     from openpyxl.writer.excel import ExcelWriter
 
+    require_rows(out, rows or 0)  # before minutes of writing
     book = Workbook(write_only=True)
     book.properties.creator = AUTHOR
     sheet = book.create_sheet(AUTHOR)
