@@ -1,12 +1,14 @@
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.snapshot import Snapshot, snapshot_fingerprint
 from fewscan.errors import FewscanError
 from tests.made import remade
 
@@ -22,6 +24,26 @@ def test_an_opened_dataset_is_what_was_written(make_dataset: MakeDataset) -> Non
     with pytest.raises(ValueError, match="read-only"):
         dataset.pixels[0] = 0
     assert dataset.usable.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("images", [0, 1, 40])
+def test_a_fingerprint_is_of_the_hashes_that_pandas_makes_of_each_row(images: int) -> None:
+    """Runs keep fingerprints: one of the same labels is the same in every version."""
+    chosen = np.random.default_rng(0).choice(["glioma", "none", ""], (images, 2))
+    state = pd.DataFrame({name: pd.array(chosen[:, at], dtype="str") for at, name in enumerate(("label", "set_aside"))})
+    state = state.mask(state == "")
+    hashes = pd.util.hash_pandas_object(state.fillna("\0"), index=False).to_numpy().tobytes()
+    digest = hashlib.sha256(b'["chain", "glioma", "none"]' + hashes).hexdigest()
+    assert snapshot_fingerprint("chain", ("glioma", "none"), state) == digest
+
+
+def test_what_is_changed_of_a_table_changes_no_other_reading_of_it(make_dataset: MakeDataset) -> None:
+    dataset = Dataset.open(make_dataset(12).folder)
+    facts = dataset.images.table()
+    facts.loc[0, "path"] = "another"
+    facts["width_px"].array[0] = 7
+    again = dataset.images.table()
+    assert (again["path"][0], again["width_px"][0]) == ("glioma/0000.png", 16)
 
 
 def test_a_row_that_was_not_grouped_is_a_group_by_itself(make_dataset: MakeDataset) -> None:
