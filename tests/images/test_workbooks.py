@@ -349,6 +349,7 @@ HUGE = {
     "one row": lambda text: text.replace("</row>", "<c/>" * (workbook._MOST_AT_ONCE + 1) + "</row>", 1),
     "beside rows": lambda text: text.replace("</sheetData>", "</sheetData>" + "<a/>" * (workbook._MOST_AT_ONCE + 1)),
     "a far row": lambda text: text.replace('<row r="2"', '<row r="99999999999"'),
+    "a far row in other digits": lambda text: text.replace('<row r="2"', '<row r="1e11"'),
 }
 
 
@@ -361,6 +362,23 @@ def test_a_small_file_that_unpacks_to_much_takes_little_memory(tmp_path: Path, c
     tracemalloc.stop()
     assert "save it as CSV" in told
     assert peak < 20 * 2**20
+
+
+@pytest.mark.parametrize(("far", "lines"), [(49, [1, 49, 50]), (50, None)])
+def test_rows_that_follow_the_last_one_that_excel_has_are_too_many(
+    far: int, lines: list[int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "_MOST_ROWS", 50)
+
+    def moved(text: str) -> str:
+        """The second row far down, and the third one right below, as one is that says no number."""
+        return re.sub(r' r="[AB]?3"', "", re.sub(r' r="([AB]?)2"', rf' r="\g<1>{far}"', text))
+
+    book = rewritten(book_of(tmp_path / "a.xlsx", HEAD, ("a", "x"), ("b", "x")), SHEET, moved)
+    if lines is None:
+        assert "than a sheet of Excel can" in refused(book)
+    else:
+        assert [line for line, _ in workbook.workbook_rows(book, book.read_bytes())] == lines
 
 
 def test_wide_rows_of_few_cells_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

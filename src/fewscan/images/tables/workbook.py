@@ -128,7 +128,7 @@ class _Part:
         self._depth += 1
         is_row = self._depth == self._row_depth
         self.rows, self._elements = self.rows + is_row, 0 if is_row else self._elements + 1
-        if self.rows > _MOST_ROWS or self._elements > _MOST_AT_ONCE:
+        if self.rows > _MOST_ROWS or self._elements > _MOST_AT_ONCE or (is_row and _is_far(attributes.get("r", "0"))):
             raise _too_large(self._table, _OVERFULL)
         kind = name.rpartition(":")[2]
         if not self._row_depth and kind in _OF_ROWS:
@@ -144,6 +144,14 @@ class _Part:
         self._depth -= 1
         if self._depth < self._row_depth - 1:
             self._row_depth = 0
+
+
+def _is_far(number: str) -> bool:
+    """Return whether the number of a row is none that Excel has: all rows before it would be read as empty ones."""
+    try:
+        return float(number) > _MOST_ROWS
+    except ValueError:
+        return False
 
 
 def _parts(table: Path, archive: zipfile.ZipFile, most: int) -> dict[str, _Part]:
