@@ -14,7 +14,8 @@ import pytest
 import fewscan
 from fewscan.errors import FewscanError
 from fewscan.images.tables.reading import read_cells
-from fewscan.labeling.check import Checked, LabelCheck
+from fewscan.labeling.check import LabelCheck
+from fewscan.labeling.checked import Checked
 from fewscan.labeling.table import read_table, write_table
 from fewscan.spreadsheet import write_spreadsheet
 from tests.offered import offered_in
@@ -115,7 +116,7 @@ def test_a_workbook_is_checked_in_a_workbook(table: Path, truth: list[str], tmp_
     asked = pd.read_excel(answers, keep_default_na=False)
     assert asked.equals(asked_in(tmp_path / "labels.check.csv"))
     assert offered_in(answers) == {"label": ["glioma", "no tumor", "unsure", "not a scan"]}
-    assert {"table", "answers"} == {key for key, value in by_text if value != getattr(began, key)}
+    assert {"table", "answers", "checked_table"} == {key for key, value in by_text if value != getattr(began, key)}
 
     # Somebody answers in Excel, begins with a wrong one, and adds a column.
     book = openpyxl.load_workbook(answers)

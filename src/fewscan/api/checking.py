@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from fewscan.idle import refuse_idle_overwrite
 from fewscan.splits.support import TARGET_ERROR
 
 if TYPE_CHECKING:
-    from fewscan.labeling.check import Checked
+    from fewscan.labeling.checked import Checked
 
 
 def check(
@@ -19,6 +20,7 @@ def check(
     *,
     at_most: float = TARGET_ERROR,
     least_score: float | None = None,
+    class_name: str | Sequence[str] = (),
     answers: str | Path | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -31,11 +33,13 @@ def check(
     whenever you stop. More rows are written if more checks could show that at most a share `at_most` is wrong.
 
     least_score: check the labels with at least this score; by default those that were accepted or, if none was, those of which
-    the run expects two thirds of `at_most` to be wrong. out: a table with the reader's labels, and with all other labels under
-    check as accepted. overwrite: replace `out`. Raises FewscanError if there is nothing to check, if the answers are of another
-    draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be replaced.
+    the run expects two thirds of `at_most` to be wrong. class_name: check only labels of this class, or of these; the draw and
+    all that the result says are about these labels alone, and their answers are by default in TABLE.check-class2.csv, for the
+    second class. out: a table with the reader's labels, and with all other labels under check as accepted; those that are not
+    under check keep their decision. overwrite: replace `out`. Raises FewscanError if there is nothing to check, if the answers
+    are of another draw or name no class, if the answers do not yet show what `out` needs, and if `out` exists and may not be
+    replaced.
     """
-    from fewscan.labeling.answers import answers_beside
     from fewscan.labeling.check import LabelCheck, require_share
     from fewscan.labeling.table import require_table_name
     from fewscan.spreadsheet import require_spreadsheet
@@ -46,20 +50,25 @@ def check(
     if not path.is_file():
         why = f"{path} is a folder" if path.is_dir() else f"there is no table {path}"
         raise FewscanError(f"{why}: give a table that 'fewscan label' wrote")
-    given = answers_beside(path) if answers is None else Path(answers)
-    require_spreadsheet(given, argument="--answers")
+    given = None if answers is None else Path(answers)
+    if given is not None:
+        require_spreadsheet(given, argument="--answers")
     written = None if out is None else Path(out)
     if written is not None:
         require_table_name(written)
         require_place(written, overwrite=overwrite)
-        refuse_replacing(written, path, given)
-    with LabelCheck.of(path, given, at_most=at_most, least_score=least_score).alone() as found:
+        refuse_replacing(written, path)
+    named = [class_name] if isinstance(class_name, str) else class_name
+    checked = LabelCheck.of(path, given, at_most=at_most, least_score=least_score, class_names=named)
+    if written is not None:
+        refuse_replacing(written, checked.answers_path)
+    with checked.alone() as found:
         result = found.result(found.ask())
     if written is not None:
         if not result.shown:
             raise FewscanError(
-                f"the answers do not yet show that at most {100 * at_most:g} % of {result.labels:,} labels are wrong: answer "
-                f"more of them in {given} before --out"
+                f"the answers do not yet show that at most {100 * at_most:g} % of {result.what} are wrong: answer more of "
+                f"them in {found.answers_path} before --out"
             )
         found.write(written, result)
     return result

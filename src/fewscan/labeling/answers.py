@@ -18,9 +18,9 @@ from fewscan.labels.tables import NO_LABELS, choices_of
 from fewscan.spreadsheet import SPREADSHEETS, write_spreadsheet
 
 
-def answers_beside(table: Path) -> Path:
-    """Return where answers about the labels of a table are kept, unless somebody names another place."""
-    beside = table_beside(table, "check")
+def answers_beside(table: Path, word: str = "check") -> Path:
+    """Return where answers about the labels of a table are kept, unless somebody names another place; word: see `file_word`."""
+    beside = table_beside(table, word)
     return beside if beside.suffix.lower() in SPREADSHEETS else beside.with_suffix(".csv")
 
 
@@ -57,7 +57,7 @@ class Answers(NamedTuple):
             raise AnotherDrawError(
                 f"{file}, row {other} has another scan than is drawn from these labels: leave the rows and their order as they "
                 "are and give the same options again, or name another file with --answers. Which labels are drawn depends on "
-                "--least-score and, where neither this is given nor any label was accepted, on --at-most"
+                "--class, --least-score and, where no score is given and no such label was accepted, on --at-most"
             )
         given = _words(file, [(line, row[label].strip()) for line, row in cells.rows], (*classes, *NO_LABELS))
         answered = given.index("") if "" in given else len(given)

@@ -5,7 +5,7 @@ until the answers please. They are answered without a look at the label, in the 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,67 +13,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import hypergeom
 
-from fewscan.config import Settings
-from fewscan.errors import FewscanError, Reasons
-from fewscan.images.slips import likely_meant
-from fewscan.images.table_rows import TableRows, in_rows, standing
-from fewscan.labeling.answers import Answers, write_answers
-from fewscan.labeling.table import read_table, write_table
-from fewscan.labeling.worth_checking import Choice, choice_of, chosen_score, rows_from, worth_scores
-from fewscan.labeling.wrong_share import CONFIDENCE, checks_needed, most_wrong
+from fewscan.errors import FewscanError
+from fewscan.labeling.answers import Answers, answers_beside, write_answers
+from fewscan.labeling.checked import Checked, ClassCheck, allowed_of
+from fewscan.labeling.table import table_beside, write_table
+from fewscan.labeling.under_check import chosen_classes, classes_of, file_word, is_of, of_classes, quoted, read_labels
+from fewscan.labeling.worth_checking import READERS_WORD, choice_of, chosen_score, rows_from, worth_scores
+from fewscan.labeling.wrong_share import checks_needed, most_wrong
 from fewscan.partial import growing
 from fewscan.seeds import stream
-from fewscan.wording import counted
 
-# Where more checks than that would be needed, fewer labels should be checked, those that the run is surer of.
+# So many rows are asked for at a time. Where more checks would be needed, fewer labels or a larger share should be checked.
 MOST_CHECKS = 300
-_TWICE_SHOWN = 3
-
-
-class ClassCheck(Settings):
-    """How many labels of a class there are, were checked, and were wrong."""
-
-    labels: int
-    checked: int
-    wrong: int
-
-
-class Checked(Settings):
-    """What a check shows about the labels of a table."""
-
-    table: str
-    answers: str
-    scans: int  # rows of the table
-    labels: int  # those that are checked: of a scan that the run is at least so sure of, and that is in distribution
-    accepted: int  # those of them that the run accepted
-    least_score: float
-    expected_wrong: float  # the share of them that the run expects to be wrong
-    seen: int  # those of scans that the run has seen, which are easier than new ones
-    others: tuple[Choice, ...]  # labels that could be checked instead
-    at_most: float  # the share that may be wrong
-    checked: int
-    wrong: int  # another label, `unsure` or `not a scan`
-    most_wrong: int  # of `labels`, the reader's own corrections not counted
-    shown: bool  # whether that is within `at_most`
-    more: int | None  # checks that would show it, were they all right; None where more are wrong already
-    asked: int  # rows of the answers that wait for a label
-    classes: dict[str, ClassCheck]
-
-    @property
-    def too_many(self) -> bool:
-        """Whether so many are wrong that more answers will hardly show it: more than chance brings where `at_most` are wrong.
-
-        Were just so many wrong as may be, at least this many among those checked would come in less than 5 of 100 draws.
-        """
-        allowed = allowed_of(self.at_most, self.labels)
-        return self.wrong > 0 and float(hypergeom.sf(self.wrong - 1, self.labels, allowed, self.checked)) < 1 - CONFIDENCE
-
-    @property
-    def most_wrong_share(self) -> float:
-        """The greatest share of wrong labels that the answers do not rule out, in [0, 1]."""
-        return self.most_wrong / self.labels
 
 
 @dataclass(frozen=True)
@@ -84,35 +36,58 @@ class LabelCheck:
     answers_path: Path
     table: pd.DataFrame
     classes: tuple[str, ...]
+    about: tuple[str, ...] | None  # those of them whose labels are checked; None for all
     least_score: float
     drawn: npt.NDArray[np.int64]  # rows of the table, all that are checked, in the order of the draw
     answers: Answers  # of the first of them
     at_most: float
 
     @classmethod
-    def of(cls, path: Path, answers: Path, *, at_most: float, least_score: float | None = None) -> "LabelCheck":
-        """Read a table that `label` wrote, and the answers, where there are any.
+    def of(
+        cls,
+        path: Path,
+        answers: Path | None = None,
+        *,
+        at_most: float,
+        least_score: float | None = None,
+        class_names: Sequence[str] = (),
+    ) -> "LabelCheck":
+        """Read a table that `label` wrote, and the answers, where there are any; by default beside it.
 
         at_most: the share of wrong labels that is to be shown, in (0, 1). least_score: labels from it on are checked, else
         those that were accepted, or where none was, those of which two thirds of that share are expected to be wrong.
+        class_names: only labels of these classes are checked, if any is named, by a draw and answers of their own.
         Raises FewscanError where no label is left, a table cannot be read, or the answers are of another draw or name no class.
         """
         require_share(at_most)
         table = read_labels(path)
-        return cls.of_labels(
-            table, path, answers, at_most, chosen_score(table, at_most) if least_score is None else least_score
-        )
+        about = chosen_classes(table, path, class_names)
+        kept = answers_beside(path, file_word("check", classes_of(table), about)) if answers is None else answers
+        least = chosen_score(of_classes(table, about), at_most) if least_score is None else least_score
+        return cls.of_labels(table, path, kept, at_most, least, about)
 
     @classmethod
-    def of_labels(cls, table: pd.DataFrame, path: Path, answers: Path, at_most: float, least_score: float) -> "LabelCheck":
-        """Return the check of the labels from a score on in a table that `read_labels` read; otherwise as `of`."""
-        classes = _classes_of(table)
-        rows = rows_from(table, least_score)
+    def of_labels(
+        cls,
+        table: pd.DataFrame,
+        path: Path,
+        answers: Path,
+        at_most: float,
+        least_score: float,
+        about: tuple[str, ...] | None = None,
+    ) -> "LabelCheck":
+        """Return the check of the labels from a score on in a table that `read_labels` read; otherwise as `of`.
+
+        about: those of these classes, as `chosen_classes` returns them.
+        """
+        classes = classes_of(table)
+        rows = np.flatnonzero(is_of(table, about))[rows_from(of_classes(table, about), least_score)]
         if not len(rows):
-            raise FewscanError(f"{path} has no label with a score of {least_score:g} or more: give a lower --least-score")
+            which = "label" if about is None else f"label {quoted(about)}"
+            raise FewscanError(f"{path} has no {which} with a score of {least_score:g} or more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
         found = Answers.read(answers, table["path"].iloc[drawn].tolist(), classes)
-        return cls(path, answers, table, classes, float(least_score), drawn, found, at_most)
+        return cls(path, answers, table, classes, about, float(least_score), drawn, found, at_most)
 
     @contextmanager
     def alone(self) -> Iterator["LabelCheck"]:
@@ -183,17 +158,23 @@ class LabelCheck:
     def result(self, asked: int) -> Checked:
         """Return what the answers say; asked: how many more rows wait for one."""
         most = most_wrong(self.wrong, len(self.drawn))
-        choices = [choice_of(self.table, least) for least in worth_scores(self.table, self.at_most)]
+        some, names = of_classes(self.table, self.about), self.about or self.classes
+        choices = [choice_of(some, least) for least in worth_scores(some, self.at_most)]
+        left = len(self.drawn) > len(self.wrong)
+        if_one = checks_needed([*self.wrong, True], len(self.drawn), self._allowed) if left else None
         said, wrong = self.table["label"].iloc[self.drawn].to_numpy(), np.array(self.wrong, bool)
         checked = said[: len(wrong)]
         return Checked(
             table=str(self.path),
             answers=str(self.answers_path),
+            checked_table=str(table_beside(self.path, file_word("checked", self.classes, self.about))),
             scans=len(self.table),
+            class_names=self.about,
+            left_out=int(some["label"].notna().sum()) - len(self.drawn),
             labels=len(self.drawn),
             accepted=int((self.table["decision"].iloc[self.drawn] == "accept").sum()),
             least_score=self.least_score,
-            expected_wrong=choice_of(self.table, self.least_score).expected_wrong,
+            expected_wrong=choice_of(some, self.least_score).expected_wrong,
             seen=int(self.table["seen"].iloc[self.drawn].notna().sum()) if "seen" in self.table.columns else 0,
             others=tuple(one for one in choices if one.labels != len(self.drawn)),
             at_most=self.at_most,
@@ -202,6 +183,7 @@ class LabelCheck:
             most_wrong=most,
             shown=most <= self._allowed,
             more=checks_needed(self.wrong, len(self.drawn), self._allowed),
+            more_if_one_wrong=None if if_one is None else if_one + 1,
             asked=asked,
             classes={
                 name: ClassCheck(
@@ -209,7 +191,7 @@ class LabelCheck:
                     checked=int((checked == name).sum()),
                     wrong=int((checked[wrong] == name).sum()),
                 )
-                for name in self.classes
+                for name in names
             },
         )
 
@@ -224,12 +206,13 @@ class LabelCheck:
         if result.shown:
             table.iloc[self.drawn, decision] = "accept"
             wrong, others = result.most_wrong - result.wrong, result.labels - result.checked
-            table.iloc[self.drawn, reason] = f"checked: at most {wrong:,} of {others:,} such labels are wrong"
+            such = "such labels" if self.about is None else f"such labels {quoted(self.about)}"
+            table.iloc[self.drawn, reason] = f"checked: at most {wrong:,} of {others:,} {such} are wrong"
         for row, answer in zip(self.drawn, self.answers.given, strict=False):
             known = answer in self.classes
             table.iloc[row, label] = answer if known else None
             table.iloc[row, decision] = "accept" if known else "review"
-            table.iloc[row, reason] = "a reader's label" if known else f"a reader: {answer}"
+            table.iloc[row, reason] = f"{READERS_WORD}'s label" if known else f"{READERS_WORD}: {answer}"
         write_table(table, out)
 
 
@@ -237,43 +220,6 @@ def require_share(at_most: float) -> None:
     """Raise FewscanError for a share of wrong labels outside (0, 1)."""
     if not 0 < at_most < 1:
         raise FewscanError(f"the share of wrong labels must be between 0 and 1, such as 0.05, not {at_most:g}")
-
-
-def allowed_of(at_most: float, labels: int) -> int:
-    """Return how many of so many labels may be wrong."""
-    return int(at_most * labels + 1e-9)
-
-
-def read_labels(path: Path) -> pd.DataFrame:
-    """Read a table that `label` wrote, whose scans and labels may have been changed since.
-
-    Raises FewscanError where it is none, and, with the rows, where it names a scan twice or a label is none of its classes.
-    """
-    table = read_table(path)
-    lacking = [name for name in ("path", "label", "score", "decision", "reason") if name not in table.columns]
-    if lacking:
-        raise FewscanError(f"{path} is not a table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
-    classes, labels = _classes_of(table), table["label"]
-    other = _rows_where(labels.notna() & ~labels.isin(classes), labels)
-    twice = _rows_where(table["path"].duplicated(keep=False), table["path"])
-    with Reasons(f"{path} cannot be checked") as reasons:
-        if other:
-            told = in_rows(other, other, lambda label: likely_meant(label, classes))
-            reasons.add(f"{path} has labels that are no class of its run: {told}: give them back as the run gave them")
-        if twice:
-            # A path is for no terminal: folders are often called as patients or classes are.
-            told = "; ".join(str(rows) for of in list(twice.values())[:_TWICE_SHOWN] for rows in of)
-            reasons.add(f"{path} names {counted(len(twice), 'scan')} more than once: {told}: keep one row of each")
-    return table
-
-
-def _classes_of(table: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
-
-
-def _rows_where(chosen: pd.Series, names: pd.Series) -> dict[str, list[TableRows]]:
-    """Return in which rows the names stand that are chosen; the first row of the table is row 2, below the columns' names."""
-    return standing((names.iloc[at], TableRows("", (at + 2,))) for at in np.flatnonzero(chosen.to_numpy()).tolist())
 
 
 def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Generator:

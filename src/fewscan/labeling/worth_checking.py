@@ -14,6 +14,8 @@ from fewscan.splits.support import TARGET_ERROR
 # check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
 EXPECTED_SHARES = (1 / 3, 2 / 3, 1.0)
 EXPECTED_SHARE = EXPECTED_SHARES[1]
+# So begins what stands as the reason of a label, or of none, that a reader gave in an earlier check.
+READERS_WORD = "a reader"
 
 
 class NothingToCheckError(FewscanError):
@@ -46,13 +48,15 @@ def worth_scores(table: pd.DataFrame, at_most: float) -> list[float]:
 
 def chosen_score(table: pd.DataFrame, at_most: float) -> float:
     """Return the score from which on labels are checked: of those accepted, or else of those that are probably right."""
-    accepted = table.loc[table["decision"] == "accept", "score"]
+    if not len(rows_from(table, -np.inf)):
+        raise NothingToCheckError("none of these labels can be checked: they are out of distribution, or a reader's answers")
+    accepted = table.loc[(table["decision"] == "accept") & ~_by_reader(table), "score"]
     if len(accepted):
         return _short(table, float(accepted.min()))
     least = _probably_right(table, at_most * EXPECTED_SHARE)
     if least is None:
         raise NothingToCheckError(
-            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, even of those that "
+            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of these labels to be wrong, even of those that "
             "it is most confident in: choose which labels to check with --least-score, or label more scans and train again"
         )
     return _short(table, least)
@@ -68,9 +72,14 @@ def any_worth_checking(table: pd.DataFrame) -> bool:
 
 
 def rows_from(table: pd.DataFrame, least_score: float) -> npt.NDArray[np.int64]:
-    """Return the rows of scans in distribution from a score on."""
-    usable = table["decision"].isin(("accept", "review"))
+    """Return the rows of scans in distribution from a score on, whose labels are the run's."""
+    usable = table["decision"].isin(("accept", "review")) & ~_by_reader(table)
     return np.flatnonzero((usable & (table["score"] >= least_score)).to_numpy())
+
+
+def _by_reader(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Return whether a reader has said what a scan is: in a table that `check` wrote."""
+    return table["reason"].astype("str").str.startswith(READERS_WORD, na=False)
 
 
 def _short(table: pd.DataFrame, least_score: float) -> float:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from fewscan.labeling.check import ClassCheck, LabelCheck
+from fewscan.labeling.check import LabelCheck
+from fewscan.labeling.checked import ClassCheck
 from fewscan.labeling.worth_checking import Choice
 from fewscan.labels.teaching import CHECK_READING
 from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, RunName, Saved, Start

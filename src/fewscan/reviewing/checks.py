@@ -17,7 +17,8 @@ from fewscan.atomic import writing
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
 from fewscan.labeling.answers import AnotherDrawError, write_answers
-from fewscan.labeling.check import LabelCheck, read_labels
+from fewscan.labeling.check import LabelCheck
+from fewscan.labeling.under_check import read_labels
 from fewscan.labeling.worth_checking import NothingToCheckError, chosen_score, worth_scores
 from fewscan.labels.teaching import CHECK_READING
 from fewscan.reviewing.board import Said
