@@ -38,7 +38,7 @@ def made(once: Once) -> Path:
     def make(folder: Path) -> None:
         dataset = fewscan.import_scans(write_squares(folder / "files", 40), folder / "dataset", size_px=16, crop="none")
         dataset = fewscan.split(dataset, protocol="random", test=0, validation=0)
-        settings = {"training_images": 200, "device": "cpu", "encoder": {"width": 16}}
+        settings = {"training_images": 40, "batch_size": 20, "device": "cpu", "encoder": {"width": 16}}
         run = fewscan.train(dataset, method="supervised", out=folder / "run", **settings)
         fewscan.evaluate(run)
         fewscan.stress(run, only=["jpeg", "inversion"])
