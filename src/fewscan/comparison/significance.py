@@ -120,8 +120,9 @@ def _swaps(groups: int, random: np.random.Generator) -> Iterator[npt.NDArray[np.
     if 2**groups <= RESAMPLES:
         yield np.arange(2**groups)[:, np.newaxis] >> np.arange(groups) & 1
         return
-    order = np.tile(np.arange(2, dtype=np.int8), (_AT_ONCE, groups, 1))
-    for start in range(0, RESAMPLES, _AT_ONCE):
+    at_once = min(_AT_ONCE, RESAMPLES)
+    order = np.tile(np.arange(2, dtype=np.int8), (at_once, groups, 1))
+    for start in range(0, RESAMPLES, at_once):
         yield random.permuted(order, axis=-1)[: RESAMPLES - start, :, 0]
 
 
