@@ -21,7 +21,7 @@ import pytest
 from fewscan import api, workbooks
 from fewscan.api import check
 from fewscan.cli.following import after_label
-from fewscan.cli.runs import _promised_lines, _seen_lines, _to_check
+from fewscan.cli.labeling import _promised_lines, _seen_lines, _to_check
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
@@ -406,12 +406,12 @@ def test_of_accepted_scans_that_the_run_has_all_seen_nothing_is_promised(run: Ru
     assert f"{summary.threshold:.4f}" not in said
     assert "promise" not in _seen_lines(summary)[0]
     # Of new ones among those that are not accepted, the possible classes are promised all the same.
-    accepting, including, *_ = Grounds.of(run, known).rule(Asked(0.1)).reasons
+    accepting, over_all, including, *_ = Grounds.of(run, known).rule(Asked(0.1)).reasons
     assert including not in summary.reasons
     some_new = Counter({("accept", "learned from"): 3, ("review", None): 2})
     found = list(of_none(Grounds.of(run, known).rule(Asked(0.1)), some_new))
     assert including in found
-    assert accepting not in found
+    assert not {accepting, over_all} & set(found)
 
 
 @pytest.mark.slow
@@ -525,7 +525,7 @@ def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(
 ) -> None:
     counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
     said = dict.fromkeys(counts, 0) | {"reasons": (), "threshold": None}
-    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because")}
+    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because", "target_missed", "held_out")}
     said |= {"candidates": 1, "target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
     out, scans, data = tmp_path / "labels.csv", Path("new scans"), shutil.copytree(dataset.folder, tmp_path / "data")
     out.touch()
@@ -593,7 +593,7 @@ def test_a_check_by_a_reader_is_advised_where_the_command_does_it(
         "coverage": 0.9,
     }
     said |= {"coverage_per_class": False, "out": str(out)}
-    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because")}
+    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because", "target_missed", "held_out")}
     summary = LabelSummary.parse(said)
     advised = _to_check(summary)
     assert advised == (surest == 0.99)
@@ -884,3 +884,33 @@ def test_blocks_side_by_side_have_the_labels_of_one_after_the_other(
     together = pd.DataFrame(row for block in pile.labeled(labels) for row in block)
     assert len(alone) == 110
     pd.testing.assert_frame_equal(together, alone, check_exact=False, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_limit_on_a_class_is_kept_by_the_table_and_told_or_refused_before_a_table_is_begun(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.csv"
+    for wrong in ({"ring": 0.1, "squar": 0.1}, {"disk": 2.0}):
+        with pytest.raises(FewscanError) as refused:
+            api.label(run, out=out, target_missed=wrong)
+        assert len(refused.value.args) == len(wrong) + (len(wrong) > 1)
+    assert not list(tmp_path.glob("labels*"))
+    first = run.record.classes[0]
+    summary = api.label(run, out=out, target_error=0.1, target_missed={first: 0.2})
+    alone = Grounds.of(run, dataset).rule(Asked(0.1))
+    assert summary.threshold is not None
+    assert alone.threshold is not None
+    assert summary.threshold >= alone.threshold
+    assert summary.target_missed == {first: 0.2}
+    assert set(summary.held_out) == set(run.record.classes)
+    held_out = HeldOut.load(run, dataset)
+    assert held_out is not None
+    assert sum(one.images for one in summary.held_out.values()) <= len(held_out.rows)
+    assert any(f"of {first}" in reason and "0.2" in reason for reason in summary.reasons)
+    shown = _promised_lines(summary, to_check=False)
+    assert sum(first in line and summary.held_out[first].missed_share.percent in line for line in shown) == 1
+    # Too strict a limit lets nothing be accepted.
+    strict = api.label(run, out=tmp_path / "strict.csv", target_error=0.1, target_missed={first: 0.001})
+    assert (strict.accepted, strict.threshold, strict.held_out) == (0, None, {})
+    assert f"--target-missed {first}=" in strict.reasons[0]

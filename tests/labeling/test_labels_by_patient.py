@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from fewscan import api
-from fewscan.cli.runs import _seen_lines
+from fewscan.cli.labeling import _seen_lines
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError

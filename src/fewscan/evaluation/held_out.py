@@ -45,6 +45,18 @@ class HeldOut:
         probabilities: Probabilities = softmax(self.logits, axis=1)
         return probabilities
 
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """(N,) how sure the network is of its label, without a temperature."""
+        scores: npt.NDArray[np.float32] = self.probabilities.max(axis=1)
+        return scores
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether that label is right."""
+        correct: npt.NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.labels
+        return correct
+
     def take(self, positions: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "HeldOut":
         """Return the images at these positions."""
         return HeldOut(self.rows[positions], self.groups[positions], self.labels[positions], self.logits[positions])
@@ -56,8 +68,16 @@ class HeldOut:
 
     def one_a_group(self, seed: int = 0) -> "HeldOut":
         """Return one image of every group, drawn by `seed`: images of one patient or set of copies are not independent."""
+        return self._first_of(self.groups[:, None], seed)
+
+    def one_a_group_and_class(self, seed: int = 0) -> "HeldOut":
+        """Return one image of every group and class: what is asked of a class rests on its own images alone."""
+        return self._first_of(np.column_stack([self.groups, self.labels]), seed)
+
+    def _first_of(self, keys: Rows, seed: int) -> "HeldOut":
+        """Return one image of each key, of (N, M) keys, drawn by `seed`."""
         order = stream(seed, "one a group").numpy().permutation(len(self.rows))
-        _, first = np.unique(self.groups[order], return_index=True)
+        _, first = np.unique(keys[order], axis=0, return_index=True)
         return self.take(np.sort(order[first]))
 
     @classmethod

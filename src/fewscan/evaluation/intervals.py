@@ -209,9 +209,19 @@ def share_interval(value: float, spread: Spread) -> Interval:
     seen = spread.variance / of_images if of_images > 0 else spread.most_inflation
     rarer = min(value, 1 - value) * spread.images / np.clip(seen, 1, spread.most_inflation)
     worth = images / spread.inflation(min(rarer, spread.groups)) / spread.widening**2
-    right, wrong = value * worth, (1 - value) * worth
-    low = 0.0 if right <= 0 else float(beta.ppf(_TAIL, right, wrong + 1))
-    high = 1.0 if wrong <= 0 else float(beta.ppf(1 - _TAIL, right + 1, wrong))
+    return _exact(value, worth)
+
+
+def exact_interval(hits: int, images: int) -> Interval:
+    """Return the exact interval of a share of images of which none depends on another (Clopper and Pearson 1934)."""
+    return _exact(hits / images, images)
+
+
+def _exact(value: float, worth: float) -> Interval:
+    """Return that of a share of so many independent images."""
+    hits, others = value * worth, (1 - value) * worth
+    low = 0.0 if hits <= 0 else float(beta.ppf(_TAIL, hits, others + 1))
+    high = 1.0 if others <= 0 else float(beta.ppf(1 - _TAIL, hits + 1, others))
     return Interval(value=value, low=low, high=high)
 
 

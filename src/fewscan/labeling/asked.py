@@ -1,6 +1,7 @@
 """What a user asks of the decisions on labels."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fewscan.errors import FewscanError
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
@@ -14,10 +15,12 @@ class Asked:
     coverage: float = COVERAGE  # how often the right class is to be among the possible ones
     coverage_per_class: bool = False  # within each class, not over all scans
     candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
+    target_missed: Mapping[str, float] = field(default_factory=dict)  # by class: which share may be accepted as another one
 
     def __post_init__(self) -> None:
         """Raise FewscanError for a share outside (0, 1), and for less than one run."""
-        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
+        missed = [(f"--target-missed {name}", share) for name, share in self.target_missed.items()]
+        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage), *missed):
             if not 0 < share < 1:
                 raise FewscanError(f"{name} must be between 0 and 1, such as 0.05, not {share:g}")
         if self.candidates is not None and self.candidates < 1:

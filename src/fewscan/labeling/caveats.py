@@ -38,7 +38,7 @@ def of_none(rule: DecisionRule, marks: Counter[tuple[str | None, ...]]) -> Itera
         "patients (column 'seen'), and the promise is about new scans of new patients"
     )
     # Which classes new scans may have is promised all the same.
-    yield from rule.reasons[1:] if marks["review", None] else ()
+    yield from rule.reasons[rule.about_threshold :] if marks["review", None] else ()
 
 
 def of_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from fewscan.evaluation.calibration import Labels
 from fewscan.splits import support
-from fewscan.splits.support import images_needed, mistrust
+from fewscan.splits.support import CONFIDENCE, images_needed, mistrust
 
 # Of batches of accepted scans, the share that `wrong_at_most` speaks of.
 BATCHES = 0.95
@@ -22,7 +22,7 @@ Counts = int | npt.NDArray[np.int64]
 
 
 def acceptance_threshold(
-    scores: Scores, correct: npt.NDArray[np.bool_], target_error: float, *, candidates: int = 1
+    scores: Scores, correct: npt.NDArray[np.bool_], target_error: float, *, candidates: int = 1, above: float = -math.inf
 ) -> float | None:
     """Return the lowest score from which on labels may be accepted, or None where the images cannot support any.
 
@@ -33,13 +33,32 @@ def acceptance_threshold(
     So of all draws of held-out images, those counted where nothing is accepted, at most a share 1 - CONFIDENCE leads to a score
     above which more than `target_error` of new scans are labeled wrongly in the long run, if these are drawn like the held-out
     images. Nothing is said of one batch, nor of those draws alone where something is accepted. candidates: among how many runs
-    this one may have been chosen by images like these (Bonferroni).
+    this one may have been chosen by images like these (Bonferroni). above: the score is to be higher than that, as
+    `missed_limit` asks; every score that passed its test keeps the promise, so a higher one does.
     Source: Angelopoulos et al. 2021, "Learn then test", section 3 (fixed-sequence testing from several starts); Clopper and
     Pearson 1934 for the bound.
     """
     ranked = _Ranked.of(scores, correct)
-    accepted = ranked.accepted(target_error, candidates)
+    accepted = ranked.accepted(target_error, candidates, most=int((scores > above).sum()))
     return float(ranked.scores[accepted - 1]) if accepted else None
+
+
+def missed_limit(scores: Scores, missed: npt.NDArray[np.bool_], target: float, *, candidates: int = 1) -> float | None:
+    """Return the score above which few enough scans of a class are accepted as another one; None where images are too few.
+
+    scores: (N,) how sure the network is of its label of held-out images of the class, which are independent; missed: (N,)
+    whether that label is another class. From a score on that is higher, the exact upper bound of the share of scans of the
+    class that are accepted as another one is at most `target`, in (0, 1). That share falls as the score rises, so of all draws
+    of such images at most 1 - CONFIDENCE leads to a score at which it is larger, however common the class is among other scans.
+    candidates: as in `acceptance_threshold`.
+    Source: Bates et al. 2021, "Distribution-free, risk-controlling prediction sets", theorem 1; Clopper and Pearson 1934.
+    """
+    few_enough = np.flatnonzero(bdtr(np.arange(len(scores) + 1), len(scores), target) <= (1 - CONFIDENCE) / candidates)
+    if not len(few_enough):
+        return None
+    surest = np.sort(scores[missed])[::-1]
+    allowed = int(few_enough[-1])
+    return float(surest[allowed]) if allowed < len(surest) else -math.inf
 
 
 def least_accepting_target(scores: Scores, correct: npt.NDArray[np.bool_], *, candidates: int = 1) -> float | None:
@@ -86,14 +105,15 @@ class _Ranked(NamedTuple):
         errors = -(-self.errors * total // self.total)
         return _Ranked(self.scores, images, np.minimum(errors, images), total)
 
-    def accepted(self, target_error: float, candidates: int) -> int:
-        """Return how many images lie above the lowest score that may be accepted; 0 for none."""
+    def accepted(self, target_error: float, candidates: int, *, most: int | None = None) -> int:
+        """Return how many images lie above the lowest score that may be accepted, no more than `most`; 0 for none."""
         within = supports(self.errors, self.images, target_error, candidates=candidates)
         accepted = 0
         for start in support.STARTS:
             # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
             first = max(math.ceil(start * self.total), images_needed(target_error, candidates=candidates))
             passed = self.images[self.images >= first][np.logical_and.accumulate(within[self.images >= first])]
+            passed = passed[passed <= (self.total if most is None else most)]
             accepted = max([accepted, *passed[-1:].tolist()])
         return accepted
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fewscan.evaluation.typicality import Gate
 from fewscan.images.stored import Chosen
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import Scores, acceptance_threshold, inclusion_thresholds
+from fewscan.labeling.missed import Limits, of_each_class, over_all
 from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import DecisionRule
@@ -42,6 +43,7 @@ class Grounds:
     gate: Gate
     classes: tuple[str, ...]
     held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
+    of_classes: HeldOut | None  # likewise, one of each group and class
     doubt: str | None  # why the held-out images support nothing
     source: str | None  # of the held-out images; None where the run is not calibrated
     candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
@@ -66,13 +68,14 @@ class Grounds:
         predictor = Predictor.of(run)
         gate = Gate.of(dataset)
         held_out = held_out_like(run, dataset, population)
-        seen, asked_for, odd_groups = False, 0, 0
+        seen, asked_for, odd_groups, of_classes = False, 0, 0, None
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
             shown = Chosen(dataset.pixels, held_out.rows)
             odd = gate.out_of_distribution(shown, held_out.rows, dataset.shows_color[held_out.rows])
             groups = len(np.unique(held_out.groups))
-            held_out = held_out.take(~odd).one_a_group()
+            typical = held_out.take(~odd)
+            held_out, of_classes = typical.one_a_group(), typical.one_a_group_and_class()
             odd_groups = groups - len(held_out.rows)
             seen = bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
             asked_for = asked_by_review(dataset, held_out.rows)
@@ -89,6 +92,7 @@ class Grounds:
             gate,
             run.record.classes,
             held_out,
+            of_classes,
             leaking or surer,
             source,
             len(candidates(dataset.folder) | {run.identity}),
@@ -109,22 +113,20 @@ class Grounds:
         """
         runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported, how = self._unsupported()
-        if self.held_out is None or unsupported:
+        if self.held_out is None or self.of_classes is None or unsupported:
             why = f"nothing is accepted, and no class is ruled out: {unsupported}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
             reason = f"{why}; {how}" if how else why
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps, why)
-        threshold, accepting, refusal = _threshold(self.held_out, asked.target_error, runs, self._assumed(), self.odd)
-        helps = None
-        if threshold is None:
-            helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
-            accepting += f". What helps: {helps.words(self.called, self.units)}"
+        threshold, accepting, refusal, helps = self._accepting(self.held_out, self.of_classes, asked, runs)
+        each_class = {} if threshold is None else of_each_class(self.of_classes, self.classes, threshold)
+        accepting += over_all(each_class, asked, runs)
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         if threshold is None and inclusion.any():
             # What accepted labels would have said.
             including += f". This assumes {self._assumed()}"
-        reasons = [accepting, including]
+        reasons = [*accepting, including]
         if self.only_teaching:
             reasons.append(teaching_sentence(self.only_teaching))
         if runs > 1:
@@ -133,7 +135,38 @@ class Grounds:
                 + (", the number that such labels of this dataset have judged so far" if asked.candidates is None else "")
                 + advised(": if it was not chosen that way, give --candidates 1", "")
             )
-        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps, refusal)
+        return DecisionRule(
+            self.predictor,
+            self.gate,
+            threshold,
+            inclusion,
+            runs,
+            tuple(reasons),
+            helps,
+            refusal,
+            each_class,
+            len(accepting),
+        )
+
+    def _accepting(self, images: HeldOut, of_classes: HeldOut, asked: Asked, runs: int) -> "_Accepting":
+        """Return from which score on labels are accepted, what that promises, or why none are and what helps.
+
+        Of what a user asks, the error comes first: without it, nothing of a class can be promised either.
+        """
+        limits = Limits.of(of_classes, self.classes, asked, runs)
+        if refused := _refused(images, asked.target_error, runs, self.odd):
+            why, refusal = refused
+            helps = Remedies.of(images, asked.target_error, runs, self.in_turn, self.odd)
+            besides = "".join(f"; and {lack}" for lack in limits.lacking)
+            return _Accepting(None, [f"{why}{besides}. What helps: {helps.words(self.called, self.units)}"], refusal, helps)
+        threshold = limits.threshold(images, asked.target_error)
+        if threshold is not None:
+            promised = _promise(threshold, images, asked.target_error, self._assumed())
+            return _Accepting(threshold, [promised, *limits.promises()], None, None)
+        refusal = limits.refusal(asked.target_error)
+        helps = Remedies.by_folds(images, self.in_turn, self.odd)
+        ways = ", or ".join([*helps.ways_by_folds(self.called), *limits.helps(images, asked.target_error)])
+        return _Accepting(None, [f"{refusal}. What helps: {ways}" if ways else refusal], refusal, helps)
 
     def _unsupported(self) -> tuple[str | None, str | None]:
         """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""
@@ -171,10 +204,17 @@ def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
     return f"the network is more confident than those whose held-out images would judge it: {held_out.surety.words}"
 
 
-def _threshold(
-    images: HeldOut, target_error: float, candidates: int, assumed: str, odd: int
-) -> tuple[float | None, str, str | None]:
-    """Return from which score on labels are accepted, in words what that promises and assumes, and in short why none are.
+class _Accepting(NamedTuple):
+    """From which score on labels are accepted, None for none, and in words what that promises, or why none are."""
+
+    threshold: float | None
+    reasons: list[str]
+    refusal: str | None  # in short, why none are
+    helps: Remedies | None
+
+
+def _refused(images: HeldOut, target_error: float, candidates: int, odd: int) -> tuple[str, str] | None:
+    """Return why held-out images support no acceptance at an error, in words and in short; None where they do.
 
     odd: how many images are held out besides, and out of distribution.
     """
@@ -185,21 +225,22 @@ def _threshold(
             f"nothing is accepted: an error of {target_error:g}{among(candidates)} needs at least {needed} held-out images, "
             f"each of another patient or set of copies, even if the network is right on all; there are {there}{besides}"
         )
-        return None, why, f"nothing is accepted: {there} held-out images are too few for an error of {target_error:g}"
-    probabilities = images.probabilities
-    correct = probabilities.argmax(axis=1) == images.labels
-    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)
-    if threshold is None:
+        return why, f"nothing is accepted: {there} held-out images are too few for an error of {target_error:g}"
+    if acceptance_threshold(images.scores, images.correct, target_error, candidates=candidates) is None:
         what = "too many mistakes among the most confident held-out images"
         why = f"nothing is accepted: there are {what} to support an error of {target_error:g}{among(candidates)}"
-        return None, why, f"nothing is accepted: {what} for an error of {target_error:g}"
-    promise = (
+        return why, f"nothing is accepted: {what} for an error of {target_error:g}"
+    return None
+
+
+def _promise(threshold: float, images: HeldOut, target_error: float, assumed: str) -> str:
+    """Return in words what is promised of labels from a score on."""
+    return (
         f"labels with a score of at least {threshold:.4f} are accepted, by {len(images.rows)} independent held-out images. A "
         f"score chosen this way keeps the long-run error of accepted labels within {target_error:g}, each patient or set of "
         f"copies counted once, in at least {100 * CONFIDENCE:g} of 100 draws of such images, including draws where nothing is "
         f"accepted. This assumes {assumed}"
     )
-    return threshold, promise, None
 
 
 def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates: int) -> tuple[Scores, str]:

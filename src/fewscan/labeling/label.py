@@ -28,6 +28,7 @@ from fewscan.labeling.by_patient import PatientLabels, is_patient_table, patient
 from fewscan.labeling.caveats import learned_from, of_batch, of_none, others
 from fewscan.labeling.decisions import wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
+from fewscan.labeling.missed import ClassDecisions
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Decision, DecisionRule
@@ -62,6 +63,8 @@ class LabelSummary(Settings):
     promised: int  # accepted scans that the promise is about: of those in a folder, only new ones
     classes: dict[str, dict[Decision, int]]  # how many scans got each label, by what was decided on them
     target_error: float
+    target_missed: dict[str, float]  # by class: the share of its scans that may be accepted as another class
+    held_out: dict[str, ClassDecisions]  # what becomes of held-out images of each class at the threshold
     coverage: float
     coverage_per_class: bool
     candidates: int  # among how many runs this one is taken to have been chosen
@@ -226,6 +229,8 @@ def _summary(
         promised=promised,
         classes={name: {decision: labels[decision, name] for decision in get_args(Decision)} for name in run.record.classes},
         target_error=asked.target_error,
+        target_missed=dict(asked.target_missed),
+        held_out=dict(rule.held_out),
         coverage=asked.coverage,
         coverage_per_class=asked.coverage_per_class,
         candidates=rule.candidates,

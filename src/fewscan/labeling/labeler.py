@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import Reasons
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.notes import in_one_field
 from fewscan.images.readers import Image, UnreadableImage, read_images
@@ -57,7 +58,14 @@ class Labeler:
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, asked: Asked, population: Population = "new") -> "Labeler":
-        """Find the rule that the run's held-out images support for scans of a population; see `Grounds.rule`."""
+        """Find the rule that the run's held-out images support for scans of a population; see `Grounds.rule`.
+
+        Raises FewscanError where a class that is asked about is none of the run's.
+        """
+        with Reasons("nothing is labeled") as reasons:
+            for name in asked.target_missed:
+                with reasons.noted():
+                    run.require_class(name)
         return cls(run, dataset, Grounds.of(run, dataset, population=population).rule(asked))
 
     def for_many(self, scans: int) -> "Labeler":

@@ -25,7 +25,7 @@ class Remedies(Settings):
         in_turn: how many independent images folds would hold out, 0 where they cannot be held out so, or are already. odd: how
         many are held out besides that are out of distribution. Of what is labeled in addition some will be, too.
         """
-        scores, correct = images.probabilities.max(axis=1), images.probabilities.argmax(axis=1) == images.labels
+        scores, correct = images.scores, images.correct
         if len(scores):
             would_do = images_that_would_do(scores, correct, target_error, candidates=candidates)
         else:
@@ -33,21 +33,22 @@ class Remedies(Settings):
         held_out = max(in_turn, len(scores) + odd)
         keep = None if would_do is None else kept_for(would_do)
         return cls(
-            folds=FOLDS if in_turn > len(scores) + odd else None,
+            folds=cls.by_folds(images, in_turn, odd).folds,
             labels=None if keep is None or keep <= held_out else keep - held_out,
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
+
+    @classmethod
+    def by_folds(cls, images: HeldOut, in_turn: int, odd: int = 0) -> "Remedies":
+        """Return whether folds would hold out more images; otherwise as `of`."""
+        return cls(folds=FOLDS if in_turn > len(images.rows) + odd else None)
 
     def words(self, called: tuple[str | Path, ...], units: Units | None = None) -> str:
         """Return what helps, as the end of a sentence on why nothing is accepted; `called` is what commands call the run.
 
         units: those of the run's dataset, None where they are not known.
         """
-        ways = []
-        if self.folds is not None:
-            command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
-            on_page = f"ask {HOST} to hold out all labels in turn, in {self.folds} folds"
-            ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
+        ways = self.ways_by_folds(called)
         if self.labels is not None:
             about = _in_two_digits(self.labels)
             more = f"{about:,} more images of as many other patients"
@@ -67,6 +68,14 @@ class Remedies(Settings):
         if self.folds is None and self.labels is None:
             ways.append("label more images, so that the network learns to be right where it is confident")
         return ", or ".join(ways)
+
+    def ways_by_folds(self, called: tuple[str | Path, ...]) -> list[str]:
+        """Return how labels are held out by folds, in words; nothing where that does not help."""
+        if self.folds is None:
+            return []
+        command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
+        on_page = f"ask {HOST} to hold out all labels in turn, in {self.folds} folds"
+        return [advised(f"hold out all labels in turn with '{command}'", on_page)]
 
 
 def _in_two_digits(number: int) -> int:

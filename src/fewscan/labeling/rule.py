@@ -1,6 +1,7 @@
 """The rule by which a run labels scans: accept, review or out of distribution, and which classes a scan may have."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import IN_COLOR, Flags, Gate, Values
 from fewscan.images.stored import Chosen, StoredImages
 from fewscan.labeling.decisions import Scores, possible_classes
+from fewscan.labeling.missed import ClassDecisions
 from fewscan.labeling.remedies import Remedies
 from fewscan.training.batches import Rows
 
@@ -38,11 +40,14 @@ class DecisionRule:
     threshold: float | None  # lowest score that is accepted; None where the labels support none
     inclusion: Scores  # (K,) least probability, before the temperature, of a possible class; 0 where it always is one
     candidates: int  # among how many runs this one is taken to have been chosen
-    reasons: tuple[str, ...]  # of the threshold first
+    reasons: tuple[str, ...]  # of the threshold first: `about_threshold` of them
     helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
     # Why there is no threshold, in short, since tables say it in every row. They are passed on: what helps, a command or a
     # button, is not for whoever reads them.
     refusal: str | None = None
+    # What becomes of the held-out images of each class at the threshold; none where there is no threshold.
+    held_out: Mapping[str, ClassDecisions] = field(default_factory=dict)
+    about_threshold: int = 1
 
     @property
     def promises(self) -> bool:

@@ -1,20 +1,25 @@
 """What a report says of calibration and decisions, from the predictions of the test set that the evaluation kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.calibration import before_temperature
+from fewscan.evaluation.calibration import Labels, before_temperature
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import decision_shares, error_by_share, reliability
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import Grounds
+from fewscan.labeling.missed import ClassDecisions
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR
 
+Flags = npt.NDArray[np.bool_]
 TARGET_ERRORS = (0.02, TARGET_ERROR, 0.1)
 
 
@@ -34,6 +39,7 @@ class DecisionsSection:
     """The content of the report's section on calibration and decisions; pictures by theme, as PNG data URIs."""
 
     promises: tuple[Promise, ...]
+    classes: dict[str, ClassDecisions]  # those with test images, where anything is accepted at the usual target error
     confidence: float
     candidates: int  # among how many runs this one is taken to have been chosen
     doubt: str | None  # why nothing is promised; see `Grounds`
@@ -62,13 +68,16 @@ def describe_decisions(
     scores, right = predictions["score"].to_numpy(), raw.argmax(axis=1) == labels
     shares, errors = error_by_share(scores, right)
     typical = ~predictions["out_of_distribution"].to_numpy(dtype=bool)
-    promises = []
+    promises: list[Promise] = []
+    of_classes: dict[str, ClassDecisions] = {}
     for target_error in TARGET_ERRORS:
         rule = grounds.rule(Asked(target_error))
         accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else typical & (scores >= rule.threshold)
         shares_of = decision_shares(~right, accepted, ~typical)
         error = float(shares_of["wrong_accepted"]) if accepted.any() else None
         share = None if rule.threshold is None else float(shares_of["accepted"])
+        if target_error == TARGET_ERROR and accepted.any():
+            of_classes = _by_class(accepted, right, labels, dataset.groups[predictions["row"]], dataset.classes)
         promises.append(Promise(target_error, rule.reasons[0], rule.threshold, share, error))
     curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
     if evaluation.temperature != 1:
@@ -77,9 +86,32 @@ def describe_decisions(
     themes: tuple[Theme, ...] = ("light", "dark")
     return DecisionsSection(
         tuple(promises),
+        of_classes,
         CONFIDENCE,
         grounds.candidates,
         grounds.doubt,
         {theme: reliability_diagram(curves, theme) for theme in themes},
         {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
     )
+
+
+def _by_class(accepted: Flags, right: Flags, labels: Labels, groups: Rows, classes: Sequence[str]) -> dict[str, ClassDecisions]:
+    """Return what becomes of N images of each class that has any; accepted, right, labels, groups: (N,)."""
+    missed = accepted & ~right
+    numbers = np.unique(labels)
+
+    def score(positions: Rows) -> dict[str, float]:
+        of, among = (np.bincount(labels[some], minlength=len(classes)) for some in (positions, positions[missed[positions]]))
+        return {f"{k}": float(among[k] / of[k]) if of[k] else np.nan for k in numbers}
+
+    shares = bootstrap(score, groups, weights={f"{k}": (labels == k).astype(np.float64) for k in numbers})
+    found = {}
+    for k in numbers:
+        own = accepted & (labels == k)
+        found[classes[k]] = ClassDecisions(
+            images=int((labels == k).sum()),
+            accepted=int((own & right).sum()),
+            missed=int((own & ~right).sum()),
+            missed_share=shares[f"{k}"],
+        )
+    return found

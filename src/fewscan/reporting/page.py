@@ -24,6 +24,7 @@ from fewscan.folders import REPORT_FILE
 from fewscan.images.labeled_whole import whole_of
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
+from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.labeling.other_evaluation import NO_PROMISE, other_evaluations
 from fewscan.progress import track
@@ -34,6 +35,7 @@ from fewscan.reporting.rendering import render, write_page
 from fewscan.reporting.samples import Naming, Scan, crops, shown, some
 from fewscan.reporting.stress_section import describe_stress
 from fewscan.reporting.training_section import describe_run, describe_training
+from fewscan.splits.support import TARGET_ERROR
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line, scan_number
@@ -78,7 +80,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     calibration = Calibration.load(run)
     called = dataset.file_names.__getitem__ if names else scan_number
     # First, since what it looks at is counted among the openings.
-    of_the_images: dict[str, Any] = {"decisions": None, "mistakes": []}
+    of_the_images: dict[str, Any] = {"decisions": None, "held_out": None, "mistakes": []}
     if evaluation:
         look = _of_the_test_set if evaluation.on_test_set else _of_held_out_images
         of_the_images = look(run, dataset, evaluation, called)
@@ -100,6 +102,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         mistakes_shown=MISTAKES_SHOWN,
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
+        usual_error=TARGET_ERROR,
         **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
         crops=list(crops(dataset, some(dataset.rows("labeled"), CROPS_SHOWN), called)),
@@ -135,15 +138,20 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
 
     return {
         "decisions": describe_decisions(grounds, dataset, evaluation, checked),
+        "held_out": None,
         "mistakes": _mistakes(dataset, checked, called, explained),
     }
 
 
 def _of_held_out_images(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
-    """Return what the page says of the images of a cross-validated score: mistakes, which the run's own network never made."""
+    """Return what the page says of the images of a cross-validated score: mistakes, which the run's own network never made.
+
+    And what becomes of held-out images where labels are accepted by them.
+    """
     predictions = read_predictions(run, evaluation.kind)
     return {
         "decisions": None,
+        "held_out": Grounds.of(run, dataset, called=RUN).rule(Asked()),
         "mistakes": _mistakes(dataset, predictions, called, lambda row, *_: [shown(dataset, row, called).picture]),
     }
 
