@@ -277,7 +277,7 @@ TUMORS = 0.05  # of the scans to label
 
 
 def screened(random: Random, images: int, tumors: float) -> tuple[Images, np.ndarray]:
-    """Scans of which few are tumors, and which those are: of tumors one in five is called wrongly however sure the network is."""
+    """Scans of which few are tumors, and which those are: of tumors one in five is wrong however sure the network is."""
     is_tumor = random.random(images) < tumors
     doubts = np.where(is_tumor, 0.7 * random.beta(0.8, 1.6, images), 0.6 * random.beta(0.4, 4, images))
     wrong = np.where(is_tumor, 0.2 + 0.8 * doubts, doubts)

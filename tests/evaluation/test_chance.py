@@ -8,8 +8,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.evaluation.by_class import ClassScore
 from fewscan.evaluation.chance import ChanceLevel, chance_warnings
-from fewscan.evaluation.evaluate import ClassScore, Evaluation
+from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.intervals import LESS_CHANCE, Interval
 from fewscan.training.run import Run
 

@@ -66,6 +66,10 @@ def test_a_score_is_a_table_of_scores_with_their_intervals(run: Run, split_datas
         assert rows["class"].tolist() == [each.name for each in score.classes]
         assert rows["value"].tolist() == [getattr(each, name).value for each in score.classes]
         assert set(rows["images"]) == {rate}
+    rows = table[table["score"] == "predictive_value"]
+    assert rows["images"].tolist() == np.array(score.confusion).sum(axis=0).tolist()
+    values = [each.rates["predictive value"].value for each in score.classes]
+    assert rows["value"].astype(object).where(rows["value"].notna(), None).tolist() == values
 
 
 @pytest.mark.slow

@@ -3,9 +3,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, decision_shares, error_by_share, reliability, scores
+from fewscan.evaluation.intervals import NOT_DEFINED
+from fewscan.evaluation.metrics import (
+    CALIBRATION_BINS,
+    auroc,
+    confusion,
+    decision_shares,
+    error_by_share,
+    reliability,
+    score_intervals,
+    scores,
+)
 
 
 def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,8 +43,10 @@ def test_scores_are_those_of_scikit_learn(images: int, classes: int, seed: int) 
     for k in range(classes):
         theirs[f"sensitivity/{k}"] = sklearn_metrics.recall_score(labels == k, predicted == k)
         theirs[f"specificity/{k}"] = sklearn_metrics.recall_score(labels != k, predicted != k)
+        precision = sklearn_metrics.precision_score(labels == k, predicted == k, zero_division=np.nan)
+        theirs[f"predictive_value/{k}"] = precision
     for name, value in theirs.items():
-        assert ours[name] == pytest.approx(float(value), abs=1e-6), name
+        assert ours[name] == pytest.approx(float(value), abs=1e-6, nan_ok=True), name
     assert (confusion(probabilities, labels) == sklearn_metrics.confusion_matrix(labels, predicted)).all()
 
 
@@ -108,3 +121,17 @@ def test_shares_of_decisions_are_counted_along_the_last_axis_and_where_nothing_i
     both = decision_shares(np.stack([wrong, wrong]), np.stack([accepted, np.zeros(4, bool)]), np.stack([odd, odd]))
     np.testing.assert_array_equal(both["accepted"], [0.5, 0])
     np.testing.assert_array_equal(both["wrong_accepted"], [0.5, np.nan])
+
+
+def test_where_each_image_is_of_its_own_group_a_predictive_value_has_the_exact_interval_of_the_images_called_so() -> None:
+    probabilities, labels = drawn(60, 2, 3)
+    found = score_intervals(probabilities, probabilities, labels, np.arange(60))
+    called = probabilities.argmax(axis=1) == 1
+    hits, images = int((labels[called] == 1).sum()), int(called.sum())
+    exact = binomtest(hits, images).proportion_ci(0.95, method="exact")
+    interval = found["predictive_value/1"]
+    assert interval.value == pytest.approx(hits / images)
+    assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), abs=0.01)
+    # A class that nobody is called has none.
+    never = np.column_stack([probabilities, np.zeros(60, np.float32)])
+    assert score_intervals(never, never, labels, np.arange(60))["predictive_value/2"] == NOT_DEFINED

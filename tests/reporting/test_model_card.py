@@ -117,7 +117,8 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
     assert f"| accuracy | {evaluation.accuracy.percent} |" in card
     assert f"| AUROC, mean of the classes | {evaluation.auroc.decimal} |" in card
     for score in evaluation.classes:
-        assert f"| {score.name} | 6 | {score.sensitivity.percent} | {score.specificity.percent} |" in card
+        rates = " | ".join(rate.percent for rate in score.rates.values())
+        assert f"| {score.name} | 6 | {rates} |" in card
     text = " ".join(card.split())
     assert "This run opened the test set 1 time by evaluate; all runs together (1) opened it 1 time" in text
     assert (

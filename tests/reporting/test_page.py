@@ -22,7 +22,8 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
+from fewscan.evaluation.by_class import ClassScore
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
 from fewscan.models.encoders import encoder_settings
@@ -150,6 +151,7 @@ def score_run(run: Run, dataset: Snapshot, probabilities: np.ndarray, openings: 
                 images=int(counts[number].sum()),
                 sensitivity=Interval(value=0.5 + number / 10, low=0.25, high=0.95),
                 specificity=undefined,
+                predictive_value=Interval(value=0.4 + number / 10, low=0.15, high=0.85),
             )
             for number, name in enumerate(dataset.classes)
         ),
@@ -210,7 +212,7 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
         "not defined",
         "50.0 %",
     ]
-    assert page.row("meningioma")[1:] == ["6", "60.0 % [25.0, 95.0]", "not defined"]
+    assert page.row("meningioma")[1:] == ["6", "60.0 % [25.0, 95.0]", "not defined", "50.0 % [15.0, 85.0]"]
 
 
 @pytest.mark.parametrize(

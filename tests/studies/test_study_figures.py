@@ -21,7 +21,8 @@ from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trials
 from fewscan.datasets.protocols import titled
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
+from fewscan.evaluation.by_class import ClassScore
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.reporting.comparing.canvas import FONT_SIZES, new_figure

@@ -42,7 +42,7 @@ def score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]
     lines += [] if of_patients is None else [f"  {of_patients.words:26}  {of_patients.sentence}"]
     by_patient = {} if of_patients is None else {one.name: f"; {of_patients.words}: {one.said}" for one in of_patients.classes}
     lines += [
-        f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
+        f"  {score.name:26}  {', '.join(f'{name} {rate.percent}' for name, rate in score.rates.items())}"
         f"{by_patient.get(score.name, '')}"
         for score in result.classes
     ]

@@ -18,6 +18,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.whole_labels import WholeLabels, whole_labels
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import open_test_set
+from fewscan.evaluation.by_class import ClassScore, class_scores
 from fewscan.evaluation.by_patient import PatientScore, patient_score
 from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
@@ -43,15 +44,6 @@ ScoreKind = Literal["test set", "cross-validated", "another dataset"]
 # What evaluations before 2026-11-27 held besides, or called otherwise.
 FORMER = ("val_p_acc",)  # the accuracy once more
 RENAMED = {"test_images": "images", "test_groups": "groups"}
-
-
-class ClassScore(Settings):
-    """The scores of one class."""
-
-    name: str
-    images: int
-    sensitivity: Interval
-    specificity: Interval
 
 
 class Evaluation(Settings):
@@ -103,9 +95,12 @@ class Evaluation(Settings):
         scores: list[tuple[str, str | None, int, Interval]] = [
             (name, None, self.images, getattr(self, name)) for name in overall
         ]
-        for one in self.classes:
+        for number, one in enumerate(self.classes):
             scores.append(("sensitivity", one.name, one.images, one.sensitivity))
             scores.append(("specificity", one.name, self.images - one.images, one.specificity))
+            if one.predictive_value is not None:
+                predicted = sum(row[number] for row in self.confusion)
+                scores.append(("predictive_value", one.name, predicted, one.predictive_value))
         rows = [(score, of, images, found.value, found.low, found.high) for score, of, images, found in scores]
         return pd.DataFrame(rows, columns=["score", "class", "images", "value", "low", "high"])
 
@@ -241,15 +236,7 @@ def described(
         "protocol": run.record.protocol,
         "images": int(counts.sum()),
         **{name: intervals[name] for name in ("accuracy", "balanced_accuracy", "auroc", "calibration_error")},
-        "classes": tuple(
-            ClassScore(
-                name=name,
-                images=int(counts[number].sum()),
-                sensitivity=intervals[f"sensitivity/{number}"],
-                specificity=intervals[f"specificity/{number}"],
-            )
-            for number, name in enumerate(dataset.classes)
-        ),
+        "classes": class_scores(counts, intervals, dataset.classes),
         "sources": source_scores(dataset, rows, probabilities, labels),
         "patients": patient_score(dataset, rows, probabilities, labels),
         "confusion": tuple(tuple(int(count) for count in row) for row in counts),

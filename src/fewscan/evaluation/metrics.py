@@ -24,11 +24,11 @@ CALIBRATION_BINS = 15
 
 
 def scores(probabilities: Probabilities, labels: Labels, classes: Labels | None = None) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, macro AUROC and expected calibration error, and every class's two rates.
+    """Return accuracy, balanced accuracy, macro AUROC and expected calibration error, and every class's three rates.
 
-    All in [0, 1]. A class's keys are `sensitivity/k` (of its images, the share called so) and `specificity/k` (of the others,
-    the share not called so). NaN where a score is not defined. classes: (C,) those that the means over classes are of, NaN
-    where one has no images; by default those that have.
+    All in [0, 1]. A class's keys are `sensitivity/k` (of its images, the share called so), `specificity/k` (of the others, the
+    share not called so) and `predictive_value/k` (of those called so, the share that is). NaN where a score is not defined.
+    classes: (C,) those that the means over classes are of, NaN where one has no images; by default those that have.
     """
     counts = confusion(probabilities, labels).astype(np.float64)
     own, images, called = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
@@ -36,6 +36,7 @@ def scores(probabilities: Probabilities, labels: Labels, classes: Labels | None 
     with np.errstate(invalid="ignore", divide="ignore"):
         sensitivity = own / images
         specificity = 1 - (called - own) / (counts.sum() - images)
+        predictive_value = own / called
     areas = auroc(probabilities, labels)
     result = {
         "accuracy": own.sum() / counts.sum(),
@@ -43,13 +44,13 @@ def scores(probabilities: Probabilities, labels: Labels, classes: Labels | None 
         "auroc": areas[counted].mean(),
         "calibration_error": calibration_error(probabilities, labels),
     }
-    result |= {f"sensitivity/{k}": value for k, value in enumerate(sensitivity)}
-    result |= {f"specificity/{k}": value for k, value in enumerate(specificity)}
+    rates = {"sensitivity": sensitivity, "specificity": specificity, "predictive_value": predictive_value}
+    result |= {f"{name}/{k}": value for name, values in rates.items() for k, value in enumerate(values)}
     return {name: float(value) for name, value in result.items()}
 
 
 def weights(labels: Labels, classes: int) -> dict[str, Scores]:
-    """Return how much each image (N,) counts in those of `scores` in which not all count alike."""
+    """Return how much each image (N,) counts in those of `scores` in which not all count alike, by their labels."""
     own = labels[:, None] == np.arange(classes)
     by_class = 1 / own.sum(axis=0)[labels]
     result = {"balanced_accuracy": by_class, "auroc": by_class}
@@ -71,6 +72,8 @@ def score_intervals(
     besides_weights: (N,) how much each image counts for a score of `besides`, as for `bootstrap`.
     """
     classes = np.unique(labels)
+    called = probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
+    by_call = {f"predictive_value/{k}": own.astype(np.float64) for k, own in enumerate(called.T)}
 
     def score(positions: Rows) -> Mapping[str, float]:
         return scores(probabilities[positions], labels[positions], classes) | {
@@ -81,7 +84,7 @@ def score_intervals(
     return bootstrap(
         score,
         groups,
-        weights=weights(labels, probabilities.shape[1]) | dict(besides_weights),
+        weights=weights(labels, probabilities.shape[1]) | by_call | dict(besides_weights),
         raised_by_resampling=("calibration_error", "calibration_error_before"),
     )
 

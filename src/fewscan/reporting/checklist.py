@@ -223,7 +223,7 @@ def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calib
         auroc = f"AUROC (mean of the classes) {evaluation.auroc.decimal}"
         score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, {auroc}"
         flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts are above"
-        classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes"
+        classes = "sensitivity, specificity and predictive value of each class, the confusion, the most confident mistakes"
         if evaluation.on_test_set:
             classes += " with heat maps"
         else:
