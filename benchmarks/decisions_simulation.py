@@ -10,48 +10,21 @@ Percentages are of all draws, unless a column says otherwise.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.decided import POOL, Images, Random, counted
+from benchmarks.missed_simulation import missed
 from fewscan.evaluation.surety import Surety
 from fewscan.labeling import decisions
 from fewscan.labeling.decisions import (
     acceptance_threshold,
     inclusion_thresholds,
-    missed_limit,
     possible_classes,
-    wrong_at_most,
 )
 from fewscan.splits.support import TARGET_ERROR
-
-POOL = 200_000
-BATCHES = (100, 1000)
-Random = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Images:
-    """Scores of N images, whether they are called rightly, and how much each counts."""
-
-    scores: np.ndarray
-    correct: np.ndarray
-    weights: np.ndarray
-
-    @cached_property
-    def _ranked(self) -> tuple[np.ndarray, np.ndarray]:
-        """Scores in rising order, and of those from each on the share that is wrong."""
-        order = np.argsort(-self.scores)
-        shares = np.cumsum((~self.correct * self.weights)[order]) / np.cumsum(self.weights[order])
-        return self.scores[order][::-1], shares[::-1]
-
-    def error(self, threshold: float) -> float:
-        """Return the share that is wrong of those from `threshold` on."""
-        scores, shares = self._ranked
-        return float(shares[min(int(np.searchsorted(scores, threshold)), len(shares) - 1)])
 
 
 def good(random: Random, images: int) -> Images:
@@ -75,23 +48,6 @@ def patients(random: Random, number: int) -> tuple[np.ndarray, Images]:
     doubts = 0.75 * random.beta(0.5, 2.5, len(patient))
     wrong = np.minimum(0.95, doubts * (0.4 + 0.1 * sizes[patient]) + 0.01)
     return patient, Images(1 - doubts, random.random(len(patient)) > wrong, 1 / sizes[patient])
-
-
-def counted(errors: list[float | None], target: float, random: Random) -> dict[str, float]:
-    """Return how often long-run errors of draws, None where nothing is accepted, and of batches from them pass the target."""
-    rates = np.array([error for error in errors if error is not None])
-    line = {
-        "draws": len(errors),
-        "accepting": 100 * len(rates) / len(errors),
-        "long_run_above_target": 100 * (rates > target).sum() / len(errors),
-        "long_run_above_target_of_accepting": 100 * (rates > target).mean() if len(rates) else np.nan,
-    }
-    for size in BATCHES:
-        wrong = random.binomial(size, rates)
-        line[f"batches_of_{size}_above_target"] = 100 * (wrong > target * size).mean() if len(rates) else np.nan
-        above_bound = 100 * (wrong > wrong_at_most(size, target)).mean() if len(rates) else np.nan
-        line[f"batches_of_{size}_above_bound"] = above_bound
-    return line
 
 
 def long_run(random: Random, draws: int) -> list[dict[str, object]]:
@@ -270,44 +226,6 @@ def offered_target(random: Random, draws: int) -> list[dict[str, object]]:
                 passed.append(threshold is not None and pool.error(threshold) > target)
             line = {"about": "offered target", "case": name, "images": images, "target_error": TARGET_ERROR, "draws": draws}
             lines.append(line | {"offered": 100 * offered / draws, "long_run_above_target": 100 * np.mean(passed)})
-    return lines
-
-
-TUMORS = 0.05  # of the scans to label
-
-
-def screened(random: Random, images: int, tumors: float) -> tuple[Images, np.ndarray]:
-    """Scans of which few are tumors, and which those are: of tumors one in five is wrong however sure the network is."""
-    is_tumor = random.random(images) < tumors
-    doubts = np.where(is_tumor, 0.7 * random.beta(0.8, 1.6, images), 0.6 * random.beta(0.4, 4, images))
-    wrong = np.where(is_tumor, 0.2 + 0.8 * doubts, doubts)
-    return Images(1 - doubts, random.random(images) > wrong, np.ones(images)), is_tumor
-
-
-def missed(random: Random, draws: int) -> list[dict[str, object]]:
-    """Tumors that are accepted as another class: without a limit, with one, and with one from a collection rich in tumors."""
-    pool, is_tumor = screened(random, POOL, TUMORS)
-    tumors, wrong = pool.scores[is_tumor], ~pool.correct[is_tumor]
-    lines = []
-    for images, collected, share in ((1235, 0, 0.1), (1235, 0, 0.2), (400, 100, 0.1), (1235, 200, 0.1), (1235, 200, 0.05)):
-        for limited in (False, True):
-            errors: list[float | None] = []
-            shares = []
-            for _ in range(draws):
-                held_out, found = screened(random, images, TUMORS)
-                own = screened(random, collected, 1)[0] if collected else held_out
-                of_class = np.ones(collected, bool) if collected else found
-                limit = missed_limit(own.scores[of_class], ~own.correct[of_class], share) if limited else -np.inf
-                threshold = None
-                if limit is not None:
-                    threshold = acceptance_threshold(held_out.scores, held_out.correct, TARGET_ERROR, above=limit)
-                errors.append(None if threshold is None else pool.error(threshold))
-                shares.append(0.0 if threshold is None else float((wrong & (tumors >= threshold)).mean()))
-            case = f"{'limit' if limited else 'no limit'}, {share:g} of tumors may be missed, tumors held out: "
-            line: dict[str, object] = {"about": "missed", "case": f"{case}{collected or 'one in 20'}", "images": images}
-            line |= {"target_error": TARGET_ERROR} | counted(errors, TARGET_ERROR, random)
-            above = 100 * (np.array(shares) > share).mean()
-            lines.append(line | {"missed": 100 * np.mean(shares), "missed_above_share": above})
     return lines
 
 

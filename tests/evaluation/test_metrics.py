@@ -125,7 +125,8 @@ def test_shares_of_decisions_are_counted_along_the_last_axis_and_where_nothing_i
 
 def test_where_each_image_is_of_its_own_group_a_predictive_value_has_the_exact_interval_of_the_images_called_so() -> None:
     probabilities, labels = drawn(60, 2, 3)
-    found = score_intervals(probabilities, probabilities, labels, np.arange(60))
+    groups = np.arange(len(labels))
+    found = score_intervals(probabilities, probabilities, labels, groups)
     called = probabilities.argmax(axis=1) == 1
     hits, images = int((labels[called] == 1).sum()), int(called.sum())
     exact = binomtest(hits, images).proportion_ci(0.95, method="exact")
@@ -133,5 +134,5 @@ def test_where_each_image_is_of_its_own_group_a_predictive_value_has_the_exact_i
     assert interval.value == pytest.approx(hits / images)
     assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), abs=0.01)
     # A class that nobody is called has none.
-    never = np.column_stack([probabilities, np.zeros(60, np.float32)])
-    assert score_intervals(never, never, labels, np.arange(60))["predictive_value/2"] == NOT_DEFINED
+    never = np.column_stack([probabilities, np.zeros(len(labels), np.float32)])
+    assert score_intervals(never, never, labels, groups)["predictive_value/2"] == NOT_DEFINED

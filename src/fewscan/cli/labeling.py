@@ -58,6 +58,30 @@ NewScans = Annotated[
         callback=scans_there,
     ),
 ]
+TargetError = Annotated[
+    float,
+    typer.Option(help="Accept labels only where held-out images support at most this long-run error rate among them."),
+]
+TargetMissed = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CLASS=SHARE",
+        help="Accept labels only where held-out images of CLASS support that in the long run at most this share of its scans "
+        "is accepted as another class: tumor=0.05. Can be repeated.",
+    ),
+]
+Coverage = Annotated[float, typer.Option(help="How often the right class should be among a scan's possible classes.")]
+CoveragePerClass = Annotated[
+    bool,
+    typer.Option("--coverage-per-class", help="Apply --coverage within each class, not over all scans; rare classes need it."),
+]
+Candidates = Annotated[
+    int | None,
+    typer.Option(
+        help="Among how many runs, including this one, you chose it by held-out labels. [default: as many as were trained on "
+        "the dataset]"
+    ),
+]
 ExactCopiesOnly = Annotated[
     bool,
     typer.Option(
@@ -81,34 +105,11 @@ def label(
     run: RunFolder,
     scans: NewScans = None,
     out: Annotated[Path, typer.Option(help="The table to write: .csv, .xlsx (for Excel) or .parquet.")] = Path("labels.csv"),
-    target_error: Annotated[
-        float,
-        typer.Option(help="Accept labels only where held-out images support at most this long-run error rate among them."),
-    ] = TARGET_ERROR,
-    target_missed: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLASS=SHARE",
-            help="Accept labels only where held-out images of CLASS support that in the long run at most this share of its "
-            "scans is accepted as another class: tumor=0.05. Can be repeated.",
-        ),
-    ] = None,
-    coverage: Annotated[
-        float, typer.Option(help="How often the right class should be among a scan's possible classes.")
-    ] = COVERAGE,
-    coverage_per_class: Annotated[
-        bool,
-        typer.Option(
-            "--coverage-per-class", help="Apply --coverage within each class, not over all scans; rare classes need it."
-        ),
-    ] = False,
-    candidates: Annotated[
-        int | None,
-        typer.Option(
-            help="Among how many runs, including this one, you chose it by held-out labels. [default: as many as were "
-            "trained on the dataset]"
-        ),
-    ] = None,
+    target_error: TargetError = TARGET_ERROR,
+    target_missed: TargetMissed = None,
+    coverage: Coverage = COVERAGE,
+    coverage_per_class: CoveragePerClass = False,
+    candidates: Candidates = None,
     exact_copies_only: ExactCopiesOnly = False,
     follow_links: FollowLinks = False,
     patient_tag: HeaderPatients = None,
