@@ -1,13 +1,16 @@
 """Classes that are never learned or never tested are named by every verb that they matter to."""
 
 import json
+import re
 from collections.abc import Callable
 from subprocess import CompletedProcess
 
 import pandas as pd
 import pytest
 
+from fewscan.cli.split_words import classes_of_parts, parts_of_split
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.splits.split import split as drawn_split
 from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
@@ -61,3 +64,24 @@ def test_a_class_that_no_label_teaches_is_named(rare: Snapshot, fewscan: Command
     said = json.loads(fewscan("evaluate", run, "--json").stdout)
     assert said["never_learned"] == ["glioma"]
     assert any("'glioma' is used for training" in warning for warning in said["warnings"])
+
+
+def test_a_split_says_the_classes_of_each_part_and_of_many_classes_the_rarest(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80, groups=[row % 4 + 4 * (row // 8) for row in range(80)], copies=[*range(80)])
+    done = drawn_split(dataset, labeled=24, test=20, validation=0.25)
+    said = "\n".join(parts_of_split(done))
+    programs = classes_of_parts(done)
+    for part in ("labeled", "validation", "test"):
+        (line,) = re.findall(rf"^  {part}: (.*)$", said, re.MULTILINE)
+        rows = done.rows(part)
+        for number, name in enumerate(done.classes):
+            own = rows[done.labels[rows] == number]
+            images, groups = len(own), len(set(done.groups[own]))
+            assert f"{name} ({images}{f', {groups} group' if groups < images else ')'}" in line
+            assert programs[part][name] == {"images": images, "groups": groups, "patients": 0}
+    names = [f"kind {row % 40}" for row in range(80)]
+    names[0] = "rarest"
+    many = remade(dataset, dataset.manifest.assign(label=pd.array(names, dtype="str")))
+    line = parts_of_split(drawn_split(many, labeled=None, test=0, validation=0))[1]
+    assert "rarest (1)" in line
+    assert line.count("kind") < 20

@@ -22,6 +22,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.evaluation.evaluate import EVALUATION_FILE
+from fewscan.evaluation.few_to_score import few_warnings
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.explaining.evidence import Evidence, Neighbor
@@ -128,8 +129,9 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     dataset = make_dataset(40)
     drawn = split(dataset, labeled=16, test=8)
     asked, left = (parts_of_split(drawn, labeled=chosen, test=chosen) for chosen in (False, True))
-    assert [line for line in left if line not in asked] == left[2:5]
-    assert ("--labeled" in left[2], "--test" in left[3]) == (True, True)
+    chosen = [line for line in left if line not in asked]
+    assert left[4:6] == chosen, "below the classes of each part"
+    assert ("--labeled" in chosen[0], "--test" in chosen[1]) == (True, True)
     by_image = parts_of_split(split(dataset, protocol="random", labeled=16, test=8, name="torn"))
     assert sum("groups" in line for line in asked) - sum("groups" in line for line in by_image) == 1
     manifest = drawn.manifest.copy()
@@ -152,10 +154,11 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
 def test_a_score_of_few_patients_is_told_before_it_is_made(make_dataset: MakeDataset, images_of_a_patient: int) -> None:
     dataset = make_dataset(240, groups=[row // images_of_a_patient for row in range(240)], copies=[*range(240)])
     drawn = split(dataset, **suitable_sizes(dataset)._asdict())
-    told = [line for line in parts_of_split(drawn, labeled=True, test=True) if "--test 0" in line]
+    told = few_warnings(drawn)
     assert len(told) == (images_of_a_patient == 10)
     if told:
-        assert f"{len(set(drawn.groups[drawn.rows('test')]))} groups" in told[0]
+        assert "--test 0" in told[0]
+        assert f"({len(set(drawn.groups[drawn.rows('test')]))} " in told[0]
         assert "all 24 " in told[0]
 
 

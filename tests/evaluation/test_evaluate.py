@@ -48,6 +48,7 @@ def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, 
     last = run.metrics()[-1]
     assert (first.c_acc, first.r_acc, first.p_acc) == (last["c_acc"], last["r_acc"], last["p_acc"])
     assert first.test_openings == 1
+    assert [(each.images, each.groups) for each in first.classes] == [(6, 6)] * 4
     second = evaluate(run, split_dataset)
     assert second == first.model_copy(update={"test_openings": 2, "test_set_openings": 2})
     openings = [json.loads(line) for line in (run.folder / OPENINGS_FILE).read_text().splitlines()]

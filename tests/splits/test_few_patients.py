@@ -200,6 +200,18 @@ def test_patients_who_each_hold_all_of_a_class_cannot_be_split_and_the_cause_is_
             draw()
 
 
+@pytest.mark.parametrize("large", [10, 25])
+def test_a_large_patient_does_not_test_a_rare_class_alone_where_others_can(large: int) -> None:
+    dataset = with_patients([[0] * large] + [[0]] * 4 + [[0] * 2] * 4 + [[1] * 5] * 60)
+    for seed in range(10):
+        done = split(dataset, seed=seed, **suitable_sizes(dataset, seed=seed)._asdict())
+        tested = done.rows("test")
+        own = tested[done.labels[tested] == 0]
+        assert len(np.unique(done.groups[own])) >= 3
+        assert abs(len(own) - len(tested) * (large + 12) / (large + 312)) < 1
+        assert sides(done).max() == 1
+
+
 def test_many_small_sets_of_copies_are_drawn_as_they_always_were(make_dataset: MakeDataset) -> None:
     # README's figures are of splits like this one; it was drawn before patients were dealt out first.
     dataset = make_dataset(400, groups=[row // 4 // (1 + row // 4 % 3) * 4 + row % 4 for row in range(400)])

@@ -161,13 +161,14 @@ def _begun_without_labels(
 def _notes(dataset: Snapshot, out: Path) -> list[str]:
     """Return what classes and labels give to say before a training into the folder `out`."""
     from fewscan.datasets.trainings import news
+    from fewscan.evaluation.few_to_score import few_warnings
     from fewscan.splits.acceptance import acceptance_warnings
     from fewscan.splits.class_gaps import gap_warnings
 
     fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
     warnings = gap_warnings(dataset)
     if dataset.classes:
-        warnings += acceptance_warnings(dataset, out)
+        warnings += [*few_warnings(dataset), *acceptance_warnings(dataset, out)]
     return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 

@@ -18,7 +18,7 @@ from fewscan.cli.split_options import (
     TestImages,
     ValidationShare,
 )
-from fewscan.cli.split_words import parts_of_split
+from fewscan.cli.split_words import classes_of_parts, parts_of_split
 
 
 @app.command()
@@ -103,6 +103,7 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Draw the four sets, and say what each holds."""
+    from fewscan.evaluation.few_to_score import few_warnings
     from fewscan.splits.acceptance import acceptance_warnings
     from fewscan.splits.class_gaps import gap_warnings
 
@@ -120,7 +121,8 @@ def split(
         overwrite=overwrite,
     )
     result = done.require_split()
-    warnings = [*gap_warnings(done), *acceptance_warnings(done, next_run(dataset))]
+    warnings = [*gap_warnings(done), *few_warnings(done), *acceptance_warnings(done, next_run(dataset))]
     chosen = {"labeled": labeled is None, "test": test is None} if not keep_given else {}
     lines = [*parts_of_split(done, **chosen), *(f"warning: {warning}" for warning in warnings)]
-    finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))
+    facts = result.model_dump(mode="json") | {"classes": classes_of_parts(done), "warnings": warnings}
+    finish(as_json, facts, lines, *after_split(dataset))

@@ -43,7 +43,7 @@ def score_lines(result: "Evaluation", chance: str, *, solved: bool) -> list[str]
     by_patient = {} if of_patients is None else {one.name: f"; {of_patients.words}: {one.said}" for one in of_patients.classes}
     lines += [
         f"  {score.name:26}  {', '.join(f'{name} {rate.percent}' for name, rate in score.rates.items())}"
-        f"{by_patient.get(score.name, '')}"
+        f"; {counted(score.images, result.image_word)}{score.of_groups}{by_patient.get(score.name, '')}"
         for score in result.classes
     ]
     lines += [

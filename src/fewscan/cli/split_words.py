@@ -1,12 +1,18 @@
 """What a split holds, and why it was drawn so, for people."""
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fewscan.wording import counted, each_counted
+from fewscan.wording import and_patients, counted, listed
 
 if TYPE_CHECKING:
+    from fewscan.datasets.descriptions import Split
     from fewscan.datasets.snapshot import Snapshot
+
+_JUDGED: "tuple[Split, ...]" = ("labeled", "validation", "test")  # parts with labels
+_LEAST_PARTS = 2  # in which labels are held out in turn
+# With more classes, those of the fewest images.
+_CLASSES_NAMED = 12
 
 GIVEN_LEAKS = {
     "refuse": "; no copy or known patient is in two of its parts",
@@ -22,15 +28,12 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     """
     from fewscan.datasets.asked_labels import TEACHING, teaching_labels
     from fewscan.datasets.protocols import titled
-    from fewscan.images.patients import patients_by_class
 
     result = done.require_split()
-    labeled_images = done.manifest.iloc[done.rows("labeled")]
-    granted = labeled_images["label"].value_counts().reindex(done.classes, fill_value=0).to_dict()
     lines = [
         f"split {titled(result.protocol)}, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
         f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
-        f"  labeled: {each_counted(granted, patients=patients_by_class(labeled_images))}",
+        *(f"  {part}: {_classes_of(done, part)}" for part in _JUDGED if part == "labeled" or len(done.rows(part))),
         *_why(done, labeled=labeled, test=test),
     ]
     if teaching := teaching_labels(done):
@@ -38,7 +41,7 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
     if not result.by_image:
-        groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
+        groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in _JUDGED)
         lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
     if result.conflicting_left_out:
         lines.append(f"  left out because their copies have another label: {result.conflicting_left_out:,}")
@@ -48,6 +51,23 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     if unused := _labels_left_out(done):
         lines.append(f"  labels of images that are left out, used for neither training nor scores: {unused:,}")
     return [*lines, *_trainings_to_come(done)]
+
+
+def classes_of_parts(done: "Snapshot") -> dict[str, Any]:
+    """Return how many images, groups and known patients each class has in each part with labels, for programs."""
+    return {part: done.by_class(part).to_dict("index") for part in _JUDGED}
+
+
+def _classes_of(done: "Snapshot", part: "Split") -> str:
+    """Return how many images each class has in a part, and how many patients or groups they are of, where that differs."""
+    counts = done.by_class(part)
+    few = len(counts) > _CLASSES_NAMED
+    counts = counts.sort_values("images", kind="stable") if few else counts
+    named = []
+    for name, images, groups, patients in counts.itertuples():
+        groups_said = f", {counted(groups, 'group')}" if groups < images else ""
+        named.append(f"{name} ({images:,}{and_patients(patients) or groups_said})")
+    return f"{len(named):,} classes, those of the fewest first: {listed(named, _CLASSES_NAMED)}" if few else listed(named)
 
 
 def _belonging(done: "Snapshot") -> str:
@@ -69,7 +89,7 @@ def _labels_left_out(done: "Snapshot") -> int:
 
 def _why(done: "Snapshot", *, labeled: bool, test: bool) -> list[str]:
     """Return what was chosen of the sizes, and why."""
-    from fewscan.splits.sizes import ENOUGH_TO_TEST, TEST_SHARE
+    from fewscan.splits.sizes import ENOUGH_TO_TEST
 
     lines, result = [], done.require_split()
     if labeled:
@@ -79,13 +99,6 @@ def _why(done: "Snapshot", *, labeled: bool, test: bool) -> list[str]:
         lines.append(
             f"  {result.test:,} labeled images are sealed for testing: about a fifth, in whole groups; --test N takes others"
         )
-        groups, others = (len(set(done.groups[rows])) for rows in (done.rows("test"), done.rows("labeled", "validation")))
-        # So many has the smallest test set of images that each are a group.
-        if not result.by_image and groups < TEST_SHARE * ENOUGH_TO_TEST:
-            lines.append(
-                f"  their score will be of only {counted(groups, 'group')}: --test 0 seals none, and then 'fewscan evaluate' "
-                f"scores all {groups + others:,} by cross-validation, with five more trainings"
-            )
     if test and not result.test:
         lines.append(
             f"  no test set and no validation set: with fewer than {ENOUGH_TO_TEST} labels (a set of copies counts once), each "
@@ -97,14 +110,18 @@ def _why(done: "Snapshot", *, labeled: bool, test: bool) -> list[str]:
 def _trainings_to_come(done: "Snapshot") -> list[str]:
     """Return which further trainings a split asks for."""
     from fewscan.splits.acceptance import runs_to_choose_from
+    from fewscan.splits.class_gaps import parts_in_turn
     from fewscan.splits.support import images_to_keep
     from fewscan.splits.units import Units, independent
 
     needed, units = images_to_keep(candidates=runs_to_choose_from(done)), Units.of(done)
     few, labels = independent(done, "validation") < needed, units.to_hold_out
     if not done.require_split().test:
+        parts = parts_in_turn(done)
+        if parts < _LEAST_PARTS:
+            return []  # nothing can be held out, which is said
         together = ", which also serve 'fewscan calibrate'" if few else ""
-        return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
+        return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by {parts} more trainings{together}"]
     if not few or labels <= needed:
         return []
     share = ceil(100 * needed / labels) / 100

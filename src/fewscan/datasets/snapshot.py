@@ -29,6 +29,7 @@ from fewscan.datasets.descriptions import (
 from fewscan.datasets.roles import split_fingerprint
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
+from fewscan.images.patients import patients_by_class
 from fewscan.images.store import ImageStore
 from fewscan.images.stored import StoredImages
 from fewscan.images.table import IMAGE_DTYPES
@@ -157,6 +158,18 @@ class Snapshot:
         rows = self.rows(*splits)
         measuring: Rows = rows[~self.manifest["only_teaches"].to_numpy(bool)[rows]]
         return measuring
+
+    def by_class(self, *splits: Split) -> pd.DataFrame:
+        """Return how many labeled images, groups and known patients each class has in the given parts; its index is the class.
+
+        A group is a patient, a set of copies, or one image.
+        """
+        labeled = self.manifest.iloc[self.rows(*splits)]
+        images = pd.DataFrame({"class": labeled["label"], "group": self.groups[labeled.index]})
+        counted_groups = images.groupby("class")["group"].agg(["size", "nunique"])
+        counts = counted_groups.rename(columns={"size": "images", "nunique": "groups"})
+        counts["patients"] = pd.Series(patients_by_class(labeled), dtype="int64")
+        return counts.reindex(list(self.classes)).fillna(0).astype(int)
 
     def require_split(self) -> SplitDescription:
         """Return how the dataset was split; raises FewscanError where it was not."""

@@ -20,12 +20,12 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.registry import method_type
 from fewscan.progress import say
 from fewscan.splits.acceptance import in_turn_helps
-from fewscan.splits.support import ENOUGH_VALIDATION
+from fewscan.splits.support import ENOUGH_VALIDATION, PARTS_IN_TURN
 from fewscan.splits.units import independent
 from fewscan.training.run import Run
 from fewscan.wording import counted
 
-FOLDS = 5
+FOLDS = PARTS_IN_TURN
 
 
 def calibrate(
@@ -89,7 +89,8 @@ def adds_pile(known: Calibration, *, folds: int | None, pile: bool | None, anew:
 def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
     learns = _learns_from_unlabeled(run, dataset)
     if asked is None and learns and run.settings.solved and (why := cannot_cross_fit(run, dataset)) is not None:
-        say(f"no labels are held out for decisions on the dataset's own unlabeled scans: {why}")
+        if has_enough_validation(dataset):  # otherwise it is why nothing is calibrated
+            say(f"no labels are held out for decisions on the dataset's own unlabeled scans: {why}")
         return False
     if asked and not learns:
         raise FewscanError(

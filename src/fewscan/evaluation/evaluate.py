@@ -236,7 +236,7 @@ def described(
         "protocol": run.record.protocol,
         "images": int(counts.sum()),
         **{name: intervals[name] for name in ("accuracy", "balanced_accuracy", "auroc", "calibration_error")},
-        "classes": class_scores(counts, intervals, dataset.classes),
+        "classes": class_scores(dataset, rows, labels, intervals),
         "sources": source_scores(dataset, rows, probabilities, labels),
         "patients": patient_score(dataset, rows, probabilities, labels),
         "confusion": tuple(tuple(int(count) for count in row) for row in counts),

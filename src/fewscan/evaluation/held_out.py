@@ -18,6 +18,7 @@ from fewscan.evaluation.calibration import Labels, Logits
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
 from fewscan.seeds import stream
+from fewscan.splits.class_gaps import leaving_out
 from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
 from fewscan.training.moved import called_with
@@ -136,6 +137,6 @@ def most_folds(labels: Labels, groups: Rows, folds: int, classes: Sequence[str] 
         has, them = ("has", "it") if len(single) == 1 else ("have", "each of them")
         raise FewscanError(
             f"{listed(single)} {has} labels for measuring from only one patient or set of copies, so none of them can be held "
-            f"out: label scans of another patient for {them}, or leave that class out"
+            f"out: label scans of another patient for {them}, or {leaving_out(single)}"
         )
     return min(folds, *independent.values())

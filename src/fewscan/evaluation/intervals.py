@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from fewscan.config import Settings
 from fewscan.seeds import stream
+from fewscan.splits.support import LEAST_GROUPS
 
 Rows = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
@@ -18,9 +19,6 @@ Score = Callable[[Rows], Mapping[str, float]]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-# With one or two groups nothing is known of how groups differ. A class of two groups is missing in 13 % of resamples, one of
-# three in 5 %.
-LEAST_GROUPS = 3
 UNDEFINED_AT_MOST = 0.1
 TOO_FEW_GROUPS = "too few groups for an interval"
 LESS_CHANCE = "less what chance adds"  # of scores in `raised_by_resampling`: 0.0 % is then not perfect
@@ -223,6 +221,17 @@ def _exact(value: float, worth: float) -> Interval:
     low = 0.0 if hits <= 0 else float(beta.ppf(_TAIL, hits, others + 1))
     high = 1.0 if others <= 0 else float(beta.ppf(1 - _TAIL, hits + 1, others))
     return Interval(value=value, low=low, high=high)
+
+
+def least_if_all_right(groups: Rows) -> float | None:
+    """Return where the interval of a share begins if all images are right that it is of; groups: (N,) theirs.
+
+    None where they are too few for an interval.
+    """
+    index = np.unique(groups, return_inverse=True)[1]
+    # Nothing differs in any resample.
+    spread = Spread.of(np.ones(len(groups)), index, np.ones(1), np.ones(1))
+    return None if spread.too_few else share_interval(1.0, spread).low
 
 
 def _of_difference(value: float, spread: Spread) -> Interval:

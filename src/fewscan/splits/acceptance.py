@@ -6,7 +6,7 @@ from fewscan.datasets.candidates import candidates
 from fewscan.datasets.dataset import DEFAULT_SPLIT
 from fewscan.datasets.protocols import may_leak, titled
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.splits.class_gaps import classes_of_one_group, quoted
+from fewscan.splits.class_gaps import classes_of_one_group, leaving_out, parts_in_turn, quoted
 from fewscan.splits.support import (
     ENOUGH_VALIDATION,
     OUT_OF_DISTRIBUTION,
@@ -31,6 +31,14 @@ def in_turn_helps(dataset: Snapshot, runs: int) -> bool:
         return False
     kept = images_to_keep(candidates=runs)
     return independent(dataset, "validation") < kept <= independent(dataset, "labeled", "validation")
+
+
+def split_again(dataset: Snapshot, *sizes: str) -> str:
+    """Return the command that draws the split of `dataset` again, with other sizes."""
+    drawn = dataset.require_split()
+    options = {"--name": (drawn.name, DEFAULT_SPLIT), "--seed": (drawn.seed, 0), "--shares": (drawn.shares, "known")}
+    asked = [word for option, (given, usual) in options.items() if given != usual for word in (option, str(given))]
+    return command_line("split", dataset.folder, *asked, *sizes, "--overwrite")
 
 
 def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = None) -> list[str]:
@@ -60,18 +68,22 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = N
     settled = _if_settled(units, runs)
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
-    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with at least five more trainings"
     lone = classes_of_one_group(dataset)
+    in_turn = (
+        f"'{command_line('calibrate', run, *again)}' holds out all labels in turn, with at least {parts_in_turn(dataset)} more "
+        "trainings"
+    )
     there = f"The validation set has {held_out:,}." if held_out else "There is no validation set."
     if in_turn_helps(dataset, runs):
         return [
             f"after training, 'fewscan label' accepts {nothing}, until {in_turn}. {takes} {there} "
             f"All labels in turn are {labels:,}.{settled}"
         ]
-    if labels >= kept:
+    if lone:
+        lacking = there if labels >= kept else _more_labels(dataset, units, kept)
         return [
-            f"{needs} {there} Labels cannot be held out in turn, because those of {quoted(lone)} come from only one patient or "
-            f"set of copies: label others, or leave the class out.{settled}"
+            f"{needs} {lacking} Labels cannot be held out in turn, because those of {quoted(lone)} come from only one patient "
+            f"or set of copies: label others, or {leaving_out(lone)}.{settled}"
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f" These labels can support --target-error {reachable:g} at best."
@@ -86,9 +98,7 @@ def _more_labels(dataset: Snapshot, units: Units, kept: int) -> str:
     lacking = kept - units.to_hold_out
     sentences = [f"Of these this split has {units.to_hold_out:,}, so label {units.count(lacking, 'more ')}."]
     if units.labeled > units.to_hold_out:
-        name = dataset.require_split().name
-        of_name = [] if name == DEFAULT_SPLIT else ["--name", name]
-        command = command_line("split", dataset.folder, *of_name, "--test", "0", "--overwrite")
+        command = split_again(dataset, "--test", "0")
         lacking = max(0, kept - units.labeled)
         then = f"label {lacking:,} more" if lacking else "that is enough"
         sentences.append(f"Or seal no test set: with '{command}' it has {units.labeled:,}, and {then}.")

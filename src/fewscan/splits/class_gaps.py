@@ -1,11 +1,18 @@
 """What a split leaves out: classes that are never learned or tested, labels to choose by, labels of single images."""
 
+import shlex
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.whole_labels import whole_labels
+from fewscan.splits.support import PARTS_IN_TURN
 from fewscan.wording import counted
+
+_NAMED = 4
 
 
 def never_learned(dataset: Snapshot) -> tuple[str, ...]:
@@ -28,9 +35,25 @@ def never_validated(dataset: Snapshot) -> tuple[str, ...]:
 
 def classes_of_one_group(dataset: Snapshot) -> tuple[str, ...]:
     """Return the classes whose labels that a split grants are of one patient or set of copies: none can be held out."""
+    groups = _groups_granted(dataset)
+    return tuple(groups.index[groups < 2])
+
+
+def parts_in_turn(dataset: Snapshot) -> int:
+    """Return in how many parts the labels that a split grants can be held out in turn: each part has a group of each class."""
+    return int(min([PARTS_IN_TURN, *_groups_granted(dataset)]))
+
+
+def classes_of_few_parts(dataset: Snapshot) -> tuple[str, ...]:
+    """Return the classes of so few groups that labels are held out in fewer parts than PARTS_IN_TURN."""
+    groups = _groups_granted(dataset)
+    return tuple(groups.index[groups < min(PARTS_IN_TURN, parts_in_turn(dataset) + 1)])
+
+
+def _groups_granted(dataset: Snapshot) -> pd.Series:
+    """Return of how many groups the labels are that a split grants, by class; one without any is not in it."""
     rows = dataset.measuring("labeled", "validation")
-    groups = pd.Series(dataset.groups[rows]).groupby(dataset.labels[rows]).nunique()
-    return tuple(dataset.classes[label] for label in groups.index[groups < 2])
+    return pd.Series(dataset.groups[rows]).groupby(np.array(dataset.classes, object)[dataset.labels[rows]]).nunique()
 
 
 def never_measured(dataset: Snapshot) -> tuple[str, ...]:
@@ -46,7 +69,7 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
     if unlearned:
         found.append(
             f"no labeled image of {quoted(unlearned)} is used for training, so no scan of such a class is labeled correctly: "
-            "split with a larger --labeled, label more images, or leave the class out"
+            f"split with a larger --labeled, label more images, or {leaving_out(unlearned)}"
         )
     if untested:
         found.append(
@@ -63,8 +86,8 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
     if unvalidated:
         found.append(
             f"no image of {quoted(unvalidated)} is in the validation set, so no choice, no calibration and no threshold of "
-            "'fewscan label' takes it into account: label scans of other patients, give a larger --validation, or leave the "
-            "class out"
+            "'fewscan label' takes it into account: label scans of other patients, give a larger --validation, or "
+            f"{leaving_out(unvalidated)}"
         )
     unmeasured = never_measured(dataset)
     if unmeasured:
@@ -102,8 +125,15 @@ def _never_held_out(dataset: Snapshot) -> list[str]:
         return []
     return [
         f"the labels of {quoted(lone)} come from only one patient or set of copies, so none can be held out, and a run gets "
-        "no score: label scans of other patients, or leave the class out"
+        f"no score: label scans of other patients, or {leaving_out(lone)}"
     ]
+
+
+def leaving_out(classes: Sequence[str]) -> str:
+    """Return how a dataset does without some classes."""
+    what = "the class" if len(classes) == 1 else "these classes"
+    words = [f"--no-label={name}" for name in classes[:_NAMED]]
+    return f"leave {what} out (import again with {shlex.join(words)}{' ...' if len(classes) > _NAMED else ''})"
 
 
 def quoted(classes: tuple[str, ...]) -> str:

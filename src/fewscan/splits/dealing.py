@@ -6,11 +6,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from fewscan.splits.support import LEAST_GROUPS
+
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 # How far from the best deal a search may stop: that a deal can be made at all is exact whatever this is.
 _GAP = 0.02
+# A class tests on LEAST_GROUPS if that takes no more than a third of its groups and, beyond the second one, a tenth more labels
+# at most: others are worth more to learn from.
+_MOST_TAKEN = 3
+_MORE_LABELS = 1.1
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,33 @@ def deal_test(groups: Groups, test: int, budget: int, sizes: Int64s, *, look: bo
 
     Every class keeps a group to learn from. The test set is to hold the classes in proportion to their `sizes` (K,), and with
     `look` the budget, too. Groups are taken in their order where that gives the sizes; where groups are few or large it may
-    not, and then the deal that comes nearest is searched for. None is returned only where no deal gives the sizes.
+    not, and then the deal that comes nearest is searched for. None is returned only where no deal gives the sizes. Where a
+    large group would test most of a class alone, smaller ones do.
     """
     if int(groups.labeled.sum()) < test + budget:
         return None
     wanted = shared(test, sizes, _room(groups))
-    dealt = _in_order(groups, wanted, budget) if wanted.sum() == test else None
-    return _searched(groups, test, budget, wanted, look=look) if dealt is None else dealt
+    fits = wanted.sum() == test
+    dealt = _in_order(groups, wanted, budget, np.zeros_like(wanted)) if fits else None
+    if dealt is None:
+        dealt = _searched(groups, test, budget, wanted, look=look)
+    return _spread(groups, dealt, wanted, budget) if fits and dealt is not None else dealt
+
+
+def _spread(groups: Groups, dealt: Bools, wanted: Int64s, budget: int) -> Bools:
+    """Return a deal whose test images of a class are of more groups, where `dealt` (G,) has fewer than an interval needs."""
+    least = np.minimum(np.minimum(wanted, LEAST_GROUPS), (groups.labeled > 0).sum(axis=0) // _MOST_TAKEN)
+    testing = (groups.distinct[dealt] > 0).sum(axis=0)
+    few = testing < least
+    if not few.any():
+        return dealt
+    other = _in_order(groups, wanted, budget, np.where(few, least, 0))
+    if other is None or (np.minimum((groups.distinct[other] > 0).sum(axis=0), least) < np.minimum(testing, least)).any():
+        return dealt
+    labels = groups.labeled.sum(axis=1)
+    # One group does not speak for a class.
+    cheap = labels[other].sum() <= _MORE_LABELS * labels[dealt].sum()
+    return other if cheap or (testing[few] < 2).any() else dealt
 
 
 def _room(groups: Groups) -> Int64s:
@@ -55,8 +81,12 @@ def _room(groups: Groups) -> Int64s:
     return room
 
 
-def _in_order(groups: Groups, wanted: Int64s, budget: int) -> Bools | None:
-    """Take groups in their order, whole ones first, for as long as their images are wanted; None where that is not enough."""
+def _in_order(groups: Groups, wanted: Int64s, budget: int, least: Int64s) -> Bools | None:
+    """Take groups in their order, whole ones first, for as long as their images are wanted; None where that is not enough.
+
+    least: (K,) of how many groups at least the images of each class are to be, all of them giving about as many.
+    """
+    share, others = -(-wanted // np.maximum(least, 1)), least.copy()
     left = wanted.copy()
     keeping = (groups.labeled > 0).sum(axis=0)
     rest = int(groups.labeled.sum())
@@ -66,11 +96,12 @@ def _in_order(groups: Groups, wanted: Int64s, budget: int) -> Bools | None:
             if not left.any():
                 return dealt
             members, holds = groups.distinct[number], groups.labeled[number] > 0
-            kept = np.minimum(members, left)
+            kept = np.minimum(np.minimum(members, share), left - np.maximum(others - 1, 0))
             size = int(groups.labeled[number].sum())
             if (kept.any() if cut else (kept == members).all()) and rest - size >= budget and (keeping[holds] > 1).all():
                 dealt[number] = True
                 left -= kept
+                others -= kept > 0
                 keeping -= holds
                 rest -= size
     return None if left.any() else dealt

@@ -42,8 +42,9 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
     if not few:
         return []
     return [
-        f"{each_counted(few, _NAMES_SHOWN)}: a class needs at least {FEWEST_OF_CLASS} images, for training, validation, test: "
-        f"add some, or merge it into another class with --rename OLD=NEW{or_correct(few, lambda: rows_of_labels(scans))}"
+        f"{each_counted(few, _NAMES_SHOWN)}: a class needs at least {FEWEST_OF_CLASS} images, for training, validation, test, "
+        "and where it has only one, nothing can be held out to score by: add some, or merge "
+        f"it into another class with --rename OLD=NEW{or_correct(few, lambda: rows_of_labels(scans))}"
     ]
 
 
