@@ -262,6 +262,22 @@ def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: E
 
 
 @pytest.mark.slow
+def test_what_is_traced_says_what_the_run_says_where_scans_are_neither_cropped_nor_inverted(tmp_path: Path) -> None:
+    """The two exports do one or the other; this is their pipeline as PyTorch runs it, which takes no trace."""
+    run = make_run(tmp_path, channels=1, resize="pad", crop="none", negatives="keep", encoder={"width": 16}, temperature=1.7)
+    predictor, gate, spec = Predictor.of(run), Gate.of(run.open_dataset()), run.record.spec
+    pipeline = onnx_model.WholePipeline(predictor.network, gate.typicality, temperature=predictor.temperature, spec=spec).eval()
+    for height, width in SIZES:
+        image = np.asarray(draw_scan(np.random.default_rng(height), height, width, 1))
+        expected = predictor.predict(pixels := fitted(image, spec)[np.newaxis])
+        with torch.no_grad():
+            probabilities, features, typicality = pipeline(torch.from_numpy(image.copy())[None, None])
+        np.testing.assert_allclose(probabilities, expected.probabilities, atol=TOLERANCE)
+        np.testing.assert_allclose(features, expected.features, atol=1e-3)
+        np.testing.assert_allclose(typicality, gate.of_images(pixels), rtol=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("gray_command")
 def test_of_a_negative_all_say_what_they_say_of_the_scan(gray: Run, tmp_path: Path) -> None:
     round_head = cv2.circle(np.zeros((60, 50), np.uint8), (25, 30), 18, (1.0,), -1)
