@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
+from fewscan.evaluation.class_decisions import class_decisions
 from fewscan.evaluation.intervals import NOT_DEFINED
 from fewscan.evaluation.metrics import (
     CALIBRATION_BINS,
@@ -136,3 +137,23 @@ def test_where_each_image_is_of_its_own_group_a_predictive_value_has_the_exact_i
     # A class that nobody is called has none.
     never = np.column_stack([probabilities, np.zeros(len(labels), np.float32)])
     assert score_intervals(never, never, labels, groups)["predictive_value/2"] == NOT_DEFINED
+
+
+def test_what_becomes_of_each_class_is_counted_with_the_interval_over_groups() -> None:
+    labels = np.repeat([0, 1], [60, 30])
+    right, accepted = np.ones(90, bool), np.ones(90, bool)
+    right[60:66] = False  # six of the second class are called the first
+    accepted[63:75] = False  # of these three are not accepted
+    alone = class_decisions(accepted, right, labels, np.arange(90), ("a", "b", "never seen"))
+    assert list(alone) == ["a", "b"]
+    assert (alone["a"].images, alone["a"].accepted, alone["a"].missed, alone["a"].review) == (60, 60, 0, 0)
+    assert (alone["b"].images, alone["b"].accepted, alone["b"].missed, alone["b"].review) == (30, 15, 3, 12)
+    exact = binomtest(3, 30).proportion_ci(0.95, method="exact")
+    share = alone["b"].missed_share
+    assert (share.value, share.low, share.high) == pytest.approx((0.1, exact.low, exact.high), abs=0.03)
+    # Three of one patient say less than three of three.
+    of_patients = class_decisions(accepted, right, labels, np.arange(90) // 3, ("a", "b"))["b"].missed_share
+    assert of_patients.high is not None
+    assert share.high is not None
+    assert of_patients.high > share.high
+    assert class_decisions(np.zeros(90, bool), right, labels, np.arange(90), ("a", "b")) == {}

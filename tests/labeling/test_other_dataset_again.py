@@ -64,8 +64,16 @@ def test_labels_are_accepted_at_the_target_error_that_is_asked_for(
         assert f"at a target error of {target_error:g}" in done.stdout
         kept = json.loads((run.folder / evaluation_file("other")).read_text())
         assert (kept["target_error"], kept["threshold"]) == (target_error, grounds.rule(Asked(target_error)).threshold)
+        assert bool(kept["decided"]) == (kept["threshold"] is not None and kept["accepted_scans"] > 0)
     assert grounds.rule(Asked()).threshold is None
     assert kept["threshold"] is not None
+    # What is accepted of each class adds up to what is accepted of all, and its table is told.
+    each = kept["decided"].values()
+    assert sum(one["images"] for one in each) == kept["images"]
+    assert sum(one["accepted"] + one["missed"] for one in each) == kept["accepted_scans"] > 0
+    assert sum(one["missed"] for one in each) == kept["wrong_scans"]
+    told = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert all([name, str(one["images"])] in told for name, one in kept["decided"].items())
     assert api.evaluate(run, on=other, target_error=0.8, overwrite=True).target_error == 0.8  # type: ignore[attr-defined]
 
 

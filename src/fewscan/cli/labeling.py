@@ -11,13 +11,13 @@ from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, ap
 from fewscan.cli.following import after_label
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there
+from fewscan.cli.score_words import decision_lines
 from fewscan.errors import Reasons
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
 from fewscan.wording import advised, command_line, counted
 
 if TYPE_CHECKING:
     from fewscan.labeling.label import LabelSummary
-    from fewscan.labeling.missed import ClassDecisions
     from fewscan.labeling.rule import Decision
 
 
@@ -154,7 +154,8 @@ def _promised_lines(result: "LabelSummary", *, to_check: bool) -> list[str]:
     """Return what was decided on the scans that could be read, and what is promised of that."""
     how = advised(f": '{command_line('check', result.out)}'", ", by Check these labels")
     by_a_reader = [f"  a reader can show at most how many of these labels are wrong{how}"] if to_check else []
-    tables = [*_class_table(result.classes), *_held_out_table(result.held_out)]
+    held_out = "of each class, one held-out image of each patient or set of copies"
+    tables = [*_class_table(result.classes), *decision_lines(result.held_out, held_out)]
     return [*tables, *(f"  {reason}" for reason in result.reasons), *by_a_reader]
 
 
@@ -188,28 +189,6 @@ def _shares(pairs: Sequence[str] | None) -> dict[str, float]:
             if not name:
                 reasons.add(f"--target-missed takes CLASS=SHARE, such as tumor=0.05, not '{pair}'")
     return shares
-
-
-def _held_out_table(held_out: "dict[str, ClassDecisions]") -> list[str]:
-    """Return what becomes of held-out images of each class, in columns; nothing where nothing is accepted."""
-    import pandas as pd
-
-    if not held_out:
-        return []
-    numbers = {
-        name: {
-            "held-out images": one.images,
-            "accepted as it": one.accepted,
-            "as another class": f"{one.missed} ({one.missed_share.percent})",
-            "not accepted": one.review,
-        }
-        for name, one in held_out.items()
-    }
-    table = pd.DataFrame.from_dict(numbers, orient="index").to_string()
-    return [
-        "  of each class, one held-out image of each patient or set of copies:",
-        *(f"  {line}" for line in table.splitlines()),
-    ]
 
 
 def _class_table(classes: "dict[str, dict[Decision, int]]") -> list[str]:

@@ -6,6 +6,9 @@ from fewscan.datasets.protocols import titled
 from fewscan.wording import counted, opened_times
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fewscan.evaluation.class_decisions import ClassDecisions
     from fewscan.evaluation.evaluate import Evaluation
     from fewscan.evaluation.intervals import Interval
     from fewscan.labeling.other_evaluation import OtherEvaluation
@@ -82,7 +85,27 @@ def _accepted_lines(result: "OtherEvaluation") -> list[str]:
         return [f"  label would accept          nothing {at}", f"    {result.threshold_reason}"]
     of_these = f"{result.wrong_scans:,} of {counted(result.accepted_scans, 'label')}"
     wrong = f"; wrong among these {result.wrong_accepted.percent}, {of_these}" if result.accepted_scans else ""
-    return [f"  label would accept          {result.accepted.percent} {at}{wrong}"]
+    accepted = f"  label would accept          {result.accepted.percent} {at}{wrong}"
+    return [accepted, *decision_lines(result.decided, "of each class, over which that error is taken together")]
+
+
+def decision_lines(classes: "Mapping[str, ClassDecisions]", what: str) -> list[str]:
+    """Return what becomes of images of each class, in columns below `what` they are; nothing where nothing is accepted."""
+    import pandas as pd
+
+    if not classes:
+        return []
+    numbers = {
+        name: {
+            "images": one.images,
+            "accepted as it": one.accepted,
+            "accepted as another class": f"{one.missed} ({one.missed_share.percent})",
+            "not accepted": one.review,
+        }
+        for name, one in classes.items()
+    }
+    table = pd.DataFrame.from_dict(numbers, orient="index").to_string()
+    return [f"  {what}:", *(f"  {line}" for line in table.splitlines())]
 
 
 def _home_lines(result: "OtherEvaluation") -> list[str]:

@@ -17,6 +17,7 @@ from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
+from fewscan.evaluation.class_decisions import ClassDecisions
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.folders import MODEL_FILE
 from fewscan.images.listing import list_place
@@ -28,7 +29,6 @@ from fewscan.labeling.by_patient import PatientLabels, is_patient_table, patient
 from fewscan.labeling.caveats import learned_from, of_batch, of_none, others
 from fewscan.labeling.decisions import wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
-from fewscan.labeling.missed import ClassDecisions
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Decision, DecisionRule

@@ -11,27 +11,13 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.config import Settings
+from fewscan.evaluation.class_decisions import ClassDecisions
 from fewscan.evaluation.held_out import HeldOut
-from fewscan.evaluation.intervals import Interval, exact_interval
+from fewscan.evaluation.intervals import exact_interval
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import Scores, acceptance_threshold, missed_limit
 from fewscan.splits.support import CONFIDENCE, TARGETS, among
 from fewscan.wording import advised, listed
-
-
-class ClassDecisions(Settings):
-    """What becomes of images of a class where labels are accepted from a threshold on."""
-
-    images: int
-    accepted: int  # as this class
-    missed: int  # accepted as another class
-    missed_share: Interval  # of the images
-
-    @property
-    def review(self) -> int:
-        """How many are not accepted."""
-        return self.images - self.accepted - self.missed
 
 
 class ClassImages(NamedTuple):

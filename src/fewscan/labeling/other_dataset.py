@@ -21,6 +21,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError, Reasons
 from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.class_decisions import class_decisions
 from fewscan.evaluation.evaluate import Evaluation, described, write_predictions
 from fewscan.evaluation.intervals import NOT_DEFINED, Interval, Rows
 from fewscan.evaluation.metrics import Labels, Probabilities, decision_shares, score_intervals
@@ -85,6 +86,7 @@ def evaluate_on(run: Run, seen: Snapshot, other: Snapshot, target_error: float =
         test_copies=scored.test_copies,
         accepted_scans=int(accepted.sum()),
         wrong_scans=int((accepted & wrong).sum()),
+        decided=class_decisions(accepted, ~wrong, labels, known.groups[rows], run.record.classes),
         target_error=asked.target_error,
         threshold=rule.threshold,
         threshold_reason=rule.reasons[0],

@@ -2,7 +2,10 @@
 
 from typing import Self
 
+import pydantic
+
 from fewscan.config import Settings
+from fewscan.evaluation.class_decisions import ClassDecisions
 from fewscan.evaluation.evaluate import Evaluation, ScoreKind
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift
@@ -53,6 +56,8 @@ class OtherEvaluation(Evaluation):
     wrong_accepted: Interval  # the share of wrong ones among these
     accepted_scans: int
     wrong_scans: int  # of these
+    # By class, where anything is accepted; nothing in evaluations before 2026-11-30.
+    decided: dict[str, ClassDecisions] = pydantic.Field(default_factory=dict)
     target_error: float
     threshold: float | None  # of the score, from which on labels are accepted; None where nothing is
     threshold_reason: str

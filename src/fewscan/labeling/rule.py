@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from fewscan.evaluation.class_decisions import ClassDecisions
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import IN_COLOR, Flags, Gate, Values
 from fewscan.images.stored import Chosen, StoredImages
 from fewscan.labeling.decisions import Scores, possible_classes
-from fewscan.labeling.missed import ClassDecisions
 from fewscan.labeling.remedies import Remedies
 from fewscan.training.batches import Rows
 

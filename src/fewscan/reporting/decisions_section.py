@@ -1,25 +1,21 @@
 """What a report says of calibration and decisions, from the predictions of the test set that the evaluation kept."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.calibration import Labels, before_temperature
+from fewscan.evaluation.calibration import before_temperature
+from fewscan.evaluation.class_decisions import ClassDecisions, class_decisions
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import decision_shares, error_by_share, reliability
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.grounds import Grounds
-from fewscan.labeling.missed import ClassDecisions
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR
 
-Flags = npt.NDArray[np.bool_]
 TARGET_ERRORS = (0.02, TARGET_ERROR, 0.1)
 
 
@@ -76,8 +72,8 @@ def describe_decisions(
         shares_of = decision_shares(~right, accepted, ~typical)
         error = float(shares_of["wrong_accepted"]) if accepted.any() else None
         share = None if rule.threshold is None else float(shares_of["accepted"])
-        if target_error == TARGET_ERROR and accepted.any():
-            of_classes = _by_class(accepted, right, labels, dataset.groups[predictions["row"]], dataset.classes)
+        if target_error == TARGET_ERROR:
+            of_classes = class_decisions(accepted, right, labels, dataset.groups[predictions["row"]], dataset.classes)
         promises.append(Promise(target_error, rule.reasons[0], rule.threshold, share, error))
     curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
     if evaluation.temperature != 1:
@@ -93,25 +89,3 @@ def describe_decisions(
         {theme: reliability_diagram(curves, theme) for theme in themes},
         {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
     )
-
-
-def _by_class(accepted: Flags, right: Flags, labels: Labels, groups: Rows, classes: Sequence[str]) -> dict[str, ClassDecisions]:
-    """Return what becomes of N images of each class that has any; accepted, right, labels, groups: (N,)."""
-    missed = accepted & ~right
-    numbers = np.unique(labels)
-
-    def score(positions: Rows) -> dict[str, float]:
-        of, among = (np.bincount(labels[some], minlength=len(classes)) for some in (positions, positions[missed[positions]]))
-        return {f"{k}": float(among[k] / of[k]) if of[k] else np.nan for k in numbers}
-
-    shares = bootstrap(score, groups, weights={f"{k}": (labels == k).astype(np.float64) for k in numbers})
-    found = {}
-    for k in numbers:
-        own = accepted & (labels == k)
-        found[classes[k]] = ClassDecisions(
-            images=int((labels == k).sum()),
-            accepted=int((own & right).sum()),
-            missed=int((own & ~right).sum()),
-            missed_share=shares[f"{k}"],
-        )
-    return found
