@@ -1,7 +1,8 @@
 """How many scans of a class are accepted as another one: the limit that a user sets, and what is said without one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,16 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from fewscan.cli.labeling import _shares
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import acceptance_threshold, missed_limit, supports
+from fewscan.labeling.grounds import Grounds
 from fewscan.labeling.missed import Limits, of_each_class, over_all
+from fewscan.splits.split import split
+from fewscan.training.run import Run
 from tests.labeling.test_decisions import at_most
 
 NAMES = ("normal", "tumor")
@@ -204,3 +210,19 @@ def test_shares_are_read_by_class_and_all_that_are_none_are_said_at_once() -> No
     for share in (0.0, 1.0, math.nan, 5.0):
         with pytest.raises(FewscanError, match="--target-missed tumor must be between 0 and 1"):
             Asked(target_missed={"tumor": share})
+
+
+@pytest.mark.slow
+def test_a_run_whose_labels_cannot_be_held_out_says_why_and_names_no_command_that_is_refused(
+    make_dataset: Callable[..., Snapshot], untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    drawn = split(make_dataset(60), labeled=60, test=0, validation=0)
+    # All images of one class are of one patient.
+    single = drawn.manifest["label"] == drawn.classes[0]
+    dataset = replace(drawn, manifest=drawn.manifest.assign(group=drawn.manifest["group"].mask(single, 1000)))
+    run = untrained_run(dataset)
+    with pytest.raises(FewscanError) as refused:
+        calibrate(run, dataset)
+    reason = Grounds.of(run, dataset).rule(Asked()).reasons[0]
+    assert str(refused.value) in reason
+    assert "fewscan calibrate" not in reason

@@ -158,7 +158,7 @@ def are_taught_before(dataset: Snapshot) -> bool:
 def require_folds(run: Run, dataset: Snapshot, folds: int) -> None:
     """Raise FewscanError, with all reasons, where the labels of a run cannot be held out in turn, in so many folds."""
     rows = dataset.measuring("labeled", "validation")
-    with Reasons(f"the labels of {run.folder} cannot be held out in turn") as reasons:
+    with Reasons("the labels of the run cannot be held out in turn") as reasons:
         if folds < 2:
             reasons.add(f"--folds must be at least 2, not {folds}: with fewer, nothing is held out")
         with reasons.noted():
@@ -171,7 +171,7 @@ def _refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
     """Raise FewscanError where a run solves on an encoder that was taught what folds hold out, and cannot do without it."""
     if run.settings.solved and are_taught_before(dataset):
         raise FewscanError(
-            f"the encoder of {run.folder} was trained with labels that would be held out, and is not trained again: draw "
+            "the encoder of the run was trained with labels that would be held out, and is not trained again: draw "
             "a split with a larger --validation that it was not trained with, or take another encoder"
         )
 

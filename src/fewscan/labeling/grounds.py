@@ -10,7 +10,7 @@ import numpy as np
 from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_labels, teaching_sentence
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
+from fewscan.evaluation.calibrate import FOLDS, cannot_calibrate, cannot_cross_fit
 from fewscan.evaluation.calibration import Calibration, PileCalibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.predictor import Predictor
@@ -54,6 +54,7 @@ class Grounds:
     asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
     odd: int = 0  # independent images that are held out besides, and out of distribution
+    cannot: str | None = None  # why the run, which is not calibrated, cannot be; None where it can
     units: Units | None = None  # what counts once in the dataset, and how many there are; None where that is not known
 
     @classmethod
@@ -103,6 +104,7 @@ class Grounds:
             asked_for,
             teaching_labels(dataset) if source == "cross-fitting" else 0,
             odd_groups,
+            cannot_calibrate(run, dataset) if calibration is None else None,
             units,
         )
 
@@ -175,7 +177,7 @@ class Grounds:
             on_page = (
                 f"ask {HOST} to calibrate it, or on Model train a classifier on pretrained features, which comes calibrated"
             )
-            return "the run is not calibrated", advised(by_command, on_page)
+            return "the run is not calibrated", self.cannot or advised(by_command, on_page)
         if not self.surer:
             return self.doubt, None
         by_command = f"try '{command_line('calibrate', *self.called)}' with more --folds"
