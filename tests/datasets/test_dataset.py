@@ -1,4 +1,3 @@
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -26,15 +25,12 @@ def test_an_opened_dataset_is_what_was_written(make_dataset: MakeDataset) -> Non
     assert dataset.usable.tolist() == list(range(12))
 
 
-@pytest.mark.parametrize("images", [0, 1, 40])
-def test_a_fingerprint_is_of_the_hashes_that_pandas_makes_of_each_row(images: int) -> None:
-    """Runs keep fingerprints: one of the same labels is the same in every version."""
-    chosen = np.random.default_rng(0).choice(["glioma", "none", ""], (images, 2))
-    state = pd.DataFrame({name: pd.array(chosen[:, at], dtype="str") for at, name in enumerate(("label", "set_aside"))})
-    state = state.mask(state == "")
-    hashes = pd.util.hash_pandas_object(state.fillna("\0"), index=False).to_numpy().tobytes()
-    digest = hashlib.sha256(b'["chain", "glioma", "none"]' + hashes).hexdigest()
-    assert snapshot_fingerprint("chain", ("glioma", "none"), state) == digest
+def test_a_fingerprint_stays_what_it_was() -> None:
+    """Runs keep fingerprints: one of the same labels is the same with every version of pandas."""
+    labels, set_aside = (pd.array(column, dtype="str") for column in (["glioma", None, "none"], [None, "blank", None]))
+    state = pd.DataFrame({"label": labels, "set_aside": set_aside})
+    kept = "f9481252ca99ff507519f0abba82c649948cec7ccd7b977bb4c79177c3127f65"
+    assert snapshot_fingerprint("chain", ("glioma", "none"), state) == kept
 
 
 def test_what_is_changed_of_a_table_changes_no_other_reading_of_it(make_dataset: MakeDataset) -> None:

@@ -1,10 +1,11 @@
 """Whether one method is better than another with statistical significance, on the same test images and the same seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import permutation_test
 from scipy.stats import t as student
 
 from fewscan.seeds import stream
@@ -14,7 +15,6 @@ Groups = npt.NDArray[np.int64]
 Labels = npt.NDArray[Any]
 
 RESAMPLES = 9999
-_AT_ONCE = 1000  # resamples
 ROUNDED = 9  # decimals of a sum over images of what an image counts
 
 
@@ -102,28 +102,16 @@ def paired_p_value(hits_a: Shares, hits_b: Shares, groups: Groups, weights: Shar
     sums_a, sums_b = _group_sums(np.stack([hits_a, hits_b]), groups, weights)
     if len(sums_a) < 2 or np.array_equal(sums_a, sums_b):
         return 1.0
-    difference = sums_a - sums_b
-    swaps = _swaps(len(difference), stream(seed, "permutations").numpy())
-    # Swaps that come to the same count as such, however their fractions were added up.
-    found = np.concatenate([((1.0 - 2.0 * swapped) @ difference).round(ROUNDED) for swapped in swaps])
-    drawn = int(2 ** len(difference) > RESAMPLES)  # what was observed is one of those drawn
-    observed = difference.sum().round(ROUNDED)
-    as_far = min(np.count_nonzero(found <= observed), np.count_nonzero(found >= observed))
-    return min(1.0, 2 * float(as_far + drawn) / (len(found) + drawn))
-
-
-def _swaps(groups: int, random: np.random.Generator) -> Iterator[npt.NDArray[np.integer[Any]]]:
-    """Yield (B, G) which groups are swapped, 1, or not, 0: each way once, or RESAMPLES ways drawn where there are more.
-
-    They are drawn as `scipy.stats.permutation_test` draws them, which takes twice as long.
-    """
-    if 2**groups <= RESAMPLES:
-        yield np.arange(2**groups)[:, np.newaxis] >> np.arange(groups) & 1
-        return
-    at_once = min(_AT_ONCE, RESAMPLES)
-    order = np.tile(np.arange(2, dtype=np.int8), (at_once, groups, 1))
-    for start in range(0, RESAMPLES, at_once):
-        yield random.permuted(order, axis=-1)[: RESAMPLES - start, :, 0]
+    result = permutation_test(
+        (sums_a, sums_b),
+        # Swaps that come to the same count as such, however their fractions were added up.
+        lambda a, b, axis: (a - b).sum(axis=axis).round(ROUNDED),
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        batch=1000,
+        rng=stream(seed, "permutations").numpy(),
+    )
+    return float(result.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

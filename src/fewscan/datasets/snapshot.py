@@ -232,14 +232,6 @@ def class_indices(labels: pd.Series | pd.api.extensions.ExtensionArray, classes:
 def snapshot_fingerprint(chain: str, classes: tuple[str, ...], manifest: pd.DataFrame) -> str:
     """Return a SHA-256 over what the images are, which can be used, and their labels."""
     digest = hashlib.sha256(json.dumps([chain, *classes]).encode())
-    digest.update(_hashes(*(manifest[name].array.fillna("\0") for name in ("label", "set_aside"))).tobytes())
+    hashed = pd.util.hash_pandas_object(manifest[["label", "set_aside"]].fillna("\0"), index=False)
+    digest.update(hashed.to_numpy().tobytes())
     return digest.hexdigest()
-
-
-def _hashes(*columns: pd.api.extensions.ExtensionArray) -> npt.NDArray[np.uint64]:
-    """Return (N,) what `pd.util.hash_pandas_object` returns of a table of these columns, which takes long to put together."""
-    hashes, factor = np.full(len(columns[0]), 0x345678, np.uint64), 1000003
-    for left, column in zip(range(len(columns), 0, -1), columns, strict=True):
-        hashes = (hashes ^ pd.util.hash_array(column)) * np.uint64(factor)
-        factor += 82520 + 2 * left
-    return hashes + np.uint64(97531)
