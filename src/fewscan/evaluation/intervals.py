@@ -6,8 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
-from scipy.stats import t as student
+from scipy.special import betaincinv, stdtrit
 
 from fewscan.config import Settings
 from fewscan.seeds import stream
@@ -190,7 +189,7 @@ class Spread:
         """By how much an interval is wider because the variance between groups is an estimate, of so many groups."""
         if self.most_inflation <= 1 + 1e-9:
             return 1.0
-        return float(student.ppf(1 - _TAIL, self.groups - 1) / student.ppf(1 - _TAIL, max(self.images - 1, self.groups - 1)))
+        return float(stdtrit(self.groups - 1, 1 - _TAIL) / stdtrit(max(self.images - 1, self.groups - 1), 1 - _TAIL))
 
 
 def _kish(weights: Weights) -> float:
@@ -218,8 +217,8 @@ def exact_interval(hits: int, images: int) -> Interval:
 def _exact(value: float, worth: float) -> Interval:
     """Return that of a share of so many independent images."""
     hits, others = value * worth, (1 - value) * worth
-    low = 0.0 if hits <= 0 else float(beta.ppf(_TAIL, hits, others + 1))
-    high = 1.0 if others <= 0 else float(beta.ppf(1 - _TAIL, hits + 1, others))
+    low = 0.0 if hits <= 0 else float(betaincinv(hits, others + 1, _TAIL))
+    high = 1.0 if others <= 0 else float(betaincinv(hits + 1, others, 1 - _TAIL))
     return Interval(value=value, low=low, high=high)
 
 
@@ -253,5 +252,5 @@ def _freed_from_chance(value: float, spread: Spread) -> Interval:
 
 
 def _half_width(variance: float, spread: Spread) -> float:
-    widest = student.ppf(1 - _TAIL, spread.groups - 1) ** 2 * variance + (_NEVER_SEEN / spread.whole_groups) ** 2
+    widest = stdtrit(spread.groups - 1, 1 - _TAIL) ** 2 * variance + (_NEVER_SEEN / spread.whole_groups) ** 2
     return float(np.sqrt(widest))
