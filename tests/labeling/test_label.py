@@ -907,7 +907,7 @@ def test_a_limit_on_a_class_is_kept_by_the_table_and_told_or_refused_before_a_ta
     held_out = HeldOut.load(run, dataset)
     assert held_out is not None
     assert sum(one.images for one in summary.held_out.values()) <= len(held_out.rows)
-    assert any(f"of {first}" in reason and "0.2" in reason for reason in summary.reasons)
+    assert any(f"of '{first}'" in reason and "0.2" in reason for reason in summary.reasons)
     shown = _promised_lines(summary, to_check=False)
     assert sum(first in line and summary.held_out[first].missed_share.percent in line for line in shown) == 1
     # Too strict a limit lets nothing be accepted.

@@ -1,6 +1,7 @@
 """How many scans of a class are accepted as another one: the limit that a user sets, and what is said without one."""
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from fewscan.api.labeling import _by_class
 from fewscan.cli.labeling import _shares
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -143,7 +145,7 @@ def test_where_mistakes_of_a_class_are_the_surest_calls_nothing_is_accepted_and_
     refused = limits(held_out, {"tumor": 0.1})
     assert refused.threshold(held_out, 0.05) is None
     assert not refused.lacking
-    assert "0.1 of tumor" in refused.refusal(0.05)
+    assert all("0.1 of 'tumor'" in words for words in refused.refusal(0.05))
     (way,) = refused.helps(held_out, 0.05)
     offered = float(way.partition("--target-missed tumor=")[2].partition(",")[0])
     assert limits(held_out, {"tumor": offered}).threshold(held_out, 0.05) is not None
@@ -155,14 +157,38 @@ def test_too_few_images_of_a_class_are_said_with_what_helps() -> None:
     limited = limits(held_out, {"tumor": 0.05, "normal": 0.05})
     assert limited.threshold(held_out, 0.05) is None
     assert len(limited.lacking) == 1
-    assert "at least 45 held-out images of tumor" in limited.refusal(0.05)
+    why, short = limited.refusal(0.05)
+    assert "at least 45 held-out images of 'tumor'" in why
+    # The short one stands in every row of a table.
+    assert len(short) < len(why) / 2
     helps = list(limited.helps(held_out, 0.05))
-    assert any("at least 15 more images of tumor" in way for way in helps)
+    assert any("at least 15 more images of 'tumor'" in way for way in helps)
     # 0.93^30 is above one in ten, 0.92^30 below.
     offered = next(way for way in helps if "--target-missed" in way)
     assert "--target-missed tumor=0.08" in offered
     assert limits(held_out, {"tumor": 0.08}).threshold(held_out, 0.05) is not None
     assert limits(held_out, {"tumor": 0.07}).threshold(held_out, 0.05) is None
+
+
+def test_of_several_limits_that_are_not_supported_one_way_helps_all() -> None:
+    held_out, names = images(tumors=30, missed=0, normal=40), ("no tumor", "tumor")
+    ways = list(limits(held_out, {"tumor": 0.01, "no tumor": 0.02}, names=names).helps(held_out, 0.1))
+    (by_labels,) = (way for way in ways if way.startswith("label"))
+    assert "200 more images of 'tumor'" in by_labels
+    assert "74 more images of 'no tumor'" in by_labels
+    (by_shares,) = (way for way in ways if way.startswith("give"))
+    # As the shell takes them.
+    offered = _shares(shlex.split(by_shares.partition(", the lowest")[0])[2::2])
+    assert set(offered) == set(names)
+    assert limits(held_out, offered, names=names).threshold(held_out, 0.1) is not None
+    for name, share in offered.items():
+        assert limits(held_out, offered | {name: share - 0.01}, names=names).threshold(held_out, 0.1) is None
+
+
+def test_where_no_share_that_is_worth_offering_is_supported_more_labels_help() -> None:
+    held_out = images(tumors=60, missed=40, normal=940, surest=9)
+    (way,) = limits(held_out, {"tumor": 0.1}).helps(held_out, 0.05)
+    assert way.startswith("label more images of 'tumor'")
 
 
 def test_of_a_patient_with_images_of_two_classes_one_of_each_counts() -> None:
@@ -210,6 +236,20 @@ def test_shares_are_read_by_class_and_all_that_are_none_are_said_at_once() -> No
     for share in (0.0, 1.0, math.nan, 5.0):
         with pytest.raises(FewscanError, match="--target-missed tumor must be between 0 and 1"):
             Asked(target_missed={"tumor": share})
+    # No number of images that a share takes is too large to be told.
+    least = Asked(1e-6, target_missed={"tumor": 1e-6})
+    assert "2,302,584" in Limits.of(images(60, 0), NAMES, least, 1).refusal(0.05)[0]
+    for wrong in (1e-320, "0.05", None):
+        with pytest.raises(FewscanError, match="--target-missed tumor must be"):
+            Asked(target_missed={"tumor": wrong})  # type: ignore[dict-item]
+        with pytest.raises(FewscanError, match="--target-error must be"):
+            Asked(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["tumor=0.05", ["tumor=0.05"], {1: 0.05}])
+def test_from_python_shares_are_given_by_the_names_of_classes(wrong: object) -> None:
+    with pytest.raises(FewscanError, match=r"'tumor': 0\.05"):
+        _by_class(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

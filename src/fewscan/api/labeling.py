@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, read_of, require_ready
+from fewscan.errors import FewscanError
 from fewscan.idle import refuse_idle
 from fewscan.splits.support import COVERAGE, TARGET_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fewscan.images.options import PatientTag
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
@@ -55,7 +55,8 @@ def label(
     if scans is None:
         of_files = {"--exact-copies-only": exact_copies_only, "--patient-tag": patient_tag is not None}
         refuse_idle(of_files | {"--follow-links": follow_links}, "scans in files", "name SCANS")
-    asked = Asked(target_error, coverage, coverage_per_class, candidates, dict(target_missed or {}))
+    shares = _by_class({} if target_missed is None else target_missed)
+    asked = Asked(target_error, coverage, coverage_per_class, candidates, shares)
     refuse_finished(Path(out), "label", "give --overwrite to replace it", overwrite=overwrite)
     # Only now, since it takes seconds.
     from fewscan.labeling.label import label_scans, label_unlabeled
@@ -68,3 +69,10 @@ def label(
         return label_unlabeled(opened, dataset, Path(out), asked, **how)
     how |= {"near": not exact_copies_only, "follow_links": follow_links, "patient_tag": patient_tag or "patient"}
     return label_scans(opened, dataset, Path(scans), Path(out), asked, **how)
+
+
+def _by_class(shares: Mapping[str, float]) -> dict[str, float]:
+    """Return shares by class; raises FewscanError where they are given in another way, say as the command line takes them."""
+    if not isinstance(shares, Mapping) or not all(isinstance(name, str) for name in shares):
+        raise FewscanError(f"target_missed takes shares by the names of classes, such as {{'tumor': 0.05}}, not {shares!r}")
+    return dict(shares)

@@ -181,7 +181,7 @@ def _shares(pairs: Sequence[str] | None) -> dict[str, float]:
         for pair in pairs or ():
             name, _, share = pair.rpartition("=")
             if name in shares:
-                reasons.add(f"--target-missed is given twice for {name}")
+                reasons.add(f"--target-missed is given twice for '{name}'")
             try:
                 shares[name] = float(share)
             except ValueError:

@@ -98,7 +98,7 @@ def decision_lines(classes: "Mapping[str, ClassDecisions]", what: str) -> list[s
     numbers = {
         name: {
             "images": one.images,
-            "accepted as it": one.accepted,
+            "accepted as this class": one.accepted,
             "accepted as another class": f"{one.missed} ({one.missed_share.percent})",
             "not accepted": one.review,
         }

@@ -165,10 +165,10 @@ class Grounds:
         if threshold is not None:
             promised = _promise(threshold, images, asked.target_error, self._assumed())
             return _Accepting(threshold, [promised, *limits.promises()], None, None)
-        refusal = limits.refusal(asked.target_error)
+        why, refusal = limits.refusal(asked.target_error)
         helps = Remedies.by_folds(images, self.in_turn, self.odd)
         ways = ", or ".join([*helps.ways_by_folds(self.called), *limits.helps(images, asked.target_error)])
-        return _Accepting(None, [f"{refusal}. What helps: {ways}" if ways else refusal], refusal, helps)
+        return _Accepting(None, [f"{why}. What helps: {ways}"], refusal, helps)
 
     def _unsupported(self) -> tuple[str | None, str | None]:
         """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""

@@ -5,6 +5,7 @@ missed. So the share that is missed can be limited for a class, by held-out imag
 """
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
@@ -17,7 +18,7 @@ from fewscan.evaluation.intervals import exact_interval
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import Scores, acceptance_threshold, missed_limit
 from fewscan.splits.support import CONFIDENCE, TARGETS, among
-from fewscan.wording import advised, listed
+from fewscan.wording import advised, counted, listed
 
 
 class ClassImages(NamedTuple):
@@ -66,11 +67,11 @@ class Limits(NamedTuple):
     def lacking(self) -> list[str]:
         """Which classes have too few images, in words."""
         return [
-            f"keeping the share of {one.name} that is accepted as another class within {share:g}{among(self.candidates)} "
-            f"takes at least {needed(share, self.candidates)} held-out images of {one.name}, each of another patient or set of "
-            f"copies, even if the network misses none; there are {len(one.scores)}"
+            f"keeping the share of '{one.name}' that is accepted as another class within {share:g}{among(self.candidates)} "
+            f"takes at least {needed(share, self.candidates):,} held-out images of '{one.name}', each of another patient or "
+            f"set of copies, even if the network misses none; there are {len(one.scores):,}"
             for one, share in self.asked
-            if len(one.scores) < needed(share, self.candidates)
+            if self._lacks(one, share) > 0
         ]
 
     def threshold(self, images: HeldOut, target_error: float) -> float | None:
@@ -78,40 +79,53 @@ class Limits(NamedTuple):
         above = max((one.limit(share, self.candidates) for one, share in self.asked), default=-math.inf)
         return self._accepted_from(images, target_error, above)
 
-    def refusal(self, target_error: float) -> str:
-        """Return why nothing is accepted where an error alone would let something be, in words."""
+    def refusal(self, target_error: float) -> tuple[str, str]:
+        """Return why nothing is accepted where an error alone would let something be, in words and in short."""
+        keeping = "to keep what is accepted as another class within "
         if self.lacking:
-            return f"nothing is accepted: {'; and '.join(self.lacking)}"
-        shares = listed([f"more than {share:g} of {one.name}" for one, share in self.asked])
-        return (
-            f"nothing is accepted: so that not {shares} may be accepted as another class, only such high scores could be that "
-            f"too few held-out images reach them to support an error of {target_error:g}{among(self.candidates)}"
+            few = listed([f"{share:g} of '{one.name}'" for one, share in self.asked if self._lacks(one, share) > 0])
+            why = f"nothing is accepted: {'; and '.join(self.lacking)}"
+            return why, f"nothing is accepted: too few held-out images {keeping}{few}"
+        shares = listed([f"{share:g} of '{one.name}'" for one, share in self.asked])
+        why = (
+            f"nothing is accepted: what is accepted as another class is within {shares} only at high scores, and too few "
+            f"held-out images reach these to support an error of {target_error:g}{among(self.candidates)}"
         )
+        return why, f"nothing is accepted: too many confident mistakes {keeping}{shares}"
 
     def promises(self) -> Iterator[str]:
         """Yield what is promised of each class, in words."""
         for one, share in self.asked:
             yield (
-                f"of {one.name}, a score chosen this way keeps the long-run share that is accepted as another class within "
+                f"of '{one.name}', a score chosen this way keeps the long-run share that is accepted as another class within "
                 f"{share:g}, each patient or set of copies counted once, in at least {100 * CONFIDENCE:g} of 100 draws of such "
-                f"images: {len(one.scores)} of {one.name}. This holds however rare {one.name} is, if new scans of it are drawn "
-                "in the same way as these"
+                f"images: {len(one.scores):,} of '{one.name}'. This holds however rare '{one.name}' is, if new scans of it are "
+                "drawn in the same way as these"
             )
 
     def helps(self, images: HeldOut, target_error: float) -> Iterator[str]:
-        """Yield what would let labels be accepted, in words; images: those by which the error is held to `target_error`."""
-        for one, share in self.asked:
-            lacks = needed(share, self.candidates) - len(one.scores)
-            if lacks > 0:
-                yield f"label at least {lacks:,} more images of {one.name}, of as many other patients"
-        for one, share in self.asked:
-            least = self._least(one, images, target_error)
-            if least is not None and least > share:
-                by_command = f"give --target-missed {one.name}={least:g}"
-                yield (
-                    f"{advised(by_command, f'allow {100 * least:g} % of {one.name} to be accepted as another class')}, the "
-                    "lowest share that these images support, though no longer one that you named before you looked"
-                )
+        """Yield what would let labels be accepted, in words; images: those by which the error is held to `target_error`.
+
+        Of several limits that are not supported, all have to be helped.
+        """
+        lacks = {one.name: self._lacks(one, share) for one, share in self.asked if self._lacks(one, share) > 0}
+        if lacks:
+            more = listed([f"{number:,} more images of '{name}'" for name, number in lacks.items()])
+            yield f"label at least {more}, of as many other patients"
+        least = {one.name: (share, self._least(one, images, target_error)) for one, share in self.asked}
+        higher = {name: at for name, (share, at) in least.items() if at is not None and at > share}
+        if higher and all(at is not None for _, at in least.values()):
+            options = [word for name, share in higher.items() for word in ("--target-missed", f"{name}={share:g}")]
+            allowed = listed([f"{100 * share:g} % of '{name}'" for name, share in higher.items()])
+            how = advised(f"give {shlex.join(options)}", f"allow {allowed} to be accepted as another class")
+            yield f"{how}, the lowest that these images support, though no longer what you named before you looked"
+        elif not lacks:
+            names = listed([f"'{one.name}'" for one, _ in self.asked])
+            yield f"label more images of {names}, so that the network learns to be right on them where it is confident"
+
+    def _lacks(self, one: ClassImages, share: float) -> int:
+        """Return how many images of a class there are too few, if the network is right on all; none where not above 0."""
+        return needed(share, self.candidates) - len(one.scores)
 
     def _least(self, one: ClassImages, images: HeldOut, target_error: float) -> float | None:
         """Return the least of TARGETS at which this limit alone lets anything be accepted; None for none."""
@@ -134,10 +148,11 @@ def over_all(held_out: Mapping[str, ClassDecisions], asked: Asked, candidates: i
         return
     name, most = max(held_out.items(), key=lambda each: each[1].missed_share.high or 0)
     share = next((share for share in TARGETS if share >= asked.target_error and most.images >= needed(share, candidates)), None)
-    limiting = "" if share is None else advised(f"; '--target-missed {name}={share:g}' limits that", "")
+    option = "" if share is None else shlex.join(("--target-missed", f"{name}={share:g}"))
+    limiting = advised(f"; {option} limits that", "") if option else ""
     yield (
-        f"the error is over all classes together: of {most.images:,} independent held-out images of {name}, {most.missed:,} "
-        f"would be accepted as another class ({most.missed_share.percent}){limiting}"
+        f"the error is over all classes together: of {counted(most.images, 'independent held-out image')} of '{name}', "
+        f"{most.missed:,} would be accepted as another class ({most.missed_share.percent}){limiting}"
     )
 
 
