@@ -302,6 +302,14 @@ def test_what_is_no_table_is_refused(name: str, tmp_path: Path, fewscan: Command
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_table_without_probabilities_names_what_it_lacks_and_not_its_labels(table: Path) -> None:
+    labels = pd.read_csv(table)
+    labels.drop(columns=[name for name in labels if name.startswith("probability_")]).to_csv(table, index=False)
+    with pytest.raises(FewscanError, match="no column 'probability_CLASS'") as refused:
+        fewscan.check(table)
+    assert not any(f"'{name}'" in str(refused.value) for name in labels["label"].unique())
+
+
 def test_answers_are_given_and_taken_back_one_by_one_and_what_else_is_in_the_file_stays(table: Path, tmp_path: Path) -> None:
     answers = tmp_path / "labels.check.csv"
     asked = fewscan.check(table, least_score=0.7, at_most=0.3).asked

@@ -28,6 +28,11 @@ def read_labels(path: Path) -> pd.DataFrame:
     if lacking:
         raise FewscanError(f"{path} is not a table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
     classes, labels = classes_of(table), table["label"]
+    if not classes:
+        raise FewscanError(
+            f"{path} is not a table that 'fewscan label' wrote: it has no column 'probability_CLASS' of any class, so "
+            "nobody knows its classes"
+        )
     other = _rows_where(labels.notna() & ~labels.isin(classes), labels)
     twice = _rows_where(table["path"].duplicated(keep=False), table["path"])
     with Reasons(f"{path} cannot be checked") as reasons:
