@@ -86,7 +86,7 @@ def _accepted_lines(result: "OtherEvaluation") -> list[str]:
     of_these = f"{result.wrong_scans:,} of {counted(result.accepted_scans, 'label')}"
     wrong = f"; wrong among these {result.wrong_accepted.percent}, {of_these}" if result.accepted_scans else ""
     accepted = f"  label would accept          {result.accepted.percent} {at}{wrong}"
-    return [accepted, *decision_lines(result.decided, "of each class, over which that error is taken together")]
+    return [accepted, *decision_lines(result.decided, "scans of each class; the target error is over all classes together")]
 
 
 def decision_lines(classes: "Mapping[str, ClassDecisions]", what: str) -> list[str]:
