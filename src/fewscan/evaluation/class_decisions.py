@@ -1,6 +1,7 @@
 """What becomes of images of each class where labels are accepted: an error over all classes hides what a rare one loses."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,13 @@ class ClassDecisions(Settings):
     accepted: int  # as this class
     missed: int  # accepted as another class
     missed_share: Interval  # of the images
+
+    @classmethod
+    def of(cls, accepted: Flags, right: Flags, missed_share: Interval) -> Self:
+        """Count images of a class: accepted, right (N,) whether the label of each is."""
+        missed = int((accepted & ~right).sum())
+        accepted_rightly = int(accepted.sum()) - missed
+        return cls(images=len(accepted), accepted=accepted_rightly, missed=missed, missed_share=missed_share)
 
     @property
     def review(self) -> int:
@@ -43,13 +51,5 @@ def class_decisions(
         return {f"{k}": float(among[k] / of[k]) if of[k] else np.nan for k in numbers}
 
     shares = bootstrap(score, groups, weights={f"{k}": (labels == k).astype(np.float64) for k in numbers})
-    found = {}
-    for k in numbers:
-        own = accepted & (labels == k)
-        found[classes[k]] = ClassDecisions(
-            images=int((labels == k).sum()),
-            accepted=int((own & right).sum()),
-            missed=int((own & missed).sum()),
-            missed_share=shares[f"{k}"],
-        )
-    return found
+    of_class = {k: labels == k for k in numbers}
+    return {classes[k]: ClassDecisions.of(accepted[own], right[own], shares[f"{k}"]) for k, own in of_class.items()}

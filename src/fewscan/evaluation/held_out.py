@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -40,7 +41,7 @@ class HeldOut:
     labels: Labels  # (N,)
     logits: Logits  # (N, K)
 
-    @property
+    @cached_property
     def probabilities(self) -> Probabilities:
         """(N, K) probabilities as the network gives them, without a temperature."""
         probabilities: Probabilities = softmax(self.logits, axis=1)

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from fewscan.evaluation.calibration import Labels
 from fewscan.splits import support
-from fewscan.splits.support import CONFIDENCE, images_needed, mistrust
+from fewscan.splits.support import images_needed, mistrust
 
 # Of batches of accepted scans, the share that `wrong_at_most` speaks of.
 BATCHES = 0.95
@@ -53,7 +53,7 @@ def missed_limit(scores: Scores, missed: npt.NDArray[np.bool_], target: float, *
     candidates: as in `acceptance_threshold`.
     Source: Bates et al. 2021, "Distribution-free, risk-controlling prediction sets", theorem 1; Clopper and Pearson 1934.
     """
-    few_enough = np.flatnonzero(bdtr(np.arange(len(scores) + 1), len(scores), target) <= (1 - CONFIDENCE) / candidates)
+    few_enough = np.flatnonzero(bdtr(np.arange(len(scores) + 1), len(scores), target) <= mistrust(candidates, tests=1))
     if not len(few_enough):
         return None
     surest = np.sort(scores[missed])[::-1]

@@ -17,7 +17,7 @@ from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.intervals import exact_interval
 from fewscan.labeling.asked import Asked
 from fewscan.labeling.decisions import Scores, acceptance_threshold, missed_limit
-from fewscan.splits.support import CONFIDENCE, TARGETS, among
+from fewscan.splits.support import CONFIDENCE, TARGETS, among, images_needed
 from fewscan.wording import advised, counted, listed
 
 
@@ -36,14 +36,9 @@ class ClassImages(NamedTuple):
 
     def at(self, threshold: float) -> ClassDecisions:
         """Return what becomes of them where scores from `threshold` on are accepted."""
-        accepted, images = self.scores >= threshold, len(self.scores)
-        missed = int((accepted & self.wrong).sum())
-        return ClassDecisions(
-            images=images,
-            accepted=int((accepted & ~self.wrong).sum()),
-            missed=missed,
-            missed_share=exact_interval(missed, images),
-        )
+        accepted = self.scores >= threshold
+        missed = exact_interval(int((accepted & self.wrong).sum()), len(self.scores))
+        return ClassDecisions.of(accepted, ~self.wrong, missed)
 
     def limit(self, share: float, candidates: int) -> float:
         """Return the score above which at most a share of the class is missed; infinite where they are too few to show it."""
@@ -158,4 +153,4 @@ def over_all(held_out: Mapping[str, ClassDecisions], asked: Asked, candidates: i
 
 def needed(share: float, candidates: int) -> int:
     """Return how many held-out images of a class it takes to keep within `share` what is missed, if none of them is."""
-    return math.ceil(math.log((1 - CONFIDENCE) / candidates) / math.log1p(-share))
+    return images_needed(share, candidates=candidates, tests=1)

@@ -25,14 +25,14 @@ OUT_OF_DISTRIBUTION = 0.02
 _SURELY = 0.95
 
 
-def mistrust(candidates: int) -> float:
-    """Return how often one test of the error may be wrong, for a run that may have been chosen among so many."""
-    return (1 - CONFIDENCE) / len(STARTS) / candidates
+def mistrust(candidates: int, *, tests: int = len(STARTS)) -> float:
+    """Return how often one of so many sequences of tests may be wrong, for a run that may have been chosen among so many."""
+    return (1 - CONFIDENCE) / tests / candidates
 
 
-def images_needed(target_error: float, *, candidates: int = 1) -> int:
-    """Return how many held-out images, all of them right, it takes to support `target_error` at all."""
-    return math.ceil(math.log(mistrust(candidates)) / math.log1p(-target_error))
+def images_needed(target_error: float, *, candidates: int = 1, tests: int = len(STARTS)) -> int:
+    """Return how many held-out images, all of them right, it takes to support `target_error` at all; tests: as `mistrust`."""
+    return math.ceil(math.log(mistrust(candidates, tests=tests)) / math.log1p(-target_error))
 
 
 def images_to_keep(target_error: float = TARGET_ERROR, *, candidates: int = 1) -> int:
